@@ -1,0 +1,39 @@
+# Each target does its own set-up: a virtual environment with locked, hashed versions.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | sha256sum | cut -c1-16)
+
+.PHONY: help venv check unit test demo up down bench crds lock clean
+
+help:           ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
+
+venv: $(STAMP)  ## the virtual environment
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@rm -f $(VENV)/.installed-*
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e .
+	@touch $@
+
+check: $(STAMP) ## lint, types, layers
+	$(BIN)/ruff check operator tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(STAMP)  ## the pure tests, in seconds
+	$(BIN)/pytest tests/unit
+
+crds: $(STAMP)  ## deploy/crds/ from the models
+	$(BIN)/doorward crds --directory deploy/crds
+
+lock:           ## requirements/*.txt from requirements/*.in
+	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip -q install uv
+	for f in run dev; do $(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-emit-index-url --no-annotate requirements/$$f.in -o requirements/$$f.txt; done
+	rm -rf $(VENV)-lock
+
+test: $(STAMP) check ## every test
+	$(BIN)/pytest tests

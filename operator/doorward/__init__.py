@@ -1,0 +1,1 @@
+"""Doorward: access is a live ClientCertificate, and nothing else is access."""

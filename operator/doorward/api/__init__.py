@@ -1,0 +1,1 @@
+"""What people write: the three kinds, their reasons and conditions."""

@@ -1,0 +1,1 @@
+"""Reading and writing the Kubernetes API, and what was last seen of it."""

@@ -1,0 +1,1 @@
+"""Data planes: everything that knows how a proxy is told whom to let in."""

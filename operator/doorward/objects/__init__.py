@@ -1,0 +1,1 @@
+"""Each object that Doorward owns: parse and render, side by side, pure."""

@@ -1,0 +1,1 @@
+"""Which key is worked on when; knows nothing of certificates."""
