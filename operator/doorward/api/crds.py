@@ -1,0 +1,181 @@
+"""Models to CRDs: the files in deploy/crds/ are this module's output, and a test compares them."""
+
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from doorward.api.fields import GROUP, VERSION
+from doorward.api.kinds import ClientCertificateSpec, IssuedCertificateSpec, MTLSIssuerSpec
+from doorward.api.status import ClientCertificateStatus, MTLSIssuerStatus
+
+Schema = dict[str, Any]
+
+
+def _column(name: str, path: str, description: str, *, kind: str = "string", priority: int = 0) -> Schema:
+    column = {"name": name, "type": kind, "jsonPath": path, "description": description}
+    return column | ({"priority": priority} if priority else {})
+
+
+def _condition(name: str) -> str:
+    return f'.status.conditions[?(@.type=="{name}")].status'
+
+
+_AGE = _column("Age", ".metadata.creationTimestamp", "Since when it is there.", kind="date")
+
+# A column of type `date` prints <invalid> for a time in the future, so expiries are strings (measured).
+_KINDS: tuple[Schema, ...] = (
+    {
+        "kind": "ClientCertificate",
+        "short": ["ccert"],
+        "spec": ClientCertificateSpec,
+        "status": ClientCertificateStatus,
+        "name_limit": 248,
+        "columns": [
+            _column("Who", ".spec.commonName", "Common name."),
+            _column("Ready", _condition("Ready"), "Is the spec fulfilled?"),
+            _column("Admitted", _condition("Admitted"), "Can the client get in?"),
+            _column("Serial", ".status.serialNumber", "Serial number.", priority=1),
+            _column("Expires", ".status.notAfter", "notAfter of the certificate."),
+            _column("Revoked", ".status.revokedAt", "Since when it is refused."),
+            _AGE,
+        ],
+    },
+    {
+        "kind": "IssuedCertificate",
+        "short": ["issued"],
+        "spec": IssuedCertificateSpec,
+        "status": None,
+        "name_limit": 253,
+        "columns": [
+            _column("Subject", ".spec.subject", "Subject of the certificate."),
+            _column("Client", ".spec.clientCertificate.name", "ClientCertificate it was signed for."),
+            _column("Namespace", ".spec.clientCertificate.namespace", "Where that stands."),
+            _column("Expires", ".spec.notAfter", "notAfter of the certificate."),
+            _column("Revoked", ".spec.revocation.time", "Since when it is refused."),
+            _column("Reason", ".spec.revocation.reason", "Why it is refused."),
+            _column("Lifted", ".spec.revocation.lifted", "A hold that is over.", kind="boolean", priority=1),
+            _AGE,
+        ],
+    },
+    {
+        "kind": "MTLSIssuer",
+        "short": ["mtls"],
+        "spec": MTLSIssuerSpec,
+        "status": MTLSIssuerStatus,
+        "name_limit": 63,
+        "columns": [
+            _column("Ready", _condition("Ready"), "Can it sign, and is its CRL current?"),
+            _column("Gates", _condition("GatesCurrent"), "Have all gates the current CRL?"),
+            _column("CA", ".status.ca.subject", "Subject of the CA."),
+            _column("CA-Expires", ".status.ca.notAfter", "notAfter of the CA."),
+            _column("Next-Update", ".status.crl.nextUpdate", "Until when the CRL is good."),
+            _column("Live", ".status.counts.live", "Certificates that are good.", kind="integer"),
+            _column("Revoked", ".status.counts.revoked", "Certificates that are refused.", kind="integer"),
+            _AGE,
+        ],
+    },
+)
+
+
+def _structural(schema: Schema, definitions: dict[str, Schema]) -> Schema:
+    """A pydantic JSON schema as the structural schema that a CRD asks for: no $ref, no title, no null."""
+    if "$ref" in schema:
+        target = definitions[schema["$ref"].rsplit("/", 1)[1]]
+        return _structural(target | {k: v for k, v in schema.items() if k != "$ref"}, definitions)
+    if "anyOf" in schema:
+        (only,) = [part for part in schema["anyOf"] if part.get("type") != "null"]
+        rest = {k: v for k, v in schema.items() if k not in ("anyOf", "default")}
+        return _structural(only | rest, definitions)
+    result = {k: v for k, v in schema.items() if k not in ("title", "const", "propertyNames", "prefixItems")}
+    if "const" in schema:
+        result["enum"] = [schema["const"]]
+    if "default" in result and result["default"] in (None, [], {}, ""):
+        del result["default"]
+    if "enum" in result and "type" not in result:
+        result["type"] = "integer" if isinstance(result["enum"][0], int) else "string"
+    if "properties" in result:
+        result["properties"] = {k: _structural(v, definitions) for k, v in result["properties"].items()}
+        for child in result["properties"].values():
+            if child.get("type") == "object" and "default" not in child and _defaults_itself(child):
+                child["default"] = {}
+    for inner in ("items", "additionalProperties"):
+        if isinstance(result.get(inner), dict):
+            result[inner] = _structural(result[inner], definitions)
+    return result
+
+
+def _defaults_itself(schema: Schema) -> bool:
+    """Whether an absent object would be filled with defaults: nothing in it is required and something has a default."""
+    properties = schema.get("properties", {})
+    return not schema.get("required") and any("default" in child for child in properties.values())
+
+
+def structural_schema(model: type[BaseModel]) -> Schema:
+    """The structural schema of one model."""
+    schema = model.model_json_schema(by_alias=True, mode="validation")
+    return _structural(schema, schema.pop("$defs", {}))
+
+
+def render(kind: Schema) -> Schema:
+    """The CustomResourceDefinition of one row of the table."""
+    properties: Schema = {
+        "apiVersion": {"type": "string"},
+        "kind": {"type": "string"},
+        "metadata": {"type": "object"},
+        "spec": structural_schema(kind["spec"]),
+    }
+    if kind["status"] is not None:
+        properties["status"] = structural_schema(kind["status"])
+    limit = kind["name_limit"]
+    plural = kind["kind"].lower() + "s"
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": kind["kind"],
+                "listKind": kind["kind"] + "List",
+                "plural": plural,
+                "singular": kind["kind"].lower(),
+                "shortNames": kind["short"],
+                "categories": ["doorward"],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "additionalPrinterColumns": kind["columns"],
+                    "schema": {
+                        "openAPIV3Schema": {
+                            "type": "object",
+                            "description": kind["spec"].__doc__,
+                            "required": ["spec"],
+                            "properties": properties,
+                            "x-kubernetes-validations": [
+                                {
+                                    "rule": f"size(self.metadata.name) <= {limit}",
+                                    "message": f"choose a name of at most {limit} characters:"
+                                    " names of files and Secrets are made from it",
+                                }
+                            ],
+                        }
+                    },
+                }
+                | ({"subresources": {"status": {}}} if kind["status"] is not None else {})
+            ],
+        },
+    }
+
+
+def files() -> dict[str, str]:
+    """File name to YAML, one CRD each, as they stand in deploy/crds/."""
+    header = "# Generated by `doorward crds` from operator/doorward/api/; do not edit.\n"
+    return {
+        f"{kind['kind'].lower()}s.yaml": header + yaml.safe_dump(render(kind), sort_keys=False, width=120)
+        for kind in _KINDS
+    }

@@ -1,0 +1,73 @@
+"""Field types that the kinds share: each with a bound and a rule that the API server checks itself."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+GROUP = "doorward.io"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+DURATION_PATTERN = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$"
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+
+
+def rule(expression: str, message: str) -> dict[str, str]:
+    """One CEL rule of `x-kubernetes-validations`, with the sentence a person reads when it fails."""
+    return {"rule": expression, "message": message}
+
+
+def validations(*rules: dict[str, str]) -> dict[str, Any]:
+    """The rules in the form that a pydantic field or model carries into the CRD."""
+    return {"x-kubernetes-validations": list(rules)}
+
+
+class Model(BaseModel):
+    """What people write. Unknown fields are pruned by the API server, so here they are passed over."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+
+Duration = Annotated[
+    str,
+    Field(
+        min_length=2,
+        max_length=21,
+        json_schema_extra=validations(
+            rule(
+                f"self.matches('{DURATION_PATTERN}')",
+                "write hours, minutes and seconds in this order, such as 2160h for 90 days, or 1h30m: days are no unit",
+            ),
+            rule(
+                f"!self.matches('{DURATION_PATTERN}') || duration(self) >= duration('1s')",
+                "write a duration above zero, such as 720h",
+            ),
+        ),
+    ),
+]
+Label = Annotated[str, Field(min_length=1, max_length=63, pattern=DNS_LABEL)]
+ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN)]
+SecretName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=DNS_SUBDOMAIN,
+        json_schema_extra=validations(
+            rule(
+                "!self.matches('(^|-)doorward[.]')",
+                "choose another secretName: names with 'doorward.' at the start or after a '-' are kept for gates",
+            )
+        ),
+    ),
+]
+DnsName = Annotated[str, Field(min_length=1, max_length=253)]
+EmailAddress = Annotated[str, Field(min_length=3, max_length=254)]
+Uri = Annotated[str, Field(min_length=3, max_length=512)]
+Attribute = Annotated[str, Field(min_length=1, max_length=64)]
+Glob = Annotated[str, Field(min_length=1, max_length=253)]
+LabelValue = Annotated[str, Field(max_length=63)]
+AnnotationValue = Annotated[str, Field(max_length=1024)]
+KeyName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]

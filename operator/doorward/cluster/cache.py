@@ -1,0 +1,117 @@
+"""What was last seen of the cluster: objects by key, with the look-ups that reconciling needs. No key, no data of a Secret.
+
+A store never goes back: an object with a lower resourceVersion than the one it holds is passed over, so an answer to
+our own write and the watch may arrive in either order.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+from doorward.objects.meta import ObjectKey, key_of
+
+V = TypeVar("V")
+Object = dict[str, Any]
+
+
+def version_of(body: Object) -> int:
+    """The resourceVersion as a number; the API promises that they compare as such since Kubernetes 1.35."""
+    try:
+        return int(body["metadata"].get("resourceVersion") or 0)
+    except ValueError:
+        return 0
+
+
+class Store(Generic[V]):
+    """Objects of one kind, parsed once as they come in, with any number of indexes.
+
+    `parse` raises on what cannot be read; such an object is kept as None, so that it is known to be there.
+    """
+
+    def __init__(
+        self,
+        parse: Callable[[Object], V],
+        indexes: dict[str, Callable[[V], Iterable[Hashable]]] | None = None,
+    ) -> None:
+        self._parse = parse
+        self._items: dict[ObjectKey, tuple[int, V]] = {}
+        self._by = indexes or {}
+        self._index: dict[str, dict[Hashable, dict[ObjectKey, V]]] = {name: {} for name in self._by}
+        self._gone: dict[ObjectKey, int] = {}
+        self.synced = False
+        """Whether a full list was heard; before that, nothing can be called absent."""
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def get(self, key: ObjectKey) -> V | None:
+        """The object, or None where it is not there (or not yet)."""
+        found = self._items.get(key)
+        return found[1] if found else None
+
+    def keys(self) -> Iterator[ObjectKey]:
+        """All keys; the store may change while it is walked through."""
+        return iter(tuple(self._items))
+
+    def values(self) -> Iterator[V]:
+        """All objects; the store may change while it is walked through."""
+        return iter([value for _, value in self._items.values()])
+
+    def lookup(self, index: str, value: Hashable) -> tuple[V, ...]:
+        """The objects that `index` files under `value`."""
+        return tuple(self._index[index].get(value, {}).values())
+
+    def put(self, body: Object) -> bool:
+        """Take in an object; False where a newer one, or its end, is known already."""
+        key, version = key_of(body), version_of(body)
+        if version <= self._gone.get(key, -1):
+            return False
+        before = self._items.get(key)
+        if before is not None and version <= before[0]:
+            return False
+        value = self._parse(body)
+        if before is not None:
+            self._unfile(key, before[1])
+        self._items[key] = (version, value)
+        for name, function in self._by.items():
+            for entry in function(value):
+                self._index[name].setdefault(entry, {})[key] = value
+        return True
+
+    def remove(self, key: ObjectKey, version: int = 0) -> bool:
+        """Take out an object that went at `version`; False where it is not there, or was created again since."""
+        before = self._items.get(key)
+        if before is None or (version and version < before[0]):
+            return False
+        self._gone[key] = max(version, before[0])
+        if len(self._gone) > 10_000:
+            self._gone.pop(next(iter(self._gone)))
+        del self._items[key]
+        self._unfile(key, before[1])
+        return True
+
+    def replace_all(self, bodies: Iterable[Object], version: int, namespace: str | None = None) -> set[ObjectKey]:
+        """Take in a full list (of one namespace) made at `version`: the keys that changed, or are gone.
+
+        What was created after the list was made is newer than it, and stays.
+        """
+        changed = set()
+        listed = set()
+        for body in bodies:
+            key = key_of(body)
+            listed.add(key)
+            if self.put(body):
+                changed.add(key)
+        for key, (known, _) in tuple(self._items.items()):
+            if key not in listed and known <= version and (namespace is None or key.namespace == namespace):
+                self.remove(key)
+                changed.add(key)
+        return changed
+
+    def _unfile(self, key: ObjectKey, value: V) -> None:
+        for name, function in self._by.items():
+            for entry in function(value):
+                shelf = self._index[name].get(entry)
+                if shelf is not None:
+                    shelf.pop(key, None)
+                    if not shelf:
+                        del self._index[name][entry]

@@ -1,0 +1,90 @@
+"""The API server as the operator needs it: a Protocol, so that tests can stand something else in its place."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from doorward.api.fields import API_VERSION
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of object: where the API server keeps it."""
+
+    api_version: str
+    name: str
+    plural: str
+    namespaced: bool = True
+
+    def path(self, namespace: str | None, name: str | None = None) -> str:
+        """The URL path of a collection, or of one object in it."""
+        root = "/api/" if "/" not in self.api_version else "/apis/"
+        middle = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        return f"{root}{self.api_version}{middle}/{self.plural}" + (f"/{name}" if name else "")
+
+
+SECRET = Kind("v1", "Secret", "secrets")
+CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
+NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
+EVENT = Kind("v1", "Event", "events")
+ROLE_BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
+INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
+ISSUER = Kind(API_VERSION, "MTLSIssuer", "mtlsissuers")
+CLIENT_CERTIFICATE = Kind(API_VERSION, "ClientCertificate", "clientcertificates")
+ISSUED_CERTIFICATE = Kind(API_VERSION, "IssuedCertificate", "issuedcertificates")
+
+MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """One line of a watch."""
+
+    type: str
+    object: Object
+
+
+class Gateway(Protocol):
+    """Reads and writes; every method raises the types of `cluster.errors`."""
+
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> Object: ...
+
+    async def list(
+        self, kind: Kind, namespace: str | None, *, selector: str = "", metadata_only: bool = False
+    ) -> tuple[list[Object], str]:
+        """All objects and the resourceVersion to watch from."""
+        ...
+
+    async def create(self, kind: Kind, namespace: str, body: Object) -> Object: ...
+
+    async def replace(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
+        """PUT; with `metadata.resourceVersion` in the body a stale one raises Conflict."""
+        ...
+
+    async def patch(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        body: Object,
+        *,
+        content_type: str = MERGE_PATCH,
+        subresource: str = "",
+        query: Mapping[str, str] | None = None,
+    ) -> Object: ...
+
+    async def delete(self, kind: Kind, namespace: str, name: str) -> None: ...
+
+    def watch(
+        self, kind: Kind, namespace: str | None, version: str, *, selector: str = "", metadata_only: bool = False
+    ) -> AsyncIterator[WatchEvent]:
+        """Events after `version`, until the server ends the stream; Gone: list again."""
+        ...
+
+    def skew(self) -> timedelta:
+        """By how much the local clock is ahead of the API server's `Date`; zero until it was heard."""
+        ...

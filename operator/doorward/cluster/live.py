@@ -1,0 +1,177 @@
+"""The gateway over the real API server: dicts in and out through the `kubernetes` package's own client.
+
+Its typed models cost about twice the CPU of dicts (measured), so only configuration, authentication and
+connections are used of it.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import client, config
+
+from doorward import __name__ as PACKAGE
+from doorward.clock import Clock
+from doorward.cluster.errors import Transient, from_answer
+from doorward.cluster.gateway import MERGE_PATCH, Kind, Object, WatchEvent
+
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=15.0, sock_connect=3.0)
+WATCH_SECONDS = 290
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_CHUNK = 500
+
+
+async def connect(kubeconfig: str | None) -> client.ApiClient:
+    """A client from a kubeconfig file, or from the Pod's service account when None."""
+    configuration = client.Configuration()
+    if kubeconfig is None:
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
+    else:
+        await config.load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
+            config_file=kubeconfig, client_configuration=configuration, persist_config=False
+        )
+    api = client.ApiClient(configuration)
+    api.user_agent = PACKAGE
+    return api
+
+
+class LiveGateway:
+    """See `Gateway`."""
+
+    def __init__(self, api: client.ApiClient, clock: Clock) -> None:
+        self._api = api
+        self._clock = clock
+        self._skew = timedelta(0)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._api.close()  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
+
+    def skew(self) -> timedelta:
+        return self._skew
+
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        accept: str = "application/json",
+        content_type: str = "application/json",
+        timeout: aiohttp.ClientTimeout = REQUEST_TIMEOUT,
+    ) -> aiohttp.ClientResponse:
+        headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": self._api.user_agent}
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        try:
+            answer = await self._api.rest_client.request(  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
+                method, url, headers=headers, body=body, _request_timeout=timeout
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Transient(f"{method} {path}: {type(error).__name__}: {error}") from error
+        response: aiohttp.ClientResponse = answer.response
+        self._hear_date(response.headers.get("Date"))
+        if response.status >= 400:
+            raise from_answer(response.status, *await _status_of(response))
+        return response
+
+    async def _request(self, method: str, path: str, **options: Any) -> Object:
+        response = await self._open(method, path, **options)
+        try:
+            result: Object = json.loads(await response.read())
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Transient(f"{method} {path}: {type(error).__name__}: {error}") from error
+        return result
+
+    def _hear_date(self, header: str | None) -> None:
+        if header:
+            try:
+                self._skew = self._clock.now() - parsedate_to_datetime(header)
+            except (ValueError, TypeError):
+                return
+
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
+        return await self._request("GET", kind.path(namespace, name))
+
+    async def list(
+        self, kind: Kind, namespace: str | None, *, selector: str = "", metadata_only: bool = False
+    ) -> tuple[list[Object], str]:
+        items: list[Object] = []
+        query = {"limit": str(_CHUNK)} | ({"labelSelector": selector} if selector else {})
+        accept = _METADATA_LIST if metadata_only else "application/json"
+        while True:
+            page = await self._request("GET", kind.path(namespace), query=query, accept=accept)
+            items += page.get("items") or []
+            token = page["metadata"].get("continue")
+            if not token:
+                return items, page["metadata"]["resourceVersion"]
+            query["continue"] = token
+
+    async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
+        return await self._request("POST", kind.path(namespace), body=body, query={"fieldManager": PACKAGE})
+
+    async def replace(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
+        return await self._request("PUT", kind.path(namespace, name), body=body, query={"fieldManager": PACKAGE})
+
+    async def patch(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        body: Object,
+        *,
+        content_type: str = MERGE_PATCH,
+        subresource: str = "",
+        query: Mapping[str, str] | None = None,
+    ) -> Object:
+        path = kind.path(namespace, name) + (f"/{subresource}" if subresource else "")
+        return await self._request(
+            "PATCH", path, body=body, content_type=content_type, query={"fieldManager": PACKAGE, **(query or {})}
+        )
+
+    async def delete(self, kind: Kind, namespace: str, name: str) -> None:
+        await self._request("DELETE", kind.path(namespace, name))
+
+    async def watch(
+        self, kind: Kind, namespace: str | None, version: str, *, selector: str = "", metadata_only: bool = False
+    ) -> AsyncIterator[WatchEvent]:
+        query = {
+            "watch": "1",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(WATCH_SECONDS),
+        } | ({"labelSelector": selector} if selector else {})
+        response = await self._open(
+            "GET",
+            kind.path(namespace),
+            query=query,
+            accept=_METADATA if metadata_only else "application/json",
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=3.0, sock_read=WATCH_SECONDS + 30),
+        )
+        try:
+            async for line in response.content:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    raise from_answer(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
+                yield WatchEvent(event["type"], event["object"])
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+            raise Transient(f"watch {kind.plural}: {type(error).__name__}: {error}") from error
+        finally:
+            response.close()
+
+
+async def _status_of(response: aiohttp.ClientResponse) -> tuple[str, str]:
+    """Reason and message of the API's Status object, as far as the body is one."""
+    try:
+        status = json.loads(await response.read())
+        return str(status.get("reason", "")), str(status.get("message", ""))[:2000]
+    except (ValueError, AttributeError, aiohttp.ClientError):
+        return "", ""

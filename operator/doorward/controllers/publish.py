@@ -1,0 +1,143 @@
+"""The commit of a CRL: read, verify, unite, sign, read back, write onto the version that was read; on conflict, again.
+
+Not even two operators that both believe they lead can forget a revocation this way.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from doorward.clock import Clock
+from doorward.cluster.cache import version_of
+from doorward.cluster.errors import AlreadyExists, Conflict, Invalid, NotFound
+from doorward.cluster.gateway import CONFIG_MAP, SECRET, Gateway
+from doorward.controllers.observe import remember
+from doorward.controllers.world import Committed, LoadedCa, Object, World
+from doorward.objects.crl_configmap import (
+    CRL_ROLE,
+    MAX_BYTES,
+    TrustBundle,
+    parse_configmap,
+    parse_gate,
+    render_configmap,
+)
+from doorward.objects.meta import ObjectKey, crl_configmap_name, gate_secret_name, is_ours
+from doorward.pki.crls import CrlEntry, PublishedCrl, build_crl, check_published, next_number, read_crl
+from doorward.pki.pem import PkiError
+from doorward.planning import crl, timing
+from doorward.planning.plan import PublishCrl
+
+logger = logging.getLogger(__name__)
+TRIES = 5
+
+
+async def commit(
+    world: World, gateway: Gateway, clock: Clock, issuer: ObjectKey, loaded: LoadedCa, action: PublishCrl
+) -> frozenset[int]:
+    """Publish; the serials that this CRL newly names, or no longer names. Raises Conflict after five lost races."""
+    at = ObjectKey(issuer.namespace, crl_configmap_name(issuer.name))
+    body = world.configmaps.get(at)
+    for _ in range(TRIES):
+        before = await _bases(world, gateway, issuer, loaded, body)
+        if body is not None and not is_ours(body, CRL_ROLE):
+            world.foreign_configmaps.add(at)
+            return frozenset()
+        signed = await asyncio.to_thread(_sign, world, clock, issuer, loaded, action, before)
+        bundle = TrustBundle(anchors=loaded.authority.anchor_pem, crl=signed.pem)
+        if len(bundle.anchors) + len(bundle.crl) > MAX_BYTES:
+            raise Invalid(f"the CRL has {len(bundle.crl)} bytes, more than a ConfigMap takes; nothing was published")
+        try:
+            written = await _write(gateway, issuer, at, bundle, body)
+        except (AlreadyExists, Conflict, NotFound):
+            body = await _read(gateway, at)
+            continue
+        world.configmaps.put(written)
+        world.committed[issuer] = Committed(
+            version=version_of(written), ca=loaded.authority.sha256, bundle=bundle, published=signed
+        )
+        remember(world, issuer, loaded.authority.sha256, signed)
+        logger.info(
+            "CRL %d published with %d entries", signed.number, len(signed.entries), extra={"object": f"MTLSIssuer {issuer}"}
+        )
+        return frozenset(signed.entries.keys() ^ (before[0].entries.keys() if before else set()))
+    raise Conflict(f"ConfigMap {at} changed {TRIES} times while a CRL was signed")
+
+
+async def _write(
+    gateway: Gateway, issuer: ObjectKey, at: ObjectKey, bundle: TrustBundle, body: Object | None
+) -> Object:
+    version = body["metadata"]["resourceVersion"] if body is not None else None
+    rendered = render_configmap(issuer, bundle, version=version)
+    if body is None:
+        return await gateway.create(CONFIG_MAP, at.namespace, rendered)
+    return await gateway.replace(CONFIG_MAP, at.namespace, at.name, rendered)
+
+
+async def _read(gateway: Gateway, at: ObjectKey) -> Object | None:
+    try:
+        return await gateway.get(CONFIG_MAP, at.namespace, at.name)
+    except NotFound:
+        return None
+
+
+async def _bases(
+    world: World, gateway: Gateway, issuer: ObjectKey, loaded: LoadedCa, body: Object | None
+) -> list[PublishedCrl]:
+    """What the new CRL must not forget, the published one first: ConfigMap, this process's memory, and, where the
+    ConfigMap is missing or broken, every gate's copy."""
+    found: list[PublishedCrl] = []
+    if body is not None and (published := _read_crl(parse_configmap(body).crl, loaded)):
+        found.append(published)
+    newest = world.newest_crl.get(issuer)
+    if newest is not None and newest[0] == loaded.authority.sha256:
+        found.append(newest[1])
+    if not found or body is None:
+        for metadata in world.secrets.lookup("gate", str(issuer)):
+            namespace = metadata["metadata"]["namespace"]
+            try:
+                copy = parse_gate(await gateway.get(SECRET, namespace, gate_secret_name(issuer)))
+            except (NotFound, ValueError):
+                continue
+            if published := _read_crl(copy.crl, loaded):
+                found.append(published)
+    return found
+
+
+def _read_crl(pem: bytes, loaded: LoadedCa) -> PublishedCrl | None:
+    try:
+        return read_crl(pem, loaded.signer.certificate)
+    except PkiError:
+        return None
+
+
+def _sign(
+    world: World,
+    clock: Clock,
+    issuer: ObjectKey,
+    loaded: LoadedCa,
+    action: PublishCrl,
+    bases: Iterable[PublishedCrl],
+) -> PublishedCrl:
+    bases = list(bases)
+    records = {record.serial: record for record in world.records.lookup("issuer", issuer)}
+    published: dict[int, CrlEntry] = {}
+    for base in bases:
+        published = dict(base.entries) | published
+    entries, leaving = crl.unite(
+        action.entries,
+        published.values(),
+        records,
+        keep_after_expiry=action.next_update - action.this_update - timing.BACKDATE,
+        now=action.this_update + timing.BACKDATE,
+    )
+    newest = max(bases, key=lambda base: base.number, default=None)
+    pem = build_crl(
+        ca=loaded.signer,
+        entries=entries,
+        number=next_number(newest.number if newest else None, clock.now_precise()),
+        this_update=action.this_update,
+        next_update=action.next_update,
+    )
+    return check_published(
+        pem, ca_certificate=loaded.signer.certificate, previous=newest, expected=entries, leaving=leaving
+    )

@@ -1,0 +1,106 @@
+"""observe → plan → apply, until nothing is left to do; for each kind of key."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from doorward.clock import Clock
+from doorward.controllers.apply import Applier
+from doorward.controllers.observe import Observer
+from doorward.controllers.world import IssuerState, Key, World
+from doorward.gates import ingress_nginx
+from doorward.objects.meta import ObjectKey
+from doorward.pki.crls import PublishedCrl
+from doorward.planning import certificate, gate, issuer
+from doorward.planning.observed import Authority, IssuerObserved, Unseen
+from doorward.planning.plan import Action, Annotate, ClearAnnotations, Plan, WriteStatus
+
+logger = logging.getLogger(__name__)
+MOST_PASSES = 12
+UNFINISHED = timedelta(seconds=1)
+
+
+class Reconciler:
+    """Brings one key after the other to where its rules want it."""
+
+    def __init__(
+        self, world: World, observer: Observer, applier: Applier, clock: Clock, wake: Callable[[Key], None]
+    ) -> None:
+        self._world = world
+        self._observer = observer
+        self._applier = applier
+        self._clock = clock
+        self._wake = wake
+
+    async def reconcile(self, key: Key) -> datetime | None:
+        """When the key is due again; None: at its next event."""
+        for _ in range(MOST_PASSES):
+            plan = await self._plan(key)
+            if not plan.actions:
+                return plan.due
+            await self._applier.apply(key, plan.actions)
+            if all(isinstance(action, WriteStatus) for action in plan.actions):
+                return plan.due
+        logger.warning("still not settled after %d passes", MOST_PASSES, extra={"object": str(key)})
+        return self._clock.now() + UNFINISHED
+
+    async def _plan(self, key: Key) -> Plan:
+        now = self._clock.now()
+        match key.kind:
+            case "certificate":
+                seen = await self._observer.certificate(key.at)
+                if seen is None:
+                    self._world.signed.pop(key.at, None)
+                    return Plan()
+                return certificate.plan(seen, now)
+            case "issuer":
+                return await self._plan_issuer(key.at, now)
+            case "ingress":
+                return self._plan_ingress(key.at)
+
+    async def _plan_issuer(self, key: ObjectKey, now: datetime) -> Plan:
+        seen = await self._observer.issuer(key)
+        if seen is None:
+            self._world.issuer_states.pop(key, None)
+            self._world.authorities.pop(key, None)
+            return Plan()
+        plan = issuer.plan(seen, now)
+        self._tell_certificates(key, seen, now)
+        return plan
+
+    def _tell_certificates(self, key: ObjectKey, seen: IssuerObserved, now: datetime) -> None:
+        """Keep what the issuer's certificates are planned with; wake those whom a change concerns."""
+        if Unseen.UNKNOWN in (seen.authority, seen.published, seen.records):
+            return
+        problem = issuer.why_not_signing(seen, now)
+        state = IssuerState(
+            authority=seen.authority if problem is None and isinstance(seen.authority, Authority) else None,
+            problem="" if problem is None else problem.message,
+            published=seen.published if isinstance(seen.published, PublishedCrl) else None,
+            gates_behind=bool(issuer.gates_behind(seen.gates)),
+        )
+        before = self._world.issuer_states.get(key)
+        self._world.issuer_states[key] = state
+        if before is None or (before.authority, before.problem) != (state.authority, state.problem):
+            for found in self._world.certificates.lookup("issuer", key):
+                self._wake(Key("certificate", ObjectKey(found.secret.namespace, found.body["metadata"]["name"])))
+        elif before.published is not state.published or before.gates_behind != state.gates_behind:
+            for found in self._world.certificates.lookup("deleting", key):
+                self._wake(Key("certificate", ObjectKey(found.secret.namespace, found.body["metadata"]["name"])))
+
+    def _plan_ingress(self, key: ObjectKey) -> Plan:
+        seen = self._observer.ingress(key)
+        if seen is None:
+            return Plan()
+        body, observed = seen
+        if observed.reference is not None and observed.issuer is Unseen.UNKNOWN:
+            return Plan(due=self._clock.now() + UNFINISHED)
+        actions: tuple[Action, ...] = ()
+        decision = gate.decide(observed)
+        if decision.said is None:
+            names = ingress_nginx.leftovers(body)
+            actions = (ClearAnnotations(names=names),) if names else ()
+        elif (changes := ingress_nginx.changes(body, decision)) is not None:
+            actions = (Annotate(annotations=tuple(sorted(changes.items()))),)
+        return Plan(actions=actions)
+

@@ -1,0 +1,161 @@
+"""Where keys, serials and passwords come from, and the signing itself, off the event loop."""
+
+import asyncio
+import secrets
+from datetime import datetime
+from typing import Protocol
+
+from cryptography import x509
+
+from doorward.api.kinds import ClientCertificateSpec
+from doorward.objects.client_secret import Contents
+from doorward.pki import keystores, keys
+from doorward.pki.certificates import CertificateAuthority, Leaf, LeafTemplate, build_ca, build_leaf, chain_pem, describe
+from doorward.pki.keys import KeyKind, PrivateKey, SecretBytes, load_private_key, private_key_pem
+from doorward.pki.pem import certificate_pem
+from doorward.pki.requests import ClientRequest
+from doorward.planning.plan import CreateCa, Issue
+
+OWN_PASSWORD_ROUNDS = 2048
+"""Our own passwords have 192 bits: rounds add nothing but time (1.2 ms at this number, measured)."""
+USER_PASSWORD_ROUNDS = 20_000
+
+
+class KeySource(Protocol):
+    """Everything random, so that tests can say what it is."""
+
+    def serial(self) -> int:
+        """A positive serial number of at most 20 octets (RFC 5280 §4.1.2.2)."""
+        ...
+
+    def key(self, kind: KeyKind) -> PrivateKey: ...
+
+    def password(self) -> SecretBytes:
+        """A strong one, printable."""
+        ...
+
+
+class SystemKeySource:
+    """The operating system's randomness."""
+
+    def serial(self) -> int:
+        return secrets.randbits(158) | 1 << 158
+
+    def key(self, kind: KeyKind) -> PrivateKey:
+        return keys.generate(kind)
+
+    def password(self) -> SecretBytes:
+        return SecretBytes(secrets.token_urlsafe(24).encode())
+
+
+async def make_ca(
+    source: KeySource, wanted: CreateCa, *, not_before: datetime, not_after: datetime
+) -> tuple[bytes, SecretBytes]:
+    """A new CA: certificate and key, PEM."""
+
+    def make() -> tuple[bytes, SecretBytes]:
+        key = source.key(wanted.kind)
+        certificate = build_ca(
+            subject=wanted.subject, key=key, serial=source.serial(), not_before=not_before, not_after=not_after
+        )
+        return certificate_pem(certificate), private_key_pem(key)
+
+    return await asyncio.to_thread(make)
+
+
+def _contents(
+    source: KeySource,
+    spec: ClientCertificateSpec,
+    *,
+    leaf: Leaf,
+    key: PrivateKey | None,
+    signer: CertificateAuthority,
+    ca_pem: bytes,
+    password: SecretBytes | None,
+) -> Contents:
+    """The Secret around a leaf; `password` is the referenced one, None: make one. No key: no keystore."""
+    chain = certificate_pem(leaf.certificate) + chain_pem(_intermediates(signer))
+    if key is None:
+        return Contents(certificate=chain, ca=ca_pem, key=None, keystore=None, own_password=None, profile=None)
+    profile = keystores.Profile(spec.keystores.pkcs12.profile)
+    own = source.password() if password is None else None
+    keystore = keystores.build_pkcs12(
+        profile=profile,
+        key=key,
+        leaf=leaf.certificate,
+        chain=_intermediates(signer),
+        friendly_name=spec.common_name,
+        password=(own or password or SecretBytes(b"")).reveal(),
+        kdf_rounds=OWN_PASSWORD_ROUNDS if own else USER_PASSWORD_ROUNDS,
+    )
+    return Contents(
+        certificate=chain,
+        ca=ca_pem,
+        key=private_key_pem(key),
+        keystore=keystore,
+        own_password=own,
+        profile=profile.value,
+    )
+
+
+def _intermediates(signer: CertificateAuthority) -> tuple[x509.Certificate, ...]:
+    """The certificates between the leaf and its root: none where the CA is the root itself."""
+    return () if signer.anchor == signer.certificate else (signer.certificate, *signer.chain)
+
+
+async def sign(
+    source: KeySource,
+    wanted: Issue,
+    spec: ClientCertificateSpec,
+    *,
+    request: ClientRequest | None,
+    kept_key: SecretBytes | None,
+    signer: CertificateAuthority,
+    ca_pem: bytes,
+    password: SecretBytes | None,
+) -> tuple[Leaf, Contents]:
+    """A new leaf, and what its Secret is to hold. The key: the request's, the kept one (PEM), or a new one."""
+
+    def make() -> tuple[Leaf, Contents]:
+        key: PrivateKey | None = None
+        if request is not None:
+            public_key = request.public_key
+        else:
+            key = load_private_key(kept_key.reveal()) if kept_key is not None else source.key(wanted.kind)
+            public_key = key.public_key()
+        template = LeafTemplate(
+            subject=wanted.subject,
+            alt_names=wanted.alt_names,
+            public_key=public_key,
+            serial=source.serial(),
+            not_before=wanted.not_before,
+            not_after=wanted.not_after,
+        )
+        leaf = describe(build_leaf(template, signer))
+        contents = _contents(
+            source, spec, leaf=leaf, key=key, signer=signer, ca_pem=ca_pem, password=password
+        )
+        return leaf, contents
+
+    return await asyncio.to_thread(make)
+
+
+async def wrap_again(
+    source: KeySource,
+    spec: ClientCertificateSpec,
+    *,
+    leaf: Leaf,
+    key: SecretBytes | None,
+    signer: CertificateAuthority,
+    ca_pem: bytes,
+    password: SecretBytes | None,
+) -> Contents:
+    """The Secret anew around the leaf and key (PEM) that it held; `key` None: a certificate from a CSR."""
+
+    def make() -> Contents:
+        loaded = load_private_key(key.reveal()) if key is not None else None
+        return _contents(
+            source, spec, leaf=leaf, key=loaded, signer=signer, ca_pem=ca_pem, password=password
+        )
+
+    return await asyncio.to_thread(make)

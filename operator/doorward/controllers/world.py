@@ -1,0 +1,242 @@
+"""What this process knows: the stores of what was last seen, and what it remembers of its own doing.
+
+Nothing here is the truth: every store can be filled again from the cluster, and what is remembered only saves reads,
+or (a signed certificate whose Secret is not written, the highest CRL number) lets one life of the process do better
+than a restart could.
+"""
+
+import hashlib
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from pydantic import ValidationError
+
+from doorward.api.conditions import Condition, said
+from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
+from doorward.cluster.cache import Store
+from doorward.gates import ingress_nginx
+from doorward.objects import ledger_record
+from doorward.objects.client_secret import Broken, ClientSecret, Contents, Foreign
+from doorward.objects.crl_configmap import GATE_ROLE, TrustBundle
+from doorward.objects.ledger_record import Record
+from doorward.pki.crls import PublishedCrl
+from doorward.objects.meta import ISSUER_ANNOTATION, ObjectKey, client_secret_name, is_ours, key_of
+from doorward.pki.certificates import CertificateAuthority, Leaf
+from doorward.pki.pem import PkiError
+from doorward.pki.requests import ClientRequest, read_request
+from doorward.planning.gate import parse_reference
+from doorward.planning.observed import Authority, Pending
+
+Object = dict[str, Any]
+
+
+class Key(NamedTuple):
+    """What is worked on: a name, in the queue."""
+
+    kind: Literal["certificate", "issuer", "ingress"]
+    at: ObjectKey
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.at}"
+
+
+def _mistakes(error: ValidationError) -> str:
+    return "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateObject:
+    """A ClientCertificate, its spec and CSR parsed once."""
+
+    body: Object
+    spec: ClientCertificateSpec | str
+    request: ClientRequest | Condition | None
+    issuer: ObjectKey
+    secret: ObjectKey
+
+    @classmethod
+    def parse(cls, body: Object) -> "CertificateObject":
+        key = key_of(body)
+        raw = body.get("spec") or {}
+        spec: ClientCertificateSpec | str
+        try:
+            spec = ClientCertificateSpec.model_validate(raw)
+        except ValidationError as error:
+            spec = _mistakes(error)
+        reference = raw.get("issuerRef") or {}
+        return cls(
+            body=body,
+            spec=spec,
+            request=_request(spec),
+            issuer=ObjectKey(str(reference.get("namespace") or key.namespace), str(reference.get("name", ""))),
+            secret=ObjectKey(key.namespace, client_secret_name(key.name, raw.get("secretName"))),
+        )
+
+    @property
+    def deleting(self) -> bool:
+        return "deletionTimestamp" in self.body["metadata"]
+
+
+def _request(spec: ClientCertificateSpec | str) -> ClientRequest | Condition | None:
+    if isinstance(spec, str) or spec.request is None:
+        return None
+    try:
+        return read_request(spec.request.encode())
+    except PkiError as error:
+        return said("InvalidRequest", detail=str(error))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerObject:
+    """An MTLSIssuer, its spec parsed once."""
+
+    body: Object
+    spec: MTLSIssuerSpec | str
+
+    @classmethod
+    def parse(cls, body: Object) -> "IssuerObject":
+        try:
+            return cls(body=body, spec=MTLSIssuerSpec.model_validate(body.get("spec") or {}))
+        except ValidationError as error:
+            return cls(body=body, spec=_mistakes(error))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedCa:
+    """A CA ready to sign: the one place in this process where its key is held."""
+
+    version: int
+    authority: Authority
+    signer: CertificateAuthority
+
+
+@dataclass(slots=True, kw_only=True)
+class IssuerState:
+    """What the last look at an issuer found: its certificates are planned with it."""
+
+    authority: Authority | None = None
+    problem: str = ""
+    published: PublishedCrl | None = None
+    gates_behind: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """The bundle in the CRL ConfigMap, read and verified once for each version."""
+
+    version: int
+    ca: str
+    bundle: TrustBundle
+    published: PublishedCrl | Condition
+    replaced: str = ""
+
+    @property
+    def digest(self) -> str:
+        return digest(self.bundle)
+
+
+def digest(bundle: TrustBundle) -> str:
+    """What two equal bundles have in common."""
+    return hashlib.sha256(bundle.anchors + b"\0" + bundle.crl).hexdigest()
+
+
+@dataclass(slots=True, kw_only=True)
+class Signed:
+    """A signed certificate whose Secret is not written yet; it must not be signed twice."""
+
+    pending: Pending
+    leaf: Leaf
+    record: Object
+    recorded: bool
+    contents: Contents
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class Refusal:
+    """A gate that could not be written, and until when it is left alone."""
+
+    detail: str
+    retry_at: datetime
+
+
+def _gate_of(body: Object) -> Iterable[Hashable]:
+    if is_ours(body, GATE_ROLE):
+        yield (body["metadata"].get("annotations") or {}).get(ISSUER_ANNOTATION, "")
+
+
+def _issuer_of_ingress(body: Object) -> Iterable[Hashable]:
+    target = ingress_nginx.read(body)
+    if target.reference is not None and (issuer := parse_reference(target.reference, target.key.namespace)):
+        yield issuer
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """Stores and memories; used from the operator's own event loop only."""
+
+    certificates: Store[CertificateObject] = field(
+        default_factory=lambda: Store(
+            CertificateObject.parse,
+            {
+                "issuer": lambda c: (c.issuer,),
+                "secret": lambda c: (c.secret,),
+                "deleting": lambda c: (c.issuer,) if c.deleting else (),
+                "password": lambda c: _password_secret(c),
+                "namespace": lambda c: (c.secret.namespace,),
+            },
+        )
+    )
+    issuers: Store[IssuerObject] = field(
+        default_factory=lambda: Store(
+            IssuerObject.parse, {"namespace": lambda i: (i.body["metadata"]["namespace"],)}
+        )
+    )
+    ingresses: Store[Object] = field(
+        default_factory=lambda: Store(
+            lambda body: body,
+            {"issuer": _issuer_of_ingress, "namespace": lambda b: (b["metadata"]["namespace"],)},
+        )
+    )
+    records: Store[Record] = field(
+        default_factory=lambda: Store(
+            ledger_record.parse,
+            {
+                "holder": lambda r: (r.holder,),
+                "issuer": lambda r: (r.issuer,),
+                "serial": lambda r: ((r.issuer, r.serial),),
+                "barred": lambda r: (r.issuer,) if r.revocation and r.revocation.reason == "keyCompromise" else (),
+            },
+        )
+    )
+    configmaps: Store[Object] = field(default_factory=lambda: Store(lambda body: body))
+    secrets: Store[Object] = field(default_factory=lambda: Store(lambda body: body, {"gate": _gate_of}))
+    namespaces: Store[Object] = field(default_factory=lambda: Store(lambda body: body))
+
+    consent: dict[str, bool | None] = field(default_factory=dict)
+    """By namespace, whether Secrets and ConfigMaps there may be read: True once listed, False where denied."""
+
+    issuer_states: dict[ObjectKey, IssuerState] = field(default_factory=dict)
+    authorities: dict[ObjectKey, LoadedCa | tuple[int, Condition]] = field(default_factory=dict)
+    committed: dict[ObjectKey, Committed] = field(default_factory=dict)
+    newest_crl: dict[ObjectKey, tuple[str, PublishedCrl]] = field(default_factory=dict)
+    """The CA's fingerprint and the newest CRL that this process saw or signed."""
+    foreign_configmaps: set[ObjectKey] = field(default_factory=set)
+    signed: dict[ObjectKey, Signed] = field(default_factory=dict)
+    secret_views: dict[ObjectKey, tuple[tuple[int, int], ClientSecret | Broken | Foreign]] = field(
+        default_factory=dict
+    )
+    gate_views: dict[ObjectKey, tuple[int, str]] = field(default_factory=dict)
+    gate_refusals: dict[ObjectKey, Refusal] = field(default_factory=dict)
+    counts_due: dict[ObjectKey, datetime] = field(default_factory=dict)
+    cluster_ca: tuple[str, ...] | None = None
+    """SHA-256 of the public keys of the cluster's own client CAs; None: not read yet."""
+
+
+def _password_secret(certificate: CertificateObject) -> Iterable[Hashable]:
+    if isinstance(certificate.spec, ClientCertificateSpec):
+        reference = certificate.spec.keystores.pkcs12.password_secret_ref
+        if reference is not None:
+            yield ObjectKey(certificate.secret.namespace, reference.name)

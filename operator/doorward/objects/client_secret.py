@@ -1,0 +1,136 @@
+"""The client's Secret: certificate, key and keystore; what is seen of it never includes the key."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from doorward.objects.ca_secret import decode
+from doorward.objects.meta import CLIENT_ANNOTATION, KEYSTORE_ANNOTATION, Object, is_ours, labels, owner_reference
+from doorward.pki import keystores
+from doorward.pki.certificates import Leaf, read_leaf
+from doorward.pki.keys import SecretBytes, load_private_key, public_key_sha256
+from doorward.pki.pem import PkiError
+
+ROLE = "client"
+KEYSTORE = "keystore.p12"
+PASSWORD = "keystore.password"  # noqa: S105 - the name of a key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSecret:
+    """A Secret of ours that holds a certificate; `has_key`: a private key that fits it."""
+
+    leaf: Leaf
+    ca: bytes
+    has_key: bool
+    any_key: bool
+    keystore_profile: str | None
+    own_password: bool
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A Secret of ours whose certificate cannot be read."""
+
+    why: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A Secret of that name that is not ours, or is another ClientCertificate's."""
+
+
+def parse(body: Object, *, certificate: str, password: bytes | None) -> ClientSecret | Broken | Foreign:
+    """What the Secret holds for the ClientCertificate of that name.
+
+    `password` opens the keystore; None: the one in the Secret itself. `keystore_profile` is None where there is no
+    keystore, or one that does not open or holds another certificate.
+    """
+    annotations = body["metadata"].get("annotations") or {}
+    if not is_ours(body, ROLE) or annotations.get(CLIENT_ANNOTATION) != certificate:
+        return Foreign()
+    version = body["metadata"]["resourceVersion"]
+    data = body.get("data") or {}
+    try:
+        values = {name: decode(data.get(name) or "") for name in ("tls.crt", "tls.key", "ca.crt", KEYSTORE, PASSWORD)}
+        leaf = read_leaf(values["tls.crt"])
+    except (PkiError, ValueError) as error:
+        return Broken(why=str(error), version=version)
+    return ClientSecret(
+        leaf=leaf,
+        ca=values["ca.crt"],
+        has_key=_fits(values["tls.key"], leaf),
+        any_key=bool(values["tls.key"]),
+        keystore_profile=_profile(values, annotations, password, leaf),
+        own_password=bool(values[PASSWORD]),
+        labels=body["metadata"].get("labels") or {},
+        annotations=annotations,
+        version=version,
+    )
+
+
+def _fits(pem: bytes, leaf: Leaf) -> bool:
+    try:
+        return bool(pem) and public_key_sha256(load_private_key(pem).public_key()) == leaf.public_key_sha256
+    except PkiError:
+        return False
+
+
+def _profile(
+    values: Mapping[str, bytes], annotations: Mapping[str, str], password: bytes | None, leaf: Leaf
+) -> str | None:
+    secret = password if password is not None else values[PASSWORD]
+    if not values[KEYSTORE] or not secret:
+        return None
+    return annotations.get(KEYSTORE_ANNOTATION) if keystores.opens(values[KEYSTORE], secret) == leaf.sha256 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What is to be written; the key and what derives from it only as SecretBytes."""
+
+    certificate: bytes
+    ca: bytes
+    key: SecretBytes | None
+    keystore: SecretBytes | None
+    own_password: SecretBytes | None
+    profile: str | None
+
+
+def render(
+    owner: Object,
+    *,
+    name: str,
+    contents: Contents,
+    extra_labels: Mapping[str, str],
+    extra_annotations: Mapping[str, str],
+) -> dict[str, Any]:
+    """The Secret for the ClientCertificate `owner`; type kubernetes.io/tls, or Opaque where there is no key."""
+    plain: dict[str, bytes | None] = {
+        "tls.crt": contents.certificate,
+        "ca.crt": contents.ca,
+        "tls.key": contents.key.reveal() if contents.key else None,
+        KEYSTORE: contents.keystore.reveal() if contents.keystore else None,
+        PASSWORD: contents.own_password.reveal() if contents.own_password else None,
+    }
+    annotations = dict(extra_annotations) | {CLIENT_ANNOTATION: owner["metadata"]["name"]}
+    if contents.profile is not None:
+        annotations[KEYSTORE_ANNOTATION] = contents.profile
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls" if contents.key else "Opaque",
+        "metadata": {
+            "namespace": owner["metadata"]["namespace"],
+            "name": name,
+            "labels": dict(extra_labels) | labels(ROLE),
+            "annotations": annotations,
+            "ownerReferences": [owner_reference(owner, "ClientCertificate")],
+        },
+        "data": {key: base64.b64encode(value).decode() for key, value in plain.items() if value is not None},
+    }

@@ -1,0 +1,76 @@
+"""The trust bundle: a CA's anchors and CRLs as the CRL ConfigMap holds them, the commit point of every revocation.
+
+A gate's Secret is a copy of the same two values under the same keys.
+"""
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+from doorward.objects.ca_secret import decode
+from doorward.objects.meta import ISSUER_ANNOTATION, Object, ObjectKey, crl_configmap_name, gate_secret_name, labels
+
+CRL_KEY = "ca.crl"
+ANCHOR_KEY = "ca.crt"
+CRL_ROLE = "crl"
+GATE_ROLE = "gate"
+MAX_BYTES = 1024 * 1024 - 16 * 1024
+"""What a ConfigMap or Secret takes, with room for its metadata."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustBundle:
+    """Anchors and CRLs, PEM, one CRL for each anchor."""
+
+    anchors: bytes
+    crl: bytes
+
+
+def parse_configmap(body: Object) -> TrustBundle:
+    """The bundle in the CRL ConfigMap; absent keys are empty."""
+    data = body.get("data") or {}
+    return TrustBundle(anchors=data.get(ANCHOR_KEY, "").encode(), crl=data.get(CRL_KEY, "").encode())
+
+
+def parse_gate(body: Object) -> TrustBundle:
+    """The bundle in a gate Secret; ValueError if a value is no base64. A key in it makes it another bundle."""
+    data = body.get("data") or {}
+    if set(data) - {ANCHOR_KEY, CRL_KEY}:
+        raise ValueError(f"keys that a gate does not have: {sorted(set(data) - {ANCHOR_KEY, CRL_KEY})[:3]}")
+    return TrustBundle(anchors=decode(data.get(ANCHOR_KEY) or ""), crl=decode(data.get(CRL_KEY) or ""))
+
+
+def render_configmap(issuer: ObjectKey, bundle: TrustBundle, *, version: str | None) -> dict[str, Any]:
+    """The CRL ConfigMap; `version` is the resourceVersion that the write is based on, None to create."""
+    metadata = {
+        "namespace": issuer.namespace,
+        "name": crl_configmap_name(issuer.name),
+        "labels": labels(CRL_ROLE),
+        "annotations": {ISSUER_ANNOTATION: str(issuer)},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata | ({"resourceVersion": version} if version else {}),
+        "data": {ANCHOR_KEY: bundle.anchors.decode(), CRL_KEY: bundle.crl.decode()},
+    }
+
+
+def render_gate(issuer: ObjectKey, namespace: str, bundle: TrustBundle, *, version: str | None) -> dict[str, Any]:
+    """The gate Secret in `namespace`: never a key in it, or ingress-nginx takes it for a server's."""
+    metadata = {
+        "namespace": namespace,
+        "name": gate_secret_name(issuer),
+        "labels": labels(GATE_ROLE),
+        "annotations": {ISSUER_ANNOTATION: str(issuer)},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "metadata": metadata | ({"resourceVersion": version} if version else {}),
+        "data": {
+            ANCHOR_KEY: base64.b64encode(bundle.anchors).decode(),
+            CRL_KEY: base64.b64encode(bundle.crl).decode(),
+        },
+    }

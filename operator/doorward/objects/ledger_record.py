@@ -1,0 +1,125 @@
+"""The ledger record of one serial number: parse and render an IssuedCertificate."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from doorward.api.conditions import instant
+from doorward.api.fields import API_VERSION
+from doorward.objects.meta import Object, ObjectKey, labels, parse_instant
+from doorward.pki.certificates import Leaf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """Since when and why a serial is refused; `final_at` is when a hold becomes final."""
+
+    reason: str
+    time: datetime
+    final_at: datetime | None = None
+    lifted: bool = False
+
+    @property
+    def is_hold(self) -> bool:
+        return self.reason == "certificateHold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One line of the CA's database."""
+
+    key: ObjectKey
+    issuer: ObjectKey
+    generation: int
+    serial: int
+    subject: str
+    not_before: datetime
+    not_after: datetime
+    sha256: str
+    sha1: str
+    public_key_sha256: str
+    holder: ObjectKey
+    holder_uid: str
+    issued_at: datetime
+    revocation: Revocation | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the CRL must name the serial."""
+        return self.revocation is not None and not self.revocation.lifted
+
+    def live(self, now: datetime) -> bool:
+        """Whether the serial would get a client in."""
+        return not self.refused and now < self.not_after
+
+
+def record_name(issuer: str, generation: int, serial: int) -> str:
+    """`<issuer>.<generation>.<serial hex>`."""
+    return f"{issuer}.{generation}.{serial:x}"
+
+
+def parse(body: Object) -> Record:
+    """A record from the API; ValueError or KeyError where the object is not as its schema says."""
+    metadata, spec = body["metadata"], body["spec"]
+    holder = spec["clientCertificate"]
+    return Record(
+        key=ObjectKey(metadata["namespace"], metadata["name"]),
+        issuer=ObjectKey(metadata["namespace"], spec["issuerName"]),
+        generation=spec["generation"],
+        serial=int(spec["serialNumber"], 16),
+        subject=spec["subject"],
+        not_before=parse_instant(spec["notBefore"]),
+        not_after=parse_instant(spec["notAfter"]),
+        sha256=spec["fingerprints"]["sha256"],
+        sha1=spec["fingerprints"]["sha1"],
+        public_key_sha256=spec["publicKeySHA256"],
+        holder=ObjectKey(holder["namespace"], holder["name"]),
+        holder_uid=holder["uid"],
+        issued_at=parse_instant(metadata.get("creationTimestamp") or spec["notBefore"]),
+        revocation=_parse_revocation(spec["revocation"]) if spec.get("revocation") else None,
+    )
+
+
+def _parse_revocation(body: Object) -> Revocation:
+    return Revocation(
+        reason=body["reason"],
+        time=parse_instant(body["time"]),
+        final_at=parse_instant(body["finalAt"]) if body.get("finalAt") else None,
+        lifted=bool(body.get("lifted", False)),
+    )
+
+
+def render(
+    leaf: Leaf, *, issuer: ObjectKey, generation: int, holder: ObjectKey, holder_uid: str, subject: str
+) -> dict[str, Any]:
+    """The IssuedCertificate of a leaf that was signed for `holder`."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "IssuedCertificate",
+        "metadata": {
+            "namespace": issuer.namespace,
+            "name": record_name(issuer.name, generation, leaf.serial),
+            "labels": labels("record"),
+        },
+        "spec": {
+            "issuerName": issuer.name,
+            "generation": generation,
+            "serialNumber": f"{leaf.serial:x}",
+            "subject": subject,
+            "notBefore": instant(leaf.not_before),
+            "notAfter": instant(leaf.not_after),
+            "fingerprints": {"sha256": leaf.sha256, "sha1": leaf.sha1},
+            "publicKeySHA256": leaf.public_key_sha256,
+            "clientCertificate": {"namespace": holder.namespace, "name": holder.name, "uid": holder_uid},
+        },
+    }
+
+
+def render_revocation(revocation: Revocation) -> dict[str, Any]:
+    """`spec.revocation` as a merge patch puts it."""
+    return {
+        "reason": revocation.reason,
+        "time": instant(revocation.time),
+        "finalAt": instant(revocation.final_at) if revocation.final_at else None,
+        "lifted": revocation.lifted,
+    }

@@ -1,0 +1,86 @@
+"""Names, labels and marks: how an object says that it is Doorward's, and of what."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from doorward.api.fields import API_VERSION, GROUP
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+OWNER = "doorward"
+ROLE = f"{GROUP}/role"
+FINALIZER = f"{GROUP}/cut-off"
+
+ISSUER_ANNOTATION = f"{GROUP}/issuer"
+CLIENT_ANNOTATION = f"{GROUP}/client-certificate"
+KEYSTORE_ANNOTATION = f"{GROUP}/keystore"
+
+Object = Mapping[str, Any]
+
+
+class ObjectKey(NamedTuple):
+    """Namespace and name."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+def key_of(body: Object) -> ObjectKey:
+    """Namespace and name of an object."""
+    metadata = body["metadata"]
+    return ObjectKey(metadata.get("namespace", ""), metadata["name"])
+
+
+def labels(role: str) -> dict[str, str]:
+    """The labels that every Secret and ConfigMap of ours carries; the fence lets the operator touch no other."""
+    return {MANAGED_BY: OWNER, ROLE: role}
+
+
+def is_ours(body: Object, role: str) -> bool:
+    """Whether the object carries our labels for that role."""
+    found = body["metadata"].get("labels") or {}
+    return found.get(MANAGED_BY) == OWNER and found.get(ROLE) == role
+
+
+def crl_configmap_name(issuer: str) -> str:
+    """The ConfigMap with the issuer's CRL, in the issuer's namespace."""
+    return f"{issuer}-crl"
+
+
+def ca_secret_name(issuer: str, generation: int) -> str:
+    """The Secret with the key of one CA generation, in the issuer's namespace."""
+    return f"{issuer}-ca-{generation}"
+
+
+def gate_secret_name(issuer: ObjectKey) -> str:
+    """The Secret that a gate reads, in the namespace of the Ingress; the dots keep such names apart."""
+    return f"doorward.{issuer.namespace}.{issuer.name}"
+
+
+def client_secret_name(certificate: str, chosen: str | None) -> str:
+    """The Secret with the client's certificate."""
+    return chosen or f"{certificate}-mtls"
+
+
+def parse_instant(text: str) -> datetime:
+    """An RFC 3339 instant of the API, UTC-aware; ValueError on anything else."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"an instant without an offset: {text!r}")
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def owner_reference(body: Object, kind: str) -> dict[str, Any]:
+    """An ownerReference to one of our own kinds, for the garbage collector."""
+    metadata = body["metadata"]
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }

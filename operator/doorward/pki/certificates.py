@@ -1,0 +1,313 @@
+"""CA and leaf profiles: building, reading, and the trust anchor that gates are shown."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from doorward.pki import subjects
+from doorward.pki.keys import KeyKind, PrivateKey, kind_of, load_private_key, public_key_sha256
+from doorward.pki.pem import (
+    CaExpired,
+    CaLacksCertSign,
+    CaLacksCrlSign,
+    CaNotYetValid,
+    ChainBroken,
+    KeyDoesNotFit,
+    Malformed,
+    NotACa,
+    certificate_pem,
+    fingerprint_sha1,
+    fingerprint_sha256,
+    load_certificates,
+)
+from doorward.pki.subjects import AltNames, Subject
+
+Hash: TypeAlias = hashes.SHA256 | hashes.SHA384 | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateAuthority:
+    """A CA that can sign. `chain`: the certificates between it and its root, the root left out."""
+
+    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...]
+    anchor: x509.Certificate
+    private_key: PrivateKey = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeafTemplate:
+    """What a client certificate is to say."""
+
+    subject: Subject
+    alt_names: AltNames
+    public_key: CertificatePublicKeyTypes
+    serial: int
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """What a client certificate says; instants UTC-aware, digests lower-case hex."""
+
+    serial: int
+    subject: Subject
+    alt_names: AltNames
+    not_before: datetime
+    not_after: datetime
+    public_key_sha256: str
+    sha256: str
+    sha1: str
+    key_kind: KeyKind
+    certificate: x509.Certificate
+
+
+def hash_for(key: PrivateKey) -> Hash:
+    """The digest to sign with: SHA-384 for P-384, none for Ed25519, else SHA-256."""
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return None
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size == 384:
+        return hashes.SHA384()
+    return hashes.SHA256()
+
+
+def deterministic(key: PrivateKey) -> bool | None:
+    """Whether to ask for RFC 6979 signatures: equal inputs then give equal bytes."""
+    return True if isinstance(key, ec.EllipticCurvePrivateKey) else None
+
+
+def _key_usage(**usages: bool) -> x509.KeyUsage:
+    names = (
+        "digital_signature",
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "key_cert_sign",
+        "crl_sign",
+        "encipher_only",
+        "decipher_only",
+    )
+    return x509.KeyUsage(**{name: usages.get(name, False) for name in names})
+
+
+def _self_signed(
+    *,
+    name: x509.Name,
+    key: PrivateKey,
+    serial: int,
+    not_before: datetime,
+    not_after: datetime,
+    identifier: x509.SubjectKeyIdentifier,
+) -> x509.Certificate:
+    """PathLen 0: a client's own CA:TRUE could otherwise sign on. EKU clientAuth: it can never vouch for a server."""
+    return (
+        x509.CertificateBuilder(subject_name=name, issuer_name=name)
+        .public_key(key.public_key())
+        .serial_number(serial)
+        .not_valid_before(not_before)
+        .not_valid_after(not_after)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(identifier, critical=False)
+        .sign(key, hash_for(key), ecdsa_deterministic=deterministic(key))
+    )
+
+
+def build_ca(
+    *, subject: Subject, key: PrivateKey, serial: int, not_before: datetime, not_after: datetime
+) -> x509.Certificate:
+    """A generated CA's self-signed certificate (RFC 5280 §4.2.1.1 to 4.2.1.12)."""
+    return _self_signed(
+        name=subjects.to_name(subject),
+        key=key,
+        serial=serial,
+        not_before=not_before,
+        not_after=not_after,
+        identifier=x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+    )
+
+
+def _extension_of(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> x509.ExtensionType | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def subject_key_identifier(certificate: x509.Certificate) -> x509.SubjectKeyIdentifier:
+    """The SKI that the certificate carries, or the one that its key gives (RFC 5280 §4.2.1.2)."""
+    found = _extension_of(certificate, x509.SubjectKeyIdentifier)
+    if isinstance(found, x509.SubjectKeyIdentifier):
+        return found
+    return x509.SubjectKeyIdentifier.from_public_key(certificate.public_key())
+
+
+def authority_key_identifier(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """The AKI for what this CA signs."""
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(subject_key_identifier(certificate))
+
+
+def is_self_signed(certificate: x509.Certificate) -> bool:
+    """Same name, and its own key verifies it."""
+    return signed_by(certificate, certificate)
+
+
+def signed_by(certificate: x509.Certificate, ca_certificate: x509.Certificate) -> bool:
+    """Whether the CA's name and key are the certificate's issuer."""
+    try:
+        certificate.verify_directly_issued_by(ca_certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def trust_anchor(certificate: x509.Certificate, key: PrivateKey) -> x509.Certificate:
+    """What gates trust: the CA itself where it is self-signed, else a self-signed twin of the intermediate.
+
+    With the twin as only anchor its own leaves get in, those of the root and of sibling CAs do not, and no upper CRL is
+    needed (measured on nginx). Same key, name, SKI and validity; equal inputs give equal bytes.
+    """
+    if is_self_signed(certificate):
+        return certificate
+    seed = certificate.subject.public_bytes() + bytes.fromhex(public_key_sha256(certificate.public_key()))
+    return _self_signed(
+        name=certificate.subject,
+        key=key,
+        serial=int.from_bytes(hashlib.sha256(seed).digest()[:19]) | 1,
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        identifier=subject_key_identifier(certificate),
+    )
+
+
+def _check_ca(certificate: x509.Certificate, now: datetime) -> None:
+    constraints = _extension_of(certificate, x509.BasicConstraints)
+    if not isinstance(constraints, x509.BasicConstraints) or not constraints.ca:
+        raise NotACa("the certificate is no CA: it needs basicConstraints CA:TRUE")
+    usage = _extension_of(certificate, x509.KeyUsage)
+    if isinstance(usage, x509.KeyUsage):
+        if not usage.key_cert_sign:
+            raise CaLacksCertSign("the CA may not sign certificates: its keyUsage lacks keyCertSign")
+        if not usage.crl_sign:
+            raise CaLacksCrlSign("the CA may not sign CRLs: its keyUsage lacks cRLSign")
+    if now >= certificate.not_valid_after_utc:
+        raise CaExpired(f"the CA certificate expired at {certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}")
+    if now < certificate.not_valid_before_utc:
+        raise CaNotYetValid(f"the CA certificate is valid only from {certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def load_ca(*, certificate: bytes, key: bytes, chain: bytes | None, now: datetime) -> CertificateAuthority:
+    """A CA from PEM: its certificate (upper ones may follow), its key, and further upper certificates.
+
+    Raises PemError, KeyProblem or CaError.
+    """
+    first, *upper = load_certificates(certificate)
+    private_key = load_private_key(key)
+    if not kind_of(private_key.public_key()).supported:
+        raise NotACa("the CA's key must be RSA 2048, 3072 or 4096, ECDSA P-256 or P-384, or Ed25519")
+    _check_ca(first, now)
+    if public_key_sha256(first.public_key()) != public_key_sha256(private_key.public_key()):
+        raise KeyDoesNotFit("the private key does not belong to the CA certificate")
+    if chain is not None:
+        upper += load_certificates(chain)
+    return CertificateAuthority(
+        certificate=first,
+        chain=_ordered(first, upper),
+        anchor=trust_anchor(first, private_key),
+        private_key=private_key,
+    )
+
+
+def _ordered(first: x509.Certificate, upper: list[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    """The intermediates above `first`, nearest first, roots left out."""
+    others = {fingerprint_sha256(c): c for c in upper if c != first}
+    chain: list[x509.Certificate] = []
+    current = first
+    while not is_self_signed(current):
+        issuer = next((c for c in others.values() if signed_by(current, c)), None)
+        if issuer is None:
+            break
+        del others[fingerprint_sha256(issuer)]
+        if not is_self_signed(issuer):
+            chain.append(issuer)
+        current = issuer
+    if others:
+        raise ChainBroken(f"{len(others)} certificates in the chain are not above the CA: leave them out")
+    return tuple(chain)
+
+
+def build_leaf(template: LeafTemplate, ca: CertificateAuthority) -> x509.Certificate:
+    """A client certificate: CA:FALSE, digitalSignature, clientAuth; it never outlives its CA.
+
+    Raises ValueError where no time is left.
+    """
+    not_after = min(template.not_after, ca.certificate.not_valid_after_utc)
+    if not_after <= template.not_before + timedelta(seconds=1):
+        raise ValueError("the certificate would have expired as it begins")
+    builder = (
+        x509.CertificateBuilder(
+            subject_name=subjects.to_name(template.subject), issuer_name=ca.certificate.subject
+        )
+        .public_key(template.public_key)
+        .serial_number(template.serial)
+        .not_valid_before(template.not_before)
+        .not_valid_after(not_after)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(digital_signature=True), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(template.public_key), critical=False)
+        .add_extension(authority_key_identifier(ca.certificate), critical=False)
+    )
+    san = subjects.to_san(template.alt_names)
+    if san is not None:
+        builder = builder.add_extension(san, critical=False)
+    key = ca.private_key
+    return builder.sign(key, hash_for(key), ecdsa_deterministic=deterministic(key))
+
+
+def read_leaf(pem: bytes) -> Leaf:
+    """The first certificate of a PEM chain as a client's. Raises PemError or KeyProblem."""
+    return describe(load_certificates(pem)[0])
+
+
+def describe(certificate: x509.Certificate) -> Leaf:
+    """What a certificate says. Raises Malformed or KeyUnsupported."""
+    try:
+        san = _extension_of(certificate, x509.SubjectAlternativeName)
+        subject = subjects.from_name(certificate.subject)
+    except ValueError as error:
+        raise Malformed("the certificate's extensions cannot be parsed") from error
+    return Leaf(
+        serial=certificate.serial_number,
+        subject=subject,
+        alt_names=subjects.from_san(san) if isinstance(san, x509.SubjectAlternativeName) else AltNames(),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        public_key_sha256=public_key_sha256(certificate.public_key()),
+        sha256=fingerprint_sha256(certificate),
+        sha1=fingerprint_sha1(certificate),
+        key_kind=kind_of(certificate.public_key()),
+        certificate=certificate,
+    )
+
+
+def chain_pem(certificates: tuple[x509.Certificate, ...]) -> bytes:
+    """Several certificates, PEM, one after the other."""
+    return b"".join(map(certificate_pem, certificates))
+
+
+def der(certificate: x509.Certificate) -> bytes:
+    """DER of a certificate."""
+    return certificate.public_bytes(Encoding.DER)

@@ -1,0 +1,135 @@
+"""PEM, bounded before it is parsed, and everything that can be wrong with what a person hands in, as a tree.
+
+PkiError
+├── PemError
+│   ├── TooLarge, NoPemBlock, Malformed
+├── KeyProblem
+│   ├── KeyEncrypted, KeyUnsupported
+├── CaError
+│   ├── NotACa, CaExpired, CaNotYetValid, CaLacksCertSign, CaLacksCrlSign, KeyDoesNotFit, ChainBroken
+├── RequestError
+│   ├── BadSignature, WeakKey, AsksForCa
+├── SubjectError
+└── CrlError
+    ├── CrlMalformed, CrlForeign, CrlRefused
+"""
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+MAX_PEM_BYTES = 64 * 1024
+MAX_CRL_BYTES = 1024 * 1024
+MAX_CERTIFICATES = 10
+
+
+class PkiError(ValueError):
+    """Its text says what is wrong and what would be right; it never quotes the input."""
+
+
+class PemError(PkiError): ...
+
+
+class TooLarge(PemError): ...
+
+
+class NoPemBlock(PemError): ...
+
+
+class Malformed(PemError): ...
+
+
+class KeyProblem(PkiError): ...
+
+
+class KeyEncrypted(KeyProblem): ...
+
+
+class KeyUnsupported(KeyProblem): ...
+
+
+class CaError(PkiError): ...
+
+
+class NotACa(CaError): ...
+
+
+class CaExpired(CaError): ...
+
+
+class CaNotYetValid(CaError): ...
+
+
+class CaLacksCertSign(CaError): ...
+
+
+class CaLacksCrlSign(CaError): ...
+
+
+class KeyDoesNotFit(CaError): ...
+
+
+class ChainBroken(CaError): ...
+
+
+class RequestError(PkiError): ...
+
+
+class BadSignature(RequestError): ...
+
+
+class WeakKey(RequestError): ...
+
+
+class AsksForCa(RequestError): ...
+
+
+class SubjectError(PkiError): ...
+
+
+class CrlError(PkiError): ...
+
+
+class CrlMalformed(CrlError): ...
+
+
+class CrlForeign(CrlError): ...
+
+
+class CrlRefused(CrlError): ...
+
+
+def bounded(data: bytes, limit: int, what: str) -> bytes:
+    """The data itself, if it is PEM-like and no longer than `limit` bytes; else TooLarge or NoPemBlock."""
+    if len(data) > limit:
+        raise TooLarge(f"{what} has {len(data)} bytes, more than the {limit} that are read")
+    if b"-----BEGIN " not in data:
+        raise NoPemBlock(f"{what} holds no PEM block")
+    return data
+
+
+def load_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
+    """One to ten certificates, PEM. Raises PemError."""
+    bounded(data, MAX_PEM_BYTES, "the certificate")
+    try:
+        found = x509.load_pem_x509_certificates(data)
+    except ValueError as error:
+        raise Malformed("the certificate cannot be parsed") from error
+    if not 1 <= len(found) <= MAX_CERTIFICATES:
+        raise Malformed(f"{len(found)} certificates where 1 to {MAX_CERTIFICATES} are read")
+    return tuple(found)
+
+
+def certificate_pem(certificate: x509.Certificate) -> bytes:
+    """PEM of a certificate."""
+    return certificate.public_bytes(Encoding.PEM)
+
+
+def fingerprint_sha256(certificate: x509.Certificate) -> str:
+    """SHA-256 of the DER, lower-case hex."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def fingerprint_sha1(certificate: x509.Certificate) -> str:
+    """SHA-1 of the DER, lower-case hex: what nginx gives as $ssl_client_fingerprint."""
+    return certificate.fingerprint(hashes.SHA1()).hex()  # noqa: S303 - a name for a certificate, not a proof

@@ -1,0 +1,70 @@
+"""What the CRL must list, and when the next is due: a pure function of ledger, what is published, and the instant.
+
+An entry never disappears before its certificate expired plus one CRL period, unless its record says that a hold was
+lifted (RFC 5280 §3.3: an entry stays until one CRL after expiry was published). An entry without a record stays: its
+expiry is unknown, so deleting a record un-revokes nobody.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from doorward.api.kinds import CrlPolicy
+from doorward.objects.ledger_record import Record
+from doorward.pki.crls import CrlEntry, PublishedCrl
+from doorward.planning.timing import BACKDATE, duration
+
+_REASONS = {flag.value: flag for flag in x509.ReasonFlags}
+
+
+def entry_of(record: Record) -> CrlEntry:
+    """The CRL entry of a refused record; `unspecified` is left out (RFC 5280 §5.3.1)."""
+    revocation = record.revocation
+    if revocation is None:
+        raise ValueError(f"{record.key} is not revoked")
+    reason = None if revocation.reason == "unspecified" else _REASONS[revocation.reason]
+    return CrlEntry(serial=record.serial, revoked_at=revocation.time, reason=reason)
+
+
+def from_ledger(records: Iterable[Record], *, keep_after_expiry: timedelta, now: datetime) -> tuple[CrlEntry, ...]:
+    """The entries that the ledger asks for."""
+    return tuple(entry_of(r) for r in records if r.refused and r.not_after + keep_after_expiry > now)
+
+
+def unite(
+    wanted: Iterable[CrlEntry],
+    published: Iterable[CrlEntry],
+    records: Mapping[int, Record],
+    *,
+    keep_after_expiry: timedelta,
+    now: datetime,
+) -> tuple[tuple[CrlEntry, ...], frozenset[int]]:
+    """The entries of the next CRL, and the published serials that rightly leave it.
+
+    `records` is the whole ledger of the issuer by serial. The ledger's word goes before the published one where both
+    name a serial: a hold may have become final.
+    """
+    entries = {entry.serial: entry for entry in wanted}
+    leaving = set()
+    for entry in published:
+        if entry.serial in entries:
+            continue
+        record = records.get(entry.serial)
+        lifted = record is not None and record.revocation is not None and record.revocation.lifted
+        over = record is not None and record.not_after + keep_after_expiry <= now
+        if lifted or over:
+            leaving.add(entry.serial)
+        else:
+            entries[entry.serial] = entry
+    return tuple(sorted(entries.values(), key=lambda entry: entry.serial)), frozenset(leaving)
+
+
+def window(policy: CrlPolicy, now: datetime) -> tuple[datetime, datetime]:
+    """thisUpdate and nextUpdate of a CRL signed now."""
+    return now - BACKDATE, now + duration(policy.validity)
+
+
+def renewal_due(published: PublishedCrl, policy: CrlPolicy) -> datetime:
+    """When the next CRL is due though nothing changed."""
+    return published.this_update + BACKDATE + duration(policy.renew_every)

@@ -1,0 +1,80 @@
+"""The rules of one Ingress: opted in, it is told whom to let in; opted out, what was ours goes."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from doorward.api.conditions import Condition, said
+from doorward.api.fields import DNS_LABEL
+from doorward.api.kinds import IngressSettings, MTLSIssuerSpec
+from doorward.objects.meta import ObjectKey
+from doorward.planning.observed import Unseen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateObserved:
+    """A target that may have opted in, in words that every data plane shares."""
+
+    key: ObjectKey
+    reference: str | None
+    """What `doorward.io/issuer` says; None: not opted in."""
+    wants_optional: bool
+    other_secret: bool
+    """A person set another trust bundle."""
+    issuer: MTLSIssuerSpec | Unseen
+    allowed: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """What a target is to be told."""
+
+    issuer: ObjectKey
+    settings: IngressSettings
+    optional: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Protect, or leave alone (None); and what to say of it (None: nothing, it did not opt in)."""
+
+    protection: Protection | None
+    said: Condition | None
+
+
+def parse_reference(text: str, namespace: str) -> ObjectKey | None:
+    """`<issuer>` or `<namespace>/<issuer>`; None if it is neither."""
+    parts = text.split("/")
+    if len(parts) == 1:
+        parts = [namespace, *parts]
+    if len(parts) != 2 or any(len(part) > 63 or not re.fullmatch(DNS_LABEL, part) for part in parts):
+        return None
+    return ObjectKey(*parts)
+
+
+def decide(o: GateObserved) -> Decision:
+    """What this target is told. A target whose issuer is missing is protected all the same: closed, not open."""
+    if o.reference is None:
+        return Decision(protection=None, said=None)
+    issuer = parse_reference(o.reference, o.key.namespace)
+    if issuer is None:
+        return Decision(protection=None, said=said("BadReference"))
+    if o.other_secret:
+        return Decision(protection=None, said=said("OtherSecret"))
+    if isinstance(o.issuer, Unseen):
+        closed = Protection(issuer=issuer, settings=IngressSettings(), optional=False)
+        return Decision(protection=closed, said=said("NoSuchIssuer", issuer=issuer))
+    settings = o.issuer.ingress
+    wanted = o.wants_optional or settings.verify_client == "optional"
+    optional = wanted and o.issuer.gates.allow_optional
+    protection = Protection(issuer=issuer, settings=settings, optional=optional)
+    if o.allowed is False:
+        return Decision(protection=protection, said=said("NotAllowedHere", issuer=issuer, namespace=o.key.namespace))
+    if wanted and not optional:
+        return Decision(protection=protection, said=said("OptionalNotAllowed", issuer=issuer))
+    return Decision(protection=protection, said=said("Protected", issuer=issuer))
+
+
+def differences(wanted: Mapping[str, str], found: Mapping[str, str], owned: frozenset[str]) -> bool:
+    """Whether annotations must be applied: a value differs, or one of ours is not owned or is left over."""
+    return any(found.get(name) != value for name, value in wanted.items()) or owned != frozenset(wanted)

@@ -1,0 +1,125 @@
+"""Must a certificate be issued now, and why: a chain of rules, each named as the fact that is wrong."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+
+from doorward.api.kinds import ClientCertificateSpec
+from doorward.objects.client_secret import Broken, ClientSecret
+from doorward.objects.ledger_record import Record
+from doorward.pki.requests import ClientRequest
+from doorward.planning.observed import Authority, CertificateObserved, Unseen
+from doorward.planning.permission import alt_names_of, key_kind_of, subject_of
+from doorward.planning.plan import Issue
+from doorward.planning.timing import BACKDATE, duration, renewal_time
+
+
+def shown_record(o: CertificateObserved) -> Record | None:
+    """The ledger record of the certificate in the Secret, where it is this client's."""
+    if not isinstance(o.secret, ClientSecret) or isinstance(o.records, Unseen):
+        return None
+    return next((record for record in o.records if record.sha256 == o.secret.leaf.sha256), None)
+
+
+def wanted(spec: ClientCertificateSpec, request: ClientRequest | None, authority: Authority) -> str:
+    """A digest of what the certificate is to say, and of who is to sign it."""
+    key = request.public_key_sha256 if request else repr(key_kind_of(spec))
+    parts = (subject_of(spec), alt_names_of(spec), key, authority.generation, authority.public_key_sha256)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def lost(o: CertificateObserved) -> str | None:
+    """Whether what was handed out is lost, so that its serial must be revoked; why, or None."""
+    if o.secret is Unseen.ABSENT:
+        return "the Secret is not there"
+    if isinstance(o.secret, Broken):
+        return f"the Secret holds no certificate: {o.secret.why}"
+    if not isinstance(o.secret, ClientSecret):
+        return None
+    if o.leaf_is_ours is False:
+        return "the certificate in the Secret was not signed by this issuer for this client"
+    if not isinstance(o.request, ClientRequest) and not o.secret.has_key:
+        return "the private key in the Secret does not fit its certificate"
+    return None
+
+
+def reason(o: CertificateObserved, spec: ClientCertificateSpec, now: datetime) -> str | None:
+    """Why a certificate must be issued now; None where the one in the Secret is right."""
+    if (why := lost(o)) is not None:
+        return why
+    if not isinstance(o.secret, ClientSecret):
+        return None
+    secret = o.secret
+    rules: tuple[Callable[[CertificateObserved, ClientCertificateSpec, ClientSecret, datetime], str | None], ...] = (
+        _serial_is_refused,
+        _names_differ,
+        _key_differs,
+        _is_due,
+    )
+    return next((why for rule in rules if (why := rule(o, spec, secret, now)) is not None), None)
+
+
+def _serial_is_refused(
+    o: CertificateObserved, _spec: ClientCertificateSpec, _secret: ClientSecret, _now: datetime
+) -> str | None:
+    record = shown_record(o)
+    return "the serial in the Secret is revoked" if record is not None and record.refused else None
+
+
+def _names_differ(
+    _o: CertificateObserved, spec: ClientCertificateSpec, secret: ClientSecret, _now: datetime
+) -> str | None:
+    same = secret.leaf.subject == subject_of(spec) and secret.leaf.alt_names == alt_names_of(spec)
+    return None if same else "the certificate does not say what the spec says"
+
+
+def _key_differs(
+    o: CertificateObserved, spec: ClientCertificateSpec, secret: ClientSecret, _now: datetime
+) -> str | None:
+    if isinstance(o.request, ClientRequest):
+        same = secret.leaf.public_key_sha256 == o.request.public_key_sha256
+        return None if same else "spec.request has another key"
+    return None if secret.leaf.key_kind == key_kind_of(spec) else "spec.privateKey asks for another kind of key"
+
+
+def _is_due(
+    _o: CertificateObserved, spec: ClientCertificateSpec, secret: ClientSecret, now: datetime
+) -> str | None:
+    return "its renewal is due" if renewal_of(spec, secret) <= now else None
+
+
+def renewal_of(spec: ClientCertificateSpec, secret: ClientSecret) -> datetime:
+    """When the successor of the certificate in the Secret is due."""
+    before = duration(spec.renew_before) if spec.renew_before else None
+    return renewal_time(secret.leaf.not_before + BACKDATE, secret.leaf.not_after, before)
+
+
+def issue(
+    o: CertificateObserved,
+    spec: ClientCertificateSpec,
+    authority: Authority,
+    default_duration: str,
+    why: str,
+    now: datetime,
+) -> Issue:
+    """What to sign: the leaf never outlives its CA, and begins no earlier than it."""
+    request = o.request if isinstance(o.request, ClientRequest) else None
+    keep = (
+        request is None
+        and spec.private_key.rotation_policy == "Never"
+        and isinstance(o.secret, ClientSecret)
+        and o.secret.has_key
+        and o.secret.leaf.key_kind == key_kind_of(spec)
+        and (record := shown_record(o)) is not None
+        and not record.refused
+    )
+    return Issue(
+        because=why,
+        wanted=wanted(spec, request, authority),
+        subject=subject_of(spec),
+        alt_names=alt_names_of(spec),
+        kind=request.key_kind if request else key_kind_of(spec),
+        keep_key=keep,
+        not_before=max(now - BACKDATE, authority.not_before),
+        not_after=min(now + duration(spec.duration or default_duration), authority.not_after),
+    )

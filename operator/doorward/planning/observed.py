@@ -1,0 +1,153 @@
+"""All that a rule may look at: parsed values, no private key, and *unknown* as a value, never an absence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from doorward.api.conditions import Condition
+from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
+from doorward.objects.client_secret import Broken, ClientSecret, Foreign
+from doorward.objects.ledger_record import Record
+from doorward.objects.meta import Object, ObjectKey
+from doorward.pki.crls import PublishedCrl
+from doorward.pki.requests import ClientRequest
+
+
+class Unseen(Enum):
+    """Why something is not there to be looked at."""
+
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+    """Not heard yet, or the last read failed."""
+    DENIED = "denied"
+    """The namespace has not consented."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """The CA that signs now, as rules see it: no key."""
+
+    generation: int
+    subject: str
+    serial: int
+    sha256: str
+    public_key_sha256: str
+    not_before: datetime
+    not_after: datetime
+    anchor_pem: bytes
+    chain_pem: bytes
+    """What `ca.crt` of a client Secret holds."""
+    generated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """An issuer as a certificate's rules see it."""
+
+    key: ObjectKey
+    spec: MTLSIssuerSpec
+    authority: Authority | None
+    problem: str
+    """Why there is no authority; empty where there is one."""
+    published: PublishedCrl | None
+    gates_behind: bool
+    """Some gate does not hold the published CRL yet."""
+    barred_keys: frozenset[str]
+    """Public keys that were revoked as keyCompromise."""
+    namespace_labels: Mapping[str, str] | None
+    """Labels of the namespace that asks; None: unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A certificate that is signed and recorded, and whose Secret is not written yet."""
+
+    serial: int
+    wanted: str
+    """Digest of what it was made for."""
+    refusal: str = ""
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateObserved:
+    """Everything about one ClientCertificate."""
+
+    body: Object
+    key: ObjectKey
+    uid: str
+    generation: int
+    deleting_since: datetime | None
+    has_finalizer: bool
+    spec: ClientCertificateSpec | str
+    """Or why it cannot be read."""
+    status: Mapping[str, Any]
+    request: ClientRequest | Condition | None
+    """The CSR; or why it cannot be used; or None where there is none."""
+    issuer_key: ObjectKey
+    issuer: Issuer | Unseen
+    records: tuple[Record, ...] | Unseen
+    secret_name: str
+    secret: ClientSecret | Broken | Foreign | Unseen
+    rival: str | None
+    """The older ClientCertificate with the same secretName."""
+    password: Condition | None
+    """What is wrong with the referenced password."""
+    leaf_is_ours: bool | None
+    """Whether the CA signed the leaf in the Secret, and for this client; None: cannot be said."""
+    pending: Pending | None
+    skew: timedelta
+
+
+class GateState(Enum):
+    """What a gate holds."""
+
+    CURRENT = "Current"
+    STALE = "Stale"
+    ABSENT = "Absent"
+    FOREIGN = "Foreign"
+    DENIED = "NotPermitted"
+    UNKNOWN = "Unknown"
+    REFUSED = "Refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One namespace whose data plane lets this issuer's clients in, or would."""
+
+    namespace: str
+    targets: tuple[str, ...]
+    """The Ingresses that name the issuer."""
+    allowed: bool | None
+    """None: the namespace's labels are unknown."""
+    state: GateState
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerObserved:
+    """Everything about one MTLSIssuer."""
+
+    key: ObjectKey
+    generation: int
+    spec: MTLSIssuerSpec | str
+    status: Mapping[str, Any]
+    ca_secret: str
+    authority: Authority | Condition | Unseen
+    """Or what is wrong with its Secret."""
+    rival: ObjectKey | None
+    """The older issuer with the same CA key."""
+    is_cluster_ca: bool
+    records: tuple[Record, ...] | Unseen
+    published: PublishedCrl | Condition | Unseen
+    """Or why the ConfigMap cannot be built on."""
+    replaced: str
+    """Subject of the published anchor, where it is another key's; else empty."""
+    newest_number: int
+    """The highest CRL number that this process ever published or saw; 0: none."""
+    gates: tuple[Gate, ...]
+    counts_due: datetime
+    """The counts are not written before this instant."""
+    skew: timedelta

@@ -1,0 +1,60 @@
+"""Who is cut off, since when, and why: from the ClientCertificate's will to the revocation of each of its serials."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from doorward.objects.ledger_record import Record, Revocation
+from doorward.pki.crls import PublishedCrl
+from doorward.planning.plan import Revoke
+
+
+def final(records: tuple[Record, ...], reason: str, now: datetime) -> Iterator[Revoke]:
+    """Revoke every serial for good; one that is only held becomes final since when it was held."""
+    for record in records:
+        before = record.revocation
+        if now >= record.not_after or (before is not None and not before.is_hold):
+            continue
+        since = before.time if before is not None and not before.lifted else now
+        yield Revoke(record=record, revocation=Revocation(reason=reason, time=since))
+
+
+def held(records: tuple[Record, ...], window: timedelta, now: datetime) -> Iterator[Revoke]:
+    """Hold every serial that is not refused yet; the hold becomes final after `window`."""
+    for record in records:
+        if record.live(now):
+            yield Revoke(
+                record=record,
+                revocation=Revocation(reason="certificateHold", time=now, final_at=now + window),
+            )
+
+
+def holds_that_end(records: tuple[Record, ...], now: datetime) -> Iterator[Revoke]:
+    """Holds whose time has come become final, as cessationOfOperation, since when they were held."""
+    for record in records:
+        revocation = record.revocation
+        if revocation and revocation.is_hold and not revocation.lifted and revocation.final_at:
+            if revocation.final_at <= now:
+                yield Revoke(
+                    record=record, revocation=Revocation(reason="cessationOfOperation", time=revocation.time)
+                )
+
+
+def next_end_of_hold(records: tuple[Record, ...]) -> datetime | None:
+    """When the next hold becomes final."""
+    return min(
+        (r.revocation.final_at for r in records if r.refused and r.revocation and r.revocation.final_at), default=None
+    )
+
+
+def forgotten(records: tuple[Record, ...], published: PublishedCrl, now: datetime) -> Iterator[Revoke]:
+    """Records that lost a revocation which the published CRL still says: it is written again."""
+    for record in records:
+        if record.revocation is None and now < record.not_after and (entry := published.entries.get(record.serial)):
+            reason = entry.reason.value if entry.reason is not None else "unspecified"
+            yield Revoke(record=record, revocation=Revocation(reason=reason, time=entry.revoked_at))
+
+
+def unpublished(records: tuple[Record, ...], published: PublishedCrl | None, now: datetime) -> tuple[Record, ...]:
+    """Refused serials that are still valid and that the published CRL does not name."""
+    named = published.entries if published is not None else {}
+    return tuple(r for r in records if r.refused and now < r.not_after and r.serial not in named)

@@ -1,0 +1,109 @@
+"""Which key is worked on next: ready, dirty and processing sets and the due times, in one class.
+
+A key that becomes dirty while it is worked on runs once more afterwards; a key never runs twice at once. A plan gives
+at most one due time, which replaces the last one; an event makes the key ready at once.
+"""
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Hashable
+from datetime import datetime
+from enum import IntEnum
+from typing import Generic, TypeVar
+
+from doorward.clock import Clock
+
+K = TypeVar("K", bound=Hashable)
+LONGEST_SLEEP = 10.0  # seconds: due times are wall-clock instants, and wall clocks are set
+
+
+class Priority(IntEnum):
+    """What people wait for goes before what can wait."""
+
+    PEOPLE = 0
+    STORM = 1
+
+
+class WorkQueue(Generic[K]):
+    """Keys by priority, and a heap of due times."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ready: tuple[deque[K], deque[K]] = (deque(), deque())
+        self._dirty: dict[K, Priority] = {}
+        self._processing: set[K] = set()
+        self._due: dict[K, datetime] = {}
+        self._heap: list[tuple[datetime, int, K]] = []
+        self._sequence = 0
+        self._wake = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._dirty)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is ready and nothing is being worked on."""
+        return not self._dirty and not self._processing
+
+    def add(self, key: K, priority: Priority = Priority.PEOPLE) -> None:
+        """Make the key ready now; its due time, if it has one, stays as insurance."""
+        known = self._dirty.get(key)
+        if known is not None and known <= priority:
+            return
+        self._dirty[key] = priority
+        if key not in self._processing:
+            self._ready[priority].append(key)
+            self._wake.set()
+
+    def add_at(self, key: K, due: datetime | None) -> None:
+        """Make the key ready at that instant (UTC) in place of any earlier due time; None: at none."""
+        if due is None:
+            self._due.pop(key, None)
+            return
+        self._due[key] = due
+        self._sequence += 1
+        heapq.heappush(self._heap, (due, self._sequence, key))
+        self._wake.set()
+
+    async def get(self) -> K:
+        """The next key; it is being worked on until `done`."""
+        while True:
+            self._move_due()
+            for priority, ready in zip(Priority, self._ready, strict=True):
+                while ready:
+                    key = ready.popleft()
+                    if self._dirty.get(key) != priority or key in self._processing:
+                        continue  # it went up in priority, or was taken since
+                    del self._dirty[key]
+                    self._processing.add(key)
+                    if any(self._ready):
+                        self._wake.set()
+                    return key
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(self._sleep()):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def done(self, key: K) -> None:
+        """The work on the key ended, well or badly."""
+        self._processing.discard(key)
+        if key in self._dirty:
+            self._ready[self._dirty[key]].append(key)
+            self._wake.set()
+
+    def _move_due(self) -> None:
+        now = self._clock.now_precise()
+        while self._heap and self._heap[0][0] <= now:
+            due, _, key = heapq.heappop(self._heap)
+            if self._due.get(key) == due:
+                del self._due[key]
+                self.add(key, Priority.STORM)
+
+    def _sleep(self) -> float:
+        if not self._heap:
+            return LONGEST_SLEEP
+        seconds = (self._heap[0][0] - self._clock.now_precise()).total_seconds()
+        return min(LONGEST_SLEEP, max(0.001, seconds))
