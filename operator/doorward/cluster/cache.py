@@ -48,6 +48,11 @@ class Store(Generic[V]):
         found = self._items.get(key)
         return found[1] if found else None
 
+    def version(self, key: ObjectKey) -> int:
+        """The resourceVersion of the object that is held; 0: none."""
+        found = self._items.get(key)
+        return found[0] if found else 0
+
     def keys(self) -> Iterator[ObjectKey]:
         """All keys; the store may change while it is walked through."""
         return iter(tuple(self._items))

@@ -162,12 +162,14 @@ class Refusal:
     retry_at: datetime
 
 
-def _gate_of(body: Object) -> Iterable[Hashable]:
+def gate_of(body: Object) -> Iterable[str]:
+    """The issuer whose gate Secret this is, if it is one."""
     if is_ours(body, GATE_ROLE):
         yield (body["metadata"].get("annotations") or {}).get(ISSUER_ANNOTATION, "")
 
 
-def _issuer_of_ingress(body: Object) -> Iterable[Hashable]:
+def issuer_of_ingress(body: Object) -> Iterable[ObjectKey]:
+    """The issuer that an Ingress names, if it names one."""
     target = ingress_nginx.read(body)
     if target.reference is not None and (issuer := parse_reference(target.reference, target.key.namespace)):
         yield issuer
@@ -197,7 +199,7 @@ class World:
     ingresses: Store[Object] = field(
         default_factory=lambda: Store(
             lambda body: body,
-            {"issuer": _issuer_of_ingress, "namespace": lambda b: (b["metadata"]["namespace"],)},
+            {"issuer": issuer_of_ingress, "namespace": lambda b: (b["metadata"]["namespace"],)},
         )
     )
     records: Store[Record] = field(
@@ -212,7 +214,7 @@ class World:
         )
     )
     configmaps: Store[Object] = field(default_factory=lambda: Store(lambda body: body))
-    secrets: Store[Object] = field(default_factory=lambda: Store(lambda body: body, {"gate": _gate_of}))
+    secrets: Store[Object] = field(default_factory=lambda: Store(lambda body: body, {"gate": gate_of}))
     namespaces: Store[Object] = field(default_factory=lambda: Store(lambda body: body))
 
     consent: dict[str, bool | None] = field(default_factory=dict)

@@ -1,0 +1,74 @@
+"""The only import of Kopf: it watches ClientCertificates, MTLSIssuers and Ingresses, and hands every event on.
+
+Kopf stops as a whole when a list is forbidden or a CRD goes, and cancels what was started beside it (measured), so it
+runs in a thread and event loop of its own, under supervision; handlers are `on.event` and write nothing.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import kopf
+
+from doorward.api.fields import GROUP, VERSION
+
+logger = logging.getLogger(__name__)
+FIRST_REST = 1.0
+LONGEST_REST = 30.0
+Handler = Callable[[str, str, dict[str, Any]], None]
+"""Plural of the kind, type of the event ("" at the first listing), object; called in the operator's own loop."""
+
+_WATCHED = ((GROUP, VERSION, "mtlsissuers"), (GROUP, VERSION, "clientcertificates"), ("networking.k8s.io", "v1", "ingresses"))
+
+
+def _registry(loop: asyncio.AbstractEventLoop, handle: Handler) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    @kopf.on.startup(registry=registry)
+    def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+        settings.posting.enabled = False
+        settings.scanning.disabled = True
+        settings.networking.error_backoffs = [0.2, 0.5, 1, 2, 5]
+        settings.watching.server_timeout = 290
+        settings.watching.connect_timeout = 5
+
+    def forward(plural: str) -> None:
+        @kopf.on.event(*next(w for w in _WATCHED if w[2] == plural), registry=registry)
+        async def event(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - Kopf's name for it
+            loop.call_soon_threadsafe(handle, plural, type or "", dict(body))
+
+    for _, _, plural in _WATCHED:
+        forward(plural)
+    return registry
+
+
+async def _run(registry: kopf.OperatorRegistry, namespaces: Sequence[str], stop: threading.Event) -> None:
+    scope: dict[str, Any] = {"namespaces": list(namespaces)} if namespaces else {"clusterwide": True}
+    await kopf.operator(registry=registry, standalone=True, stop_flag=stop, **scope)
+
+
+async def supervise(
+    handle: Handler, *, namespaces: Sequence[str], stop: threading.Event, running: Callable[[bool], None]
+) -> None:
+    """Keep Kopf running until `stop`; `running` hears when it starts and ends."""
+    loop = asyncio.get_running_loop()
+    rest = FIRST_REST
+    while not stop.is_set():
+        begun = loop.time()
+        running(True)
+        try:
+            await asyncio.to_thread(lambda: asyncio.run(_run(_registry(loop, handle), namespaces, stop)))
+        except Exception:  # noqa: BLE001 - whatever stopped Kopf, it is started again
+            logger.warning("Kopf's part stopped", exc_info=True)
+        running(False)
+        if stop.is_set():
+            return
+        rest = FIRST_REST if loop.time() - begun > LONGEST_REST * 2 else min(rest * 2, LONGEST_REST)
+        logger.warning("Kopf's part is started again in %.0f s; everything else goes on", rest)
+        await asyncio.sleep(rest)

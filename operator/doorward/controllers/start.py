@@ -1,0 +1,178 @@
+"""The composition root: everything is made and joined here, once."""
+
+import asyncio
+import logging
+import signal
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from doorward.clock import Clock, SystemClock
+from doorward.cluster.cache import Store, version_of
+from doorward.cluster.errors import ApiError
+from doorward.cluster.gateway import Gateway
+from doorward.cluster.live import LiveGateway, connect
+from doorward.controllers import handlers, health
+from doorward.controllers.apply import Applier
+from doorward.controllers.observe import Observer
+from doorward.controllers.reconcile import Reconciler
+from doorward.controllers.signing import KeySource, SystemKeySource
+from doorward.controllers.sweep import sweep
+from doorward.controllers.watches import Watches
+from doorward.controllers.world import Key, Object, World, issuer_of_ingress
+from doorward.objects.meta import ObjectKey, key_of
+from doorward.workqueue.queue import Priority, WorkQueue
+from doorward.workqueue.workers import work
+
+logger = logging.getLogger(__name__)
+WORKERS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the command line says; no namespaces: all of them."""
+
+    kubeconfig: str | None = None
+    namespaces: tuple[str, ...] = ()
+    health_port: int | None = 8080
+
+
+class Operator:
+    """One operator process."""
+
+    def __init__(self, gateway: Gateway, clock: Clock, source: KeySource, settings: Settings) -> None:
+        self.world = World()
+        self._gateway = gateway
+        self._clock = clock
+        self._settings = settings
+        self.queue: WorkQueue[Key] = WorkQueue(clock)
+        observer = Observer(self.world, gateway, clock)
+        applier = Applier(self.world, gateway, observer, source, clock, self.wake)
+        self._reconciler = Reconciler(self.world, observer, applier, clock, self.wake)
+        self._watches: Watches | None = None
+        self._kopf_runs = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether a full view of the cluster was heard."""
+        return self.world.records.synced and self.world.certificates.synced and self.world.issuers.synced
+
+    def wake(self, key: Key) -> None:
+        """Make a key ready: cut-offs and what publishes them go before the issuing of many."""
+        self.queue.add(key, self._priority(key))
+
+    def _priority(self, key: Key) -> Priority:
+        if key.kind != "certificate":
+            return Priority.PEOPLE
+        found = self.world.certificates.get(key.at)
+        urgent = found is not None and (found.deleting or (not isinstance(found.spec, str) and found.spec.revoked))
+        return Priority.PEOPLE if urgent else Priority.STORM
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`."""
+        stop_kopf = threading.Event()
+        runner = None
+        if self._settings.health_port is not None:
+            runner = await health.serve(self._settings.health_port, lambda: self.ready)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = self._start(group, stop_kopf)
+                await stop.wait()
+                stop_kopf.set()
+                for task in tasks:
+                    task.cancel()
+                self._watches = None
+                group.create_task(_cancel_others())
+        except* _Stopped:
+            logger.info("stopped")
+        finally:
+            stop_kopf.set()
+            if runner is not None:
+                await runner.cleanup()
+
+    def _start(self, group: asyncio.TaskGroup, stop_kopf: threading.Event) -> list[asyncio.Task[None]]:
+        self._watches = Watches(self.world, self._gateway, group, self.wake, self._settings.namespaces)
+        self._watches.start()
+        return [
+            group.create_task(
+                handlers.supervise(
+                    self.handle, namespaces=self._settings.namespaces, stop=stop_kopf, running=self._kopf_running
+                )
+            ),
+            group.create_task(
+                work(
+                    self.queue,
+                    self._reconciler.reconcile,
+                    clock=self._clock,
+                    transient=(ApiError,),
+                    count=WORKERS,
+                )
+            ),
+            group.create_task(sweep(self.world, self._gateway, self.handle, self._settings.namespaces)),
+        ]
+
+    def _kopf_running(self, running: bool) -> None:  # noqa: FBT001 - a callback with one word to say
+        self._kopf_runs = running
+
+    def handle(self, plural: str, event: str, body: Object) -> None:
+        """One event of a kind that people write: into its store, and the keys that it concerns into the queue."""
+        key = key_of(body)
+        match plural:
+            case "clientcertificates":
+                self._take_in(Key("certificate", key), self.world.certificates, event, body)
+            case "mtlsissuers":
+                if self._take_in(Key("issuer", key), self.world.issuers, event, body):
+                    for ingress in self.world.ingresses.lookup("issuer", key):
+                        self.wake(Key("ingress", key_of(ingress)))
+                    for certificate in self.world.certificates.lookup("issuer", key):
+                        self.wake(Key("certificate", key_of(certificate.body)))
+            case "ingresses":
+                self._take_in_ingress(key, event, body)
+
+    def _take_in(self, key: Key, store: Store[Any], event: str, body: Object) -> bool:
+        if self._watches is not None:
+            self._watches.join(key.at.namespace)
+        before = store.get(key.at)
+        changed = _apply_event(store, event, body)
+        if changed:
+            self.wake(key)
+        after = store.get(key.at)
+        return changed and (before is None or after is None or before.spec != after.spec)
+
+    def _take_in_ingress(self, key: ObjectKey, event: str, body: Object) -> None:
+        before = self.world.ingresses.get(key)
+        if not _apply_event(self.world.ingresses, event, body):
+            return
+        after = self.world.ingresses.get(key)
+        self.wake(Key("ingress", key))
+        for seen in (before, after):
+            for issuer in issuer_of_ingress(seen) if seen is not None else ():
+                if self._watches is not None:
+                    self._watches.join(key.namespace)
+                self.wake(Key("issuer", issuer))
+
+
+def _apply_event(store: Store[Any], event: str, body: Object) -> bool:
+    return store.remove(key_of(body), version_of(body)) if event == "DELETED" else store.put(body)
+
+
+class _Stopped(Exception):
+    """Ends the task group, and with it every task in it."""
+
+
+async def _cancel_others() -> None:
+    raise _Stopped
+
+
+async def run(settings: Settings) -> None:
+    """Run the operator until SIGTERM or SIGINT."""
+    clock = SystemClock()
+    gateway = LiveGateway(await connect(settings.kubeconfig), clock)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await Operator(gateway, clock, SystemKeySource(), settings).run(stop)
+    finally:
+        await gateway.close()
