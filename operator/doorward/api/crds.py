@@ -98,7 +98,8 @@ def _structural(schema: Schema, definitions: dict[str, Schema]) -> Schema:
         result["properties"] = {k: _structural(v, definitions) for k, v in result["properties"].items()}
         for child in result["properties"].values():
             if child.get("type") == "object" and "default" not in child and _defaults_itself(child):
-                child["default"] = {}
+                # In full: the API server checks rules on a default before it fills in what is nested (measured).
+                child["default"] = {k: v["default"] for k, v in child["properties"].items() if "default" in v}
     for inner in ("items", "additionalProperties"):
         if isinstance(result.get(inner), dict):
             result[inner] = _structural(result[inner], definitions)
