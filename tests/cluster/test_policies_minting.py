@@ -1,0 +1,188 @@
+"""Handing out access takes the verb `issue` on the issuer; taking it back does not."""
+
+import pytest
+
+from doorward.objects.meta import FINALIZER
+
+from .policies_support import (  # noqa: F401 - fixtures
+    CERTIFICATES,
+    CRDS,
+    ROLES,
+    Object,
+    Place,
+    admin_fixture,
+    bind,
+    certificate,
+    edge_fixture,
+    eventually,
+)
+
+MTLSISSUERS = CERTIFICATES._replace(plural="mtlsissuers")
+
+
+def grant(edge: Place, namespace: str, issuer: str, verb: str = "issue") -> None:
+    rule = {"apiGroups": ["doorward.io"], "resources": ["mtlsissuers"], "resourceNames": [issuer], "verbs": [verb]}
+    assert edge.admin.create(
+        ROLES, {"metadata": {"namespace": namespace, "name": f"issue-{issuer}"}, "rules": [rule]}
+    ).ok
+    bind(edge.admin, namespace, edge.person.name, f"issue-{issuer}", kind="Role")
+    eventually(lambda: edge.person.may("issue", MTLSISSUERS, namespace, name=issuer), "the grant is seen")
+
+
+def alice(edge: Place, **spec) -> Object:
+    """A ClientCertificate made by the administrator, who may."""
+    answer = edge.admin.create(CERTIFICATES, certificate(edge.namespace, issuer={"name": "partners"}, **spec))
+    assert answer.ok, answer.message
+    return answer.body
+
+
+def test_edit_alone_mints_nothing_and_is_told_what_is_missing(edge):
+    answer = edge.person.create(CERTIFICATES, certificate(edge.namespace, issuer={"name": "partners"}))
+    assert answer.status == 403
+    assert f"kubectl -n {edge.namespace} create role issue-partners --verb=issue" in answer.message
+    assert "--resource=mtlsissuers.doorward.io --resource-name=partners" in answer.message
+
+
+def test_issue_on_the_issuer_mints(edge):
+    grant(edge, edge.namespace, "partners")
+    assert edge.person.create(CERTIFICATES, certificate(edge.namespace, issuer={"name": "partners"})).ok
+
+
+def test_issue_on_one_issuer_says_nothing_of_another(edge):
+    grant(edge, edge.namespace, "partners")
+    assert edge.person.create(CERTIFICATES, certificate(edge.namespace, issuer={"name": "staff"})).status == 403
+
+
+def test_issue_counts_in_the_issuers_namespace(edge):
+    grant(edge, edge.namespace, "partners")
+    elsewhere = {"name": "partners", "namespace": "default"}
+    answer = edge.person.create(CERTIFICATES, certificate(edge.namespace, issuer=elsewhere))
+    assert answer.status == 403
+    assert "mtlsissuers.doorward.io partners in namespace default" in answer.message
+
+
+def test_an_issuer_named_with_the_objects_own_namespace_is_the_same_one(edge):
+    grant(edge, edge.namespace, "partners")
+    issuer = {"name": "partners", "namespace": edge.namespace}
+    assert edge.person.create(CERTIFICATES, certificate(edge.namespace, issuer=issuer)).ok
+
+
+def test_a_star_includes_issue(edge):
+    grant(edge, edge.namespace, "partners", verb="*")
+    assert edge.person.create(CERTIFICATES, certificate(edge.namespace, issuer={"name": "partners"})).ok
+
+
+def test_an_apply_that_creates_is_minting(edge):
+    body = certificate(edge.namespace, issuer={"name": "partners"})
+    assert edge.person.apply(CERTIFICATES, body, manager="gitops").status == 403
+
+
+def test_admin_of_the_namespace_issues(edge):
+    boss = edge.admin.alias(f"boss.{edge.namespace}")
+    bind(edge.admin, edge.namespace, boss.name, "admin")
+    eventually(lambda: boss.may("issue", MTLSISSUERS, edge.namespace), "admin includes doorward-issuer-admin")
+    assert boss.create(CERTIFICATES, certificate(edge.namespace, issuer={"name": "partners"})).ok
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"commonName": "mallory.example"},
+        {"subject": {"organizations": ["ACME"]}},
+        {"dnsNames": ["mallory.example"]},
+        {"emailAddresses": ["mallory@example.com"]},
+        {"uris": ["spiffe://example/mallory"]},
+        {"duration": "8760h"},
+        {"renewBefore": "1h"},
+        {"privateKey": {"algorithm": "RSA"}},
+        {"keystores": {"pkcs12": {"profile": "LegacyDES"}}},
+        {"commonName": "mallory.example", "revoked": True},
+    ],
+)
+def test_changing_what_is_certified_is_minting(edge, change):
+    answer = edge.person.patch(CERTIFICATES, alice(edge), {"spec": change})
+    assert answer.status == 403
+    assert "you may only revoke or suspend" in answer.message
+
+
+def test_replacing_a_request_is_minting(edge):
+    body = alice(edge, request="-" * 64)
+    assert edge.person.patch(CERTIFICATES, body, {"spec": {"request": "+" * 64}}).status == 403
+
+
+def test_taking_a_field_away_is_minting(edge):
+    body = alice(edge, duration="24h")
+    assert edge.person.patch(CERTIFICATES, body, {"spec": {"duration": None}}).status == 403
+
+
+def test_revoking_needs_no_issue(edge):
+    change = {"spec": {"revoked": True, "revocationReason": "keyCompromise"}}
+    answer = edge.person.patch(CERTIFICATES, alice(edge), change)
+    assert answer.ok, answer.message
+    assert answer.body["spec"]["revoked"]
+
+
+def test_un_revoking_is_minting(edge):
+    body = alice(edge, revoked=True)
+    assert edge.person.patch(CERTIFICATES, body, {"spec": {"revoked": False}}).status == 403
+    assert edge.person.patch(CERTIFICATES, body, {"spec": {"revoked": None}}).status == 403
+
+
+def test_suspending_needs_no_issue_and_lifting_it_does(edge):
+    schema = edge.admin.get(CRDS, None, "clientcertificates.doorward.io").body["spec"]["versions"][0]["schema"]
+    if "suspended" not in schema["openAPIV3Schema"]["properties"]["spec"]["properties"]:
+        pytest.skip("the CRD has no spec.suspended")
+    body = alice(edge)
+    assert edge.person.patch(CERTIFICATES, body, {"spec": {"suspended": True}}).ok
+    assert edge.person.patch(CERTIFICATES, body, {"spec": {"suspended": False}}).status == 403
+
+
+def test_labels_of_the_secret_and_of_the_object_are_free(edge):
+    change = {"metadata": {"labels": {"a": "b"}}, "spec": {"secretTemplate": {"labels": {"a": "b"}}}}
+    assert edge.person.patch(CERTIFICATES, alice(edge), change).ok
+
+
+def test_deleting_needs_no_issue(edge):
+    assert edge.person.delete(CERTIFICATES, alice(edge)).ok
+
+
+def test_the_operator_changes_finalizers_and_no_spec(edge):
+    body = alice(edge)
+    answer = edge.operator.patch(CERTIFICATES, body, {"metadata": {"finalizers": [FINALIZER, "example.com/x"]}})
+    assert answer.ok, answer.message
+    assert edge.operator.patch(CERTIFICATES, body, {"spec": {"commonName": "mallory.example"}}).status == 403
+    assert (
+        edge.operator.create(CERTIFICATES, certificate(edge.namespace, issuer={"name": "staff"}, name="b")).status
+        == 403
+    )
+
+
+# --- the finalizer
+
+
+def test_a_client_is_born_with_the_finalizer(edge):
+    assert alice(edge)["metadata"]["finalizers"] == [FINALIZER]
+
+
+@pytest.mark.parametrize("finalizers", [[], ["example.com/x"], [FINALIZER], ["example.com/x", FINALIZER]])
+def test_other_finalizers_stay(edge, finalizers):
+    body = certificate(edge.namespace, issuer={"name": "partners"})
+    body["metadata"]["finalizers"] = finalizers
+    created = edge.admin.create(CERTIFICATES, body).body
+    assert sorted(created["metadata"]["finalizers"]) == sorted({*finalizers, FINALIZER})
+    edge.admin.patch(CERTIFICATES, body, {"metadata": {"finalizers": None}})
+
+
+def test_applying_a_client_again_changes_nothing(edge):
+    body = certificate(edge.namespace, issuer={"name": "partners"})
+    first, second = (edge.admin.apply(CERTIFICATES, body, manager="gitops") for _ in range(2))
+    assert first.body["metadata"]["resourceVersion"] == second.body["metadata"]["resourceVersion"]
+    assert second.body["metadata"]["finalizers"] == [FINALIZER]
+
+
+def test_a_finalizer_that_is_taken_off_stays_off(edge):
+    body = alice(edge)
+    assert (
+        "finalizers" not in edge.operator.patch(CERTIFICATES, body, {"metadata": {"finalizers": None}}).body["metadata"]
+    )
+    assert "finalizers" not in edge.person.patch(CERTIFICATES, body, {"spec": {"revoked": True}}).body["metadata"]
