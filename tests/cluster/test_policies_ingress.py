@@ -154,6 +154,20 @@ def test_a_choice_of_on_or_optional_passes(edge, annotations):
     assert opted_in(edge, annotations)["metadata"]["annotations"].items() >= annotations.items()
 
 
+def test_the_operator_follows_a_choice_or_the_issuers_own(edge):
+    opted_in(edge)
+    answer = edge.operator.apply(INGRESSES, ours(edge, {VERIFY: "optional"}), manager="doorward")
+    assert answer.annotations[VERIFY] == "optional"
+    answer = edge.person.patch(INGRESSES, answer.body, {"metadata": {"annotations": {"a": "b"}}})
+    assert answer.annotations[VERIFY] == "optional"
+
+
+def test_a_tool_cannot_keep_writing_optional_against_the_operator(edge):
+    body = opted_in(edge, {CHOICE: "optional", VERIFY: "optional"})
+    assert edge.operator.apply(INGRESSES, ours(edge, {VERIFY: "on"}), manager="doorward").ok
+    assert edge.person.patch(INGRESSES, body, {"metadata": {"annotations": {VERIFY: "optional"}}}).status == 422
+
+
 @pytest.mark.parametrize("value", ["off", "optional_no_ca", "", "true"])
 def test_any_other_choice_is_refused(edge, value):
     answer = edge.person.create(INGRESSES, ingress(edge.namespace, {ISSUER: PARTNERS, CHOICE: value}))
