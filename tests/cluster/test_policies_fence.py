@@ -155,6 +155,7 @@ def test_nobody_else_changes_a_gate(edge, who, change):
     assert edge.admin.get(SECRETS, edge.namespace, GATE).body == body
 
 
+@pytest.mark.promise(3)
 @EVERYBODY
 def test_nobody_else_deletes_a_gate(edge, who):
     body = written(edge, SECRETS, gate(edge.namespace))
@@ -225,6 +226,7 @@ def test_nobody_else_changes_a_crl(edge, who, change):
     assert edge.admin.get(CONFIGMAPS, edge.namespace, "partners-crl").body == body
 
 
+@pytest.mark.promise(1)
 @EVERYBODY
 def test_nobody_else_deletes_a_crl(edge, who):
     assert getattr(edge, who).delete(CONFIGMAPS, written(edge, CONFIGMAPS, crl(edge.namespace))).status == 403

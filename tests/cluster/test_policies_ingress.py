@@ -34,6 +34,7 @@ def opted_in(edge: Place, annotations: dict[str, str] | None = None, **metadata:
     return answer.body
 
 
+@pytest.mark.promise(3)
 def test_an_ingress_is_protected_by_the_answer_to_its_creation(edge):
     assert opted_in(edge)["metadata"]["annotations"][SECRET] == f"{edge.namespace}/{GATE}"
 
@@ -55,6 +56,7 @@ def test_opting_in_later_protects_at_once(edge):
     assert answer.annotations[SECRET] == f"{edge.namespace}/{GATE}"
 
 
+@pytest.mark.promise(3)
 def test_taking_the_annotation_off_by_hand_puts_it_back(edge):
     answer = edge.person.patch(INGRESSES, opted_in(edge), {"metadata": {"annotations": {SECRET: None}}})
     assert answer.annotations[SECRET] == f"{edge.namespace}/{GATE}"
