@@ -1,0 +1,1 @@
+"""A real cluster on a bare machine: kube-apiserver, etcd, controller-manager and ingress-nginx as plain processes."""

@@ -1,0 +1,53 @@
+"""The application behind every protected host: answers 200 and what it was asked, so that a test sees who let a request in."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+# The controller's own default backend is reached here too, since its balancer is Lua; it must not look like an application.
+_NO_APPLICATION = ("upstream-default-backend", "-", "")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        upstream = self.headers.get("X-Testbed-Upstream", "")
+        found = upstream not in _NO_APPLICATION
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = {"application": upstream, "method": self.command, "path": self.path, "headers": headers}
+        body = json.dumps(answer if found else {"application": None}).encode()
+        # A body that is not read would be taken for the next request.
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Testbed-Application", upstream)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Nginx keeps the log."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+@contextmanager
+def running(port: int) -> Iterator[None]:
+    """Serve on that loopback port for the length of a block."""
+    with _Server(("127.0.0.1", port), _Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
