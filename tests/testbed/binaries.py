@@ -98,7 +98,9 @@ def _link_flags(recipe: Recipe) -> str:
     version = module_version(recipe.module)
     major, minor, _ = version.removeprefix("v").split(".", 2)
     named = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
-    return " ".join(["-s", "-w", *(f"-X k8s.io/component-base/version.{name}={value}" for name, value in named.items())])
+    return " ".join(
+        ["-s", "-w", *(f"-X k8s.io/component-base/version.{name}={value}" for name, value in named.items())]
+    )
 
 
 def _found(recipe: Recipe) -> Path | None:

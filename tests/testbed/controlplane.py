@@ -73,7 +73,11 @@ class Cluster:
             yield from (json.loads(line) for line in lines if line.endswith("\n"))
 
     def kubectl(
-        self, *arguments: str, input: str | None = None, kubeconfig: Path | None = None, check: bool = True  # noqa: A002
+        self,
+        *arguments: str,
+        input: str | None = None,
+        kubeconfig: Path | None = None,
+        check: bool = True,  # noqa: A002
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl, as the administrator or whoever `kubeconfig` names. Raises CalledProcessError with what it said."""
         done = subprocess.run(
@@ -140,7 +144,9 @@ class ControlPlane:
         (run_dir / "audit-policy.json").write_text(json.dumps(flags.AUDIT_POLICY))
         options = flags.etcd(self.places, unsafe_no_fsync=unsafe_no_fsync)
         self._etcd = Process("etcd", [etcd, *options], run_dir / "etcd.log")
-        self._api = Process("kube-apiserver", [api_server, *flags.api_server(self.places)], run_dir / "kube-apiserver.log")
+        self._api = Process(
+            "kube-apiserver", [api_server, *flags.api_server(self.places)], run_dir / "kube-apiserver.log"
+        )
         options = flags.controller_manager(self.places, self.kubeconfig)
         log = run_dir / "kube-controller-manager.log"
         self._controllers = Process("kube-controller-manager", [controller_manager, *options], log)

@@ -46,7 +46,10 @@ class Authority:
     def server(self) -> tuple[bytes, bytes]:
         """A server's certificate and key, good on loopback."""
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-        addresses: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        addresses: list[x509.GeneralName] = [
+            x509.DNSName("localhost"),
+            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        ]
         return self._sign(name, [ExtendedKeyUsageOID.SERVER_AUTH], addresses)
 
     def _sign(

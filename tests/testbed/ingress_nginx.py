@@ -80,7 +80,9 @@ class IngressNginx:
             stack.enter_context(application.running(leased.application))
             root = cluster.run_dir / "ingress-nginx"
             flags = [*_flags(leased, sync_rate_limit), *arguments]
-            process = Process("ingress-nginx", _prepare(cluster, root, leased, flags), cluster.run_dir / "ingress-nginx.log")
+            process = Process(
+                "ingress-nginx", _prepare(cluster, root, leased, flags), cluster.run_dir / "ingress-nginx.log"
+            )
             controller = cls(cluster, leased, ingress_class, root, process)
             stack.callback(controller.stop)
             controller.resume()
@@ -135,7 +137,9 @@ class IngressNginx:
         command += ["--connect-to", f"::{self.address}:{port}", "--write-out", "\n%{http_code}"]
         command += ["--cert", str(cert)] if cert else []
         command += ["--key", str(key)] if key else []
-        done = subprocess.run([*command, *options, f"{scheme}://{host}{path}"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, *options, f"{scheme}://{host}{path}"], capture_output=True, text=True, check=False
+        )
         body, _, status = done.stdout.rpartition("\n")
         code = int(status) if status.isdigit() else _NO_ANSWER
         return Answer(code, body if code else done.stderr.strip())
@@ -171,7 +175,13 @@ def _prepare(cluster: Cluster, root: Path, leased: Ports, flags: list[str]) -> l
         binds["/testbed/libraries"] = nginx.libraries
         env["LD_LIBRARY_PATH"] = "/testbed/libraries"
     jail.build(root, binds)
-    for folder in ("etc/nginx/template", "etc/ingress-controller/telemetry", "tmp/nginx", "var/log/nginx", "var/lib/nginx"):
+    for folder in (
+        "etc/nginx/template",
+        "etc/ingress-controller/telemetry",
+        "tmp/nginx",
+        "var/log/nginx",
+        "var/lib/nginx",
+    ):
         (root / folder).mkdir(parents=True, exist_ok=True)
     stripped = template.strip(
         (_module() / "template/nginx.tmpl").read_text(),

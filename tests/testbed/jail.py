@@ -23,7 +23,7 @@ def build(root: Path, binds: Mapping[str, Path]) -> None:
     for name in _SYSTEM:
         outside = Path("/") / name
         if outside.is_symlink():
-            (root / name).symlink_to(os.readlink(outside))
+            (root / name).symlink_to(outside.readlink())
         elif outside.is_dir():
             (root / name).mkdir(parents=True)
     for name in ("dev", "proc", "sys", "tmp", "run", "etc/ssl", "var/log"):
@@ -45,7 +45,10 @@ def command(root: Path, binds: Mapping[str, Path], program: list[str]) -> list[s
     mounts = ["set -e", "mount --make-rprivate /"]
     system = [f"/{name}" for name in _SYSTEM if (root / name).is_dir() and not (root / name).is_symlink()]
     everything = {name: Path(name) for name in (*system, "/dev", "/sys")} | dict(binds)
-    mounts += [f"mount --rbind {shlex.quote(str(outside))} {shlex.quote(f'{root}{inside}')}" for inside, outside in everything.items()]
+    mounts += [
+        f"mount --rbind {shlex.quote(str(outside))} {shlex.quote(f'{root}{inside}')}"
+        for inside, outside in everything.items()
+    ]
     mounts.append(f"mount -t proc proc {shlex.quote(f'{root}/proc')}")
     mounts.append(f"exec chroot {shlex.quote(str(root))} {shlex.join(program)}")
     # When unshare dies its child dies too, and with that child, the first of its process namespace, all others.

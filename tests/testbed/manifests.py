@@ -59,7 +59,10 @@ def backing(
     annotations: Mapping[str, str] | None = None,
 ) -> list[Object]:
     """A Service with an endpoint, and an Ingress to it for one host; the application answers for any such Service."""
-    return [*service(namespace, name), ingress(namespace, host, name, path, ingress_class, annotations or {})]
+    return [
+        *service(namespace, name),
+        _ingress(namespace, host, name, path=path, ingress_class=ingress_class, annotations=annotations),
+    ]
 
 
 def service(namespace: str, name: str) -> list[Object]:
@@ -79,8 +82,14 @@ def service(namespace: str, name: str) -> list[Object]:
     ]
 
 
-def ingress(
-    namespace: str, host: str, service_name: str, path: str, ingress_class: str, annotations: Mapping[str, str]
+def _ingress(
+    namespace: str,
+    host: str,
+    service_name: str,
+    *,
+    path: str,
+    ingress_class: str,
+    annotations: Mapping[str, str] | None,
 ) -> Object:
     """An Ingress with TLS for one host."""
     backend = {"service": {"name": service_name, "port": {"name": "http"}}}
@@ -88,6 +97,6 @@ def ingress(
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
-        "metadata": {"name": service_name, "namespace": namespace, "annotations": dict(annotations)},
+        "metadata": {"name": service_name, "namespace": namespace, "annotations": dict(annotations or {})},
         "spec": {"ingressClassName": ingress_class, "tls": [{"hosts": [host]}], "rules": [rule]},
     }

@@ -34,7 +34,8 @@ def strip(template: str, *, application_port: int, module: str, http2_directive:
     text = text.replace("listen {{ $all.ListenPorts.Default }}", "listen 127.0.0.1:{{ $all.ListenPorts.Default }}")
     # The application answers for every Service: this tells it for which.
     text = text.replace(
-        "{{ $proxySetHeader }} X-Scheme ", "{{ $proxySetHeader }} X-Testbed-Upstream $proxy_upstream_name;\n{{ $proxySetHeader }} X-Scheme "
+        "{{ $proxySetHeader }} X-Scheme ",
+        "{{ $proxySetHeader }} X-Testbed-Upstream $proxy_upstream_name;\n{{ $proxySetHeader }} X-Scheme ",
     )
     if not http2_directive:
         text = text.replace("http2 on;", MARK_HTTP2)
