@@ -75,9 +75,9 @@ class Cluster:
     def kubectl(
         self,
         *arguments: str,
-        input: str | None = None,
+        input: str | None = None,  # noqa: A002 - as subprocess calls it
         kubeconfig: Path | None = None,
-        check: bool = True,  # noqa: A002
+        check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl, as the administrator or whoever `kubeconfig` names. Raises CalledProcessError with what it said."""
         done = subprocess.run(
