@@ -212,6 +212,11 @@ def record(serial: int = 0xA1, **override: Any) -> Record:
     return made
 
 
+def expired(serial: int = 0xA1, *, since: timedelta, **override: Any) -> Record:
+    """The record of a serial whose 90 days ended `since` ago."""
+    return record(serial, **{"issued_at": NOW - since - 90 * DAY} | override)
+
+
 def leaf_facts(of: Leaf) -> dict[str, Any]:
     """What a record repeats of a certificate."""
     names = ("serial", "not_before", "not_after", "sha256", "sha1", "public_key_sha256")
