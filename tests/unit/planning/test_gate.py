@@ -1,0 +1,103 @@
+"""What an Ingress is told: closed rather than open, and nothing where it did not ask."""
+
+import pytest
+
+from doorward.objects.meta import ObjectKey
+from doorward.planning import gate
+from doorward.planning.observed import Unseen
+from tests.unit import given
+
+OPTIONAL = {"verifyClient": "optional"}
+ALLOWED = {"allowOptional": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("partners", ObjectKey("edge", "partners"), id="a name is of the Ingress's own namespace"),
+        pytest.param("issuers/partners", ObjectKey("issuers", "partners"), id="a namespace goes before a slash"),
+        pytest.param("", None, id="nothing"),
+        pytest.param("/partners", None, id="an empty namespace"),
+        pytest.param("issuers/", None, id="an empty name"),
+        pytest.param("a/b/c", None, id="three parts"),
+        pytest.param("Partners", None, id="capitals"),
+        pytest.param("part ners", None, id="a space"),
+        pytest.param("partners\n", None, id="a line break"),
+        pytest.param("..", None, id="dots"),
+        pytest.param("a.b", None, id="a dot, which parts a gate's name"),
+        pytest.param("a" * 63, ObjectKey("edge", "a" * 63), id="63 characters"),
+        pytest.param("a" * 64, None, id="64 characters"),
+        pytest.param("-a", None, id="a hyphen in front"),
+        pytest.param("pärtners", None, id="letters beyond ASCII"),
+    ],
+)
+def test_a_reference_is_an_issuer_or_namespace_and_issuer(text, expected):
+    assert gate.parse_reference(text, "edge") == expected
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        pytest.param(given.target(), "Protected", id="the issuer is there and allows it"),
+        pytest.param(given.target(allowed=None), "Protected", id="whether it allows it is unknown"),
+        pytest.param(given.target(issuer=Unseen.ABSENT, allowed=None), "NoSuchIssuer", id="there is no such issuer"),
+        pytest.param(given.target(allowed=False), "NotAllowedHere", id="the issuer does not allow the namespace"),
+        pytest.param(given.target(wants_optional=True), "OptionalNotAllowed", id="optional without leave"),
+    ],
+)
+@pytest.mark.promise(3)
+def test_a_target_that_opted_in_asks_for_a_certificate_where(target, reason):
+    decision = gate.decide(target)
+    assert decision.said.reason.name == reason
+    assert decision.protection.issuer == given.ISSUER
+    assert decision.protection.optional is False
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        pytest.param(given.target(reference="a/b/c"), "BadReference", id="the reference is none"),
+        pytest.param(given.target(other_secret=True), "OtherSecret", id="a person set another Secret"),
+    ],
+)
+def test_a_target_is_left_alone_and_told_why_where(target, reason):
+    decision = gate.decide(target)
+    assert (decision.protection, decision.said.reason.name) == (None, reason)
+
+
+def test_of_a_target_that_did_not_opt_in_nothing_is_said():
+    assert gate.decide(given.target(reference=None)) == gate.Decision(protection=None, said=None)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "wants", "optional"),
+    [
+        pytest.param({"gates": ALLOWED}, False, False, id="nobody asks for it"),
+        pytest.param({"gates": ALLOWED}, True, True, id="the Ingress asks, and may"),
+        pytest.param({"gates": ALLOWED, "ingress": OPTIONAL}, False, True, id="the issuer says it of all"),
+        pytest.param({"ingress": OPTIONAL}, False, False, id="the issuer says it and allows it nowhere"),
+    ],
+)
+def test_a_certificate_is_optional_only_with_leave(issuer, wants, optional):
+    target = given.target(issuer=given.issuer_spec(**issuer), wants_optional=wants)
+    assert gate.decide(target).protection.optional is optional
+
+
+def test_a_target_is_told_the_issuers_settings():
+    issuer = given.issuer_spec(ingress={"verifyDepth": 3, "errorPage": "https://help.example/"})
+    assert gate.decide(given.target(issuer=issuer)).protection.settings == issuer.ingress
+
+
+@pytest.mark.parametrize(
+    ("found", "owned", "differs"),
+    [
+        pytest.param({"a": "1", "b": "2"}, {"a", "b"}, False, id="all stand as they should and are ours"),
+        pytest.param({"a": "1", "b": "3"}, {"a", "b"}, True, id="a value differs"),
+        pytest.param({"a": "1"}, {"a"}, True, id="one is missing"),
+        pytest.param({"a": "1", "b": "2"}, {"a"}, True, id="one is not ours, so nobody would clean it up"),
+        pytest.param({"a": "1", "b": "2", "c": "3"}, {"a", "b", "c"}, True, id="one of ours is left over"),
+        pytest.param({"a": "1", "b": "2", "c": "3"}, {"a", "b"}, False, id="another's does not matter"),
+    ],
+)
+def test_annotations_are_applied_only_where_something_differs(found, owned, differs):
+    assert gate.differences({"a": "1", "b": "2"}, found, frozenset(owned)) is differs

@@ -1,0 +1,141 @@
+"""Who is cut off, since when, and why."""
+
+import pytest
+
+from doorward.objects.ledger_record import Revocation
+from doorward.planning import revocation
+from tests.unit import given
+from tests.unit.given import HOUR, NOW, SECOND
+
+AGO = NOW - HOUR
+
+
+def _only(revokes):
+    (revoke,) = revokes
+    return revoke.revocation
+
+
+@pytest.mark.parametrize(
+    ("before", "since"),
+    [
+        pytest.param(None, NOW, id="a live serial is refused from now on"),
+        pytest.param(given.hold(), AGO, id="a held one since it was held"),
+        pytest.param(given.hold(lifted=True), NOW, id="one whose hold was lifted from now on"),
+    ],
+)
+def test_a_final_revocation_says_the_reason_and_since_when(before, since):
+    revoked = _only(revocation.final((given.record(revocation=before),), "keyCompromise", NOW))
+    assert revoked == Revocation(reason="keyCompromise", time=since)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(given.record(revocation=given.revocation("superseded")), id="a final revocation keeps its reason"),
+        pytest.param(given.expired(since=SECOND), id="an expired serial needs none"),
+        pytest.param(given.expired(since=0 * SECOND), id="nor one that expires now"),
+    ],
+)
+def test_nothing_is_revoked_again_where(record):
+    assert list(revocation.final((record,), "keyCompromise", NOW)) == []
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(None, id="a live serial"),
+        pytest.param(given.hold(lifted=True), id="a serial whose hold was lifted"),
+    ],
+)
+def test_a_deleted_client_is_held_until_the_window_ends(before):
+    held = _only(revocation.held((given.record(revocation=before),), 24 * HOUR, NOW))
+    assert held == Revocation(reason="certificateHold", time=NOW, final_at=NOW + 24 * HOUR)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(given.record(revocation=given.revocation()), id="it is revoked already"),
+        pytest.param(given.record(revocation=given.hold()), id="it is held already, and its window is not prolonged"),
+        pytest.param(given.expired(since=SECOND), id="it has expired"),
+    ],
+)
+def test_a_serial_is_not_held_where(record):
+    assert list(revocation.held((record,), 24 * HOUR, NOW)) == []
+
+
+@pytest.mark.parametrize(
+    "final_at",
+    [pytest.param(NOW - SECOND, id="a second ago"), pytest.param(NOW, id="now")],
+)
+def test_a_hold_whose_window_ended_becomes_final_since_it_was_held(final_at):
+    record = given.record(revocation=given.hold(final_at=final_at))
+    assert _only(revocation.holds_that_end((record,), NOW)) == Revocation(reason="cessationOfOperation", time=AGO)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(None, id="there is none"),
+        pytest.param(given.hold(final_at=NOW + SECOND), id="its window is open"),
+        pytest.param(given.hold(final_at=None), id="it has no window"),
+        pytest.param(given.hold(final_at=NOW, lifted=True), id="it was lifted"),
+        pytest.param(given.revocation(), id="it is final"),
+    ],
+)
+def test_a_hold_does_not_end_where(before):
+    assert list(revocation.holds_that_end((given.record(revocation=before),), NOW)) == []
+
+
+@pytest.mark.parametrize(
+    ("holds", "expected"),
+    [
+        pytest.param([], None, id="nothing is held"),
+        pytest.param([given.hold(final_at=None)], None, id="what is held has no window"),
+        pytest.param([given.hold(lifted=True)], None, id="the hold was lifted"),
+        pytest.param([given.hold(final_at=NOW + HOUR), given.hold()], NOW + HOUR, id="the first of two"),
+    ],
+)
+def test_the_next_end_of_a_hold_is_known_where(holds, expected):
+    records = tuple(given.record(n, revocation=hold) for n, hold in enumerate(holds, 1))
+    assert revocation.next_end_of_hold(records) == expected
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("reason", ["keyCompromise", "certificateHold", None])
+def test_a_record_that_lost_its_revocation_gets_it_back_from_the_published_crl(reason):
+    crl = given.published(given.entry(reason=reason))
+    found = _only(revocation.forgotten((given.record(),), crl, NOW))
+    assert found == Revocation(reason=reason or "unspecified", time=AGO)
+
+
+@pytest.mark.parametrize(
+    ("record", "crl"),
+    [
+        pytest.param(given.record(), given.published(), id="the CRL does not name it"),
+        pytest.param(given.record(), given.published(given.entry(7)), id="the CRL names another"),
+        pytest.param(
+            given.record(revocation=given.hold(lifted=True)),
+            given.published(given.entry(reason="certificateHold")),
+            id="its hold was lifted and the CRL is behind",
+        ),
+        pytest.param(given.expired(since=SECOND), given.published(given.entry()), id="it has expired"),
+    ],
+)
+def test_a_record_forgot_nothing_where(record, crl):
+    assert list(revocation.forgotten((record,), crl, NOW)) == []
+
+
+@pytest.mark.parametrize(
+    ("record", "crl", "missing"),
+    [
+        pytest.param(given.record(revocation=given.hold()), None, True, id="no CRL is published"),
+        pytest.param(given.record(revocation=given.hold()), given.published(), True, id="the CRL does not name it"),
+        pytest.param(given.record(revocation=given.hold()), given.published(given.entry()), False, id="the CRL does"),
+        pytest.param(given.record(), None, False, id="it is live"),
+        pytest.param(given.record(revocation=given.hold(lifted=True)), None, False, id="its hold was lifted"),
+        pytest.param(given.expired(since=SECOND, revocation=given.hold()), None, False, id="it has expired"),
+    ],
+)
+def test_a_refused_serial_is_unpublished_where(record, crl, missing):
+    assert revocation.unpublished((record,), crl, NOW) == ((record,) if missing else ())
