@@ -198,7 +198,7 @@ def _prepare(cluster: Cluster, root: Path, leased: Ports, flags: list[str]) -> l
     wrapper.chmod(0o755)
     kubeconfig = root / "etc/ingress-controller/kubeconfig"
     kubeconfig.write_bytes(cluster.kubeconfig_for("ingress-nginx", [ADMINS]).read_bytes())
-    program = ["env", *(f"{name}={value}" for name, value in env.items()), "/testbed/controller", *flags]
+    program = ["env", "-i", *(f"{name}={value}" for name, value in env.items()), "/testbed/controller", *flags]
     return jail.command(root, binds, program)
 
 
