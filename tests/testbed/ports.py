@@ -17,10 +17,10 @@ def lease(count: int) -> list[int]:
     first, last = _candidates()
     leased: list[int] = []
     for port in random.sample(range(first, last + 1), last + 1 - first):
-        if len(leased) == count:
-            return leased
         if _take(port):
             leased.append(port)
+        if len(leased) == count:
+            return leased
     give_back(leased)
     raise RuntimeError(f"no {count} free ports between {first} and {last}")
 

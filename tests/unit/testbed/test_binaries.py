@@ -1,0 +1,84 @@
+"""Which binary is taken: one that the machine has and that fits, else the one of the cache, keyed by what it is made from."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.testbed import binaries, debian
+
+KUBECTL = binaries.RECIPES["kubectl"]
+
+
+def program(folder: Path, name: str, says: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!/bin/sh\necho '{says}'\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copy = tmp_path / "go"
+    shutil.copytree(binaries.MODULES, copy)
+    monkeypatch.setattr(binaries, "MODULES", copy)
+    return copy
+
+
+def test_the_key_names_the_version_of_the_module() -> None:
+    version = re.escape(binaries.module_version("kubernetes"))
+    assert re.fullmatch(rf"kubectl-{version}-\w+-[0-9a-f]{{12}}", binaries.key(KUBECTL))
+
+
+@pytest.mark.parametrize("file", ["go.mod", "go.sum"])
+def test_the_key_follows_the_modules_it_is_made_from(modules: Path, file: str) -> None:
+    before = binaries.key(KUBECTL)
+    with (modules / "kubernetes" / file).open("a") as changed:
+        changed.write("\n")
+    assert binaries.key(KUBECTL) != before
+
+
+def test_the_key_does_not_follow_other_modules(modules: Path) -> None:
+    before = binaries.key(KUBECTL)
+    (modules / "etcd" / "go.sum").write_text("")
+    assert binaries.key(KUBECTL) == before
+
+
+@pytest.mark.parametrize("version", ["v1.35.4", "v1.36.3", "v1.37.0"])
+def test_a_kubectl_within_one_minor_version_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    found = program(tmp_path / "bin", "kubectl", f"Client Version: {version}")
+    monkeypatch.setenv("PATH", str(found.parent))
+    assert binaries.resolve("kubectl") == found
+
+
+@pytest.mark.parametrize("version", ["v1.32.4", "v1.38.0", "nonsense"])
+def test_another_kubectl_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    found = program(tmp_path / "bin", "kubectl", f"Client Version: {version}")
+    monkeypatch.setenv("PATH", str(found.parent))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    built = tmp_path / "doorward" / "testbed" / binaries.key(KUBECTL)
+    built.mkdir(parents=True)
+    assert binaries.resolve("kubectl") == built / "kubectl"
+
+
+def test_the_assets_that_the_user_names_come_before_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    says = "Client Version: v1.36.0"
+    monkeypatch.setenv("PATH", str(program(tmp_path / "bin", "kubectl", says).parent))
+    asset = program(tmp_path / "assets", "kubectl", says)
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(asset.parent))
+    assert binaries.resolve("kubectl") == asset
+
+
+def test_apts_plan_names_the_packages_that_are_missing() -> None:
+    plan = "Inst libpcre2-8-0 (10.42 Debian:12 [amd64])\nInst nginx (1.22.1 Debian:12 [amd64])\nConf nginx (1.22.1)\n"
+    assert debian.needed(plan) == ["libpcre2-8-0", "nginx"]
+
+
+def test_the_version_of_nginx() -> None:
+    assert debian.parse_version("nginx version: nginx/1.22.1\n") == (1, 22, 1)
+    with pytest.raises(ValueError, match="not a version"):
+        debian.parse_version("httpd")
