@@ -1,0 +1,215 @@
+"""Whether a ClientCertificate may have what it asks for, and who can mend it where it may not."""
+
+import pytest
+
+from doorward.api.conditions import said
+from doorward.api.kinds import AllowedSubject, NamespaceRule
+from doorward.api.reasons import Mender
+from doorward.objects.meta import ObjectKey
+from doorward.planning import permission
+from doorward.planning.observed import Unseen
+from tests.unit import given
+
+SAME = NamespaceRule()
+ALL = NamespaceRule(from_="All")
+EDGE = NamespaceRule.model_validate(
+    {"from": "Selector", "selector": {"matchLabels": {"team": "edge", "tier": "front"}}}
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "namespace", "labels", "expected"),
+    [
+        pytest.param(SAME, "issuers", {}, True, id="Same takes in the issuer's own"),
+        pytest.param(SAME, "edge", {"team": "edge"}, False, id="Same takes in no other"),
+        pytest.param(ALL, "edge", None, True, id="All takes in every namespace, known or not"),
+        pytest.param(EDGE, "edge", {"team": "edge", "tier": "front", "x": "y"}, True, id="Selector takes in all labels"),
+        pytest.param(EDGE, "edge", {"team": "edge"}, False, id="Selector does not take in some of them"),
+        pytest.param(EDGE, "edge", {"team": "edge", "tier": "back"}, False, id="nor another value"),
+        pytest.param(EDGE, "edge", {}, False, id="nor no labels"),
+        pytest.param(EDGE, "edge", None, None, id="with unknown labels it says neither yes nor no"),
+        pytest.param(EDGE, "issuers", None, True, id="the issuer's own namespace always takes part"),
+    ],
+)
+def test_a_rule_takes_in_a_namespace(rule, namespace, labels, expected):
+    assert permission.namespace_allowed(rule, given.ISSUER, namespace, labels) is expected
+
+
+def _allowed(entries, namespace="edge", **spec):
+    rules = tuple(AllowedSubject.model_validate(entry) for entry in entries)
+    return permission.subject_allowed(rules, given.spec(**spec), namespace)
+
+
+OF_NAMESPACE = {"commonName": "*.{namespace}.example"}
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        pytest.param("alice.edge.example", True, id="its own namespace's name"),
+        pytest.param("a.b.edge.example", True, id="a star is any run of characters"),
+        pytest.param(".edge.example", True, id="also none"),
+        pytest.param("alice.other.example", False, id="another namespace's name"),
+        pytest.param("alice.edge.example.evil", False, id="something behind it"),
+        pytest.param("alice.edgeXexample", False, id="a dot is a dot"),
+        pytest.param("alice.{namespace}.example", False, id="the placeholder itself"),
+        pytest.param("edge.example", False, id="the part before the dot is missing"),
+    ],
+)
+def test_a_common_name_must_fit_the_pattern(name, fits):
+    assert _allowed([OF_NAMESPACE], commonName=name) is fits
+
+
+@pytest.mark.parametrize(
+    ("field", "fitting", "other"),
+    [
+        ("dnsNames", "a.example", "a.evil"),
+        ("emailAddresses", "a@b.example", "a@b.evil"),
+        ("uris", "spiffe://x.example", "spiffe://x.evil"),
+    ],
+)
+def test_every_alternative_name_must_fit_where_patterns_are_given(field, fitting, other):
+    entry = [{"commonName": "*", field: ["*.example"]}]
+    assert _allowed(entry, **{field: [fitting]})
+    assert not _allowed(entry, **{field: [fitting, other]})
+
+
+def test_every_organization_must_fit_where_patterns_are_given():
+    entry = [{"commonName": "*", "organizations": ["ACME*"]}]
+    assert _allowed(entry, subject={"organizations": ["ACME Ltd"]})
+    assert not _allowed(entry, subject={"organizations": ["ACME", "Evil"]})
+
+
+def test_no_value_may_stand_where_the_list_of_patterns_is_empty():
+    assert not _allowed([{"commonName": "*", "uris": []}], uris=["spiffe://x/y"])
+
+
+def test_names_must_fit_one_entry_as_a_whole():
+    entries = [{"commonName": "alice", "uris": []}, {"commonName": "bob"}]
+    assert not _allowed(entries, commonName="alice", uris=["spiffe://x/y"])
+
+
+def test_no_entries_allow_any_name():
+    assert _allowed([], commonName="whoever")
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        pytest.param({"commonName": "system:masters"}, "system:", id="a name of the cluster's own"),
+        pytest.param({"commonName": "System:node"}, "system:", id="in any case"),
+        pytest.param({"subject": {"organizations": ["system:masters"]}}, "system:", id="or an organization"),
+        pytest.param({"commonName": "al\nice"}, "control character", id="a line break in a name"),
+        pytest.param({"commonName": "ä" * 33}, "66 bytes", id="a name of too many bytes"),
+        pytest.param({"dnsNames": ["not a name"]}, "no DNS name", id="a DNS name that is none"),
+        pytest.param({"duration": "90d"}, "spec.duration", id="a duration in days"),
+        pytest.param({"renewBefore": "90d"}, "spec.renewBefore", id="a renewBefore in days"),
+    ],
+)
+def test_a_spec_that_no_certificate_can_say_is_told_with_what_to_write(spec, says):
+    (problem,) = permission.spec_problems(given.spec(**spec))
+    assert says in problem
+
+
+def test_all_that_is_wrong_with_a_spec_is_told_at_once():
+    spec = given.spec(commonName="system:x", duration="1d", uris=["nowhere"])
+    assert len(list(permission.spec_problems(spec))) == 3
+
+
+OTHERS = ObjectKey("edge", "alice")
+WITH_CSR = given.spec(request=given.csr())
+COMPROMISED = frozenset({given.request().public_key_sha256})
+NO_PASSWORD = said("PasswordMissing", secret="s", key="password", detail="is not there")
+
+
+def _issuer(**spec):
+    return given.issuer(spec=given.issuer_spec(**spec))
+
+
+def _from_elsewhere(labels):
+    selector = {"from": "Selector", "selector": {"matchLabels": {"team": "edge"}}}
+    spec = given.issuer_spec(issuance={"allowedNamespaces": selector})
+    return {"key": OTHERS, "records": (), "issuer": given.issuer(spec=spec, namespace_labels=labels)}
+
+
+PROBLEMS = [
+    pytest.param({"spec": "spec.commonName: missing"}, "InvalidSpec", id="the spec cannot be read"),
+    pytest.param({"spec": given.spec(commonName="system:x")}, "InvalidSpec", id="the spec asks for the impossible"),
+    pytest.param(
+        {"spec": WITH_CSR, "request": said("InvalidRequest", detail="no PEM")}, "InvalidRequest", id="the CSR is none"
+    ),
+    pytest.param({"issuer": Unseen.ABSENT}, "IssuerNotFound", id="there is no issuer"),
+    pytest.param({"key": OTHERS, "records": ()}, "NamespaceNotAllowed", id="the issuer is Same, the client elsewhere"),
+    pytest.param(_from_elsewhere({}), "NamespaceNotAllowed", id="the namespace lacks the label"),
+    pytest.param(_from_elsewhere(None), "NamespaceNotAllowed", id="unknown labels let nobody in"),
+    pytest.param(
+        {"issuer": _issuer(issuance={"allowedSubjects": [{"commonName": "*.x"}]})}, "SubjectNotAllowed", id="the name"
+    ),
+    pytest.param({"issuer": _issuer(certificates={"allowedKeys": ["RSA"]})}, "KeyNotAllowed", id="the kind of key"),
+    pytest.param(
+        {"issuer": _issuer(certificates={"allowedKeys": ["RSA"]}), "spec": WITH_CSR},
+        "KeyNotAllowed",
+        id="the CSR's kind of key",
+    ),
+    pytest.param({"spec": given.spec(duration="8761h")}, "DurationTooLong", id="longer than the issuer's maximum"),
+    pytest.param(
+        {"spec": WITH_CSR, "issuer": given.issuer(barred_keys=COMPROMISED)}, "KeyCompromised", id="a burnt key"
+    ),
+    pytest.param({"rival": "older"}, "SecretNameTaken", id="an older one has the Secret's name"),
+    pytest.param({"secret": Unseen.DENIED}, "NotPermitted", id="the namespace has not consented"),
+    pytest.param({"secret": given.foreign()}, "SecretForeign", id="the Secret is somebody else's"),
+    pytest.param({"password": NO_PASSWORD}, "PasswordMissing", id="the password is missing"),
+]
+
+
+@pytest.mark.parametrize(("world", "reason"), PROBLEMS)
+def test_nothing_is_issued_and_the_reason_told_where(world, reason):
+    assert permission.first_problem(given.certificate(**world)).reason.name == reason
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param({}, id="all is as the issuer says"),
+        pytest.param({**_from_elsewhere({"team": "edge"})}, id="the namespace has the label"),
+        pytest.param({"spec": given.spec(duration="8760h")}, id="the duration is the issuer's maximum"),
+        pytest.param({"spec": WITH_CSR}, id="the CSR's key was never compromised"),
+        pytest.param({"secret": Unseen.ABSENT}, id="there is no Secret yet"),
+    ],
+)
+def test_nothing_stands_against_issuing_where(world):
+    assert permission.first_problem(given.certificate(**world)) is None
+
+
+@pytest.mark.parametrize(
+    ("worlds", "reason"),
+    [
+        pytest.param(({"issuer": Unseen.ABSENT}, {"rival": "older"}), "IssuerNotFound", id="the issuer before the rival"),
+        pytest.param(({"rival": "older"}, {"password": NO_PASSWORD}), "SecretNameTaken", id="the rival before the password"),
+        pytest.param(
+            ({"issuer": Unseen.ABSENT}, {"spec": "spec.commonName: missing"}), "InvalidSpec", id="the spec before all"
+        ),
+    ],
+)
+def test_of_several_problems_the_first_to_mend_is_told(worlds, reason):
+    together = {name: value for world in worlds for name, value in world.items()}
+    assert permission.first_problem(given.certificate(**together)).reason.name == reason
+
+
+def test_a_namespace_that_has_not_consented_is_told_the_command_to_run():
+    condition = permission.not_permitted("edge")
+    assert "kubectl -n edge create rolebinding doorward-secrets" in condition.message
+    assert condition.reason.mender is Mender.CLUSTER
+
+
+@pytest.mark.parametrize(
+    ("spec", "size"),
+    [
+        pytest.param({}, 256, id="P-256 where nothing is said"),
+        pytest.param({"algorithm": "RSA"}, 2048, id="2048 bits for RSA"),
+        pytest.param({"algorithm": "RSA", "size": 4096}, 4096, id="as many as are asked for"),
+        pytest.param({"algorithm": "Ed25519"}, None, id="none for Ed25519"),
+    ],
+)
+def test_a_key_has_a_default_size(spec, size):
+    assert permission.key_kind_of(given.spec(privateKey=spec)).size == size
