@@ -20,6 +20,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 
 check: $(STAMP) ## lint, types, layers
 	$(BIN)/ruff check operator tests
+	$(BIN)/ruff format --check operator tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

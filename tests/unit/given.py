@@ -323,7 +323,9 @@ def _check_certificate(o: CertificateObserved) -> None:
         _refuse(any(line.issuer != o.issuer_key for line in o.records), "records of another issuer")
         _refuse(any(line.holder != o.key for line in o.records), "records of another client")
     _refuse(o.secret is Unseen.DENIED and o.password is not None, "a password is not read without consent")
-    _refuse(o.leaf_is_ours is not None and not isinstance(o.secret, ClientSecret), "a verdict on a leaf nobody has seen")
+    _refuse(
+        o.leaf_is_ours is not None and not isinstance(o.secret, ClientSecret), "a verdict on a leaf nobody has seen"
+    )
     _refuse(isinstance(o.issuer, Issuer) and o.issuer.key != o.issuer_key, "an issuer that it does not name")
     _refuse(isinstance(o.spec, str) and o.request is not None, "a request in a spec that cannot be read")
 
@@ -418,7 +420,9 @@ def target(**override: Any) -> GateObserved:
         allowed=True,
     )
     made = replace(made, **override)
-    _refuse(made.reference is None and made.other_secret, "nobody asks for the Secret of an Ingress that did not opt in")
+    _refuse(
+        made.reference is None and made.other_secret, "nobody asks for the Secret of an Ingress that did not opt in"
+    )
     return made
 
 

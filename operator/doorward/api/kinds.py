@@ -75,9 +75,9 @@ class GeneratedCa(Model):
     common_name: Annotated[str, Field(min_length=1, max_length=64, description="Common name of the CA.")]
     subject: Annotated[Subject, Field(default_factory=Subject, description="Further parts of the CA's subject.")]
     duration: Annotated[Duration, Field(description="Lifetime of the CA certificate.")] = "8760h"
-    renew_before: Annotated[
-        Duration, Field(description="How long before its end the CA asks for its successor.")
-    ] = "2160h"
+    renew_before: Annotated[Duration, Field(description="How long before its end the CA asks for its successor.")] = (
+        "2160h"
+    )
     private_key: Annotated[CaPrivateKey, Field(default_factory=CaPrivateKey, description="The CA's key.")]
 
     model_config = Model.model_config | {
@@ -154,7 +154,9 @@ class NamespaceRule(Model):
 
     model_config = Model.model_config | {
         "json_schema_extra": validations(
-            rule("(self.from == 'Selector') == has(self.selector)", "give a selector with from: Selector, and only then")
+            rule(
+                "(self.from == 'Selector') == has(self.selector)", "give a selector with from: Selector, and only then"
+            )
         )
     }
 
@@ -172,9 +174,9 @@ class AllowedSubject(Model):
     email_addresses: Annotated[
         tuple[Glob, ...] | None, Field(max_length=16, description="Each email address must fit one; absent: any.")
     ] = None
-    uris: Annotated[tuple[Glob, ...] | None, Field(max_length=16, description="Each URI must fit one; absent: any.")] = (
-        None
-    )
+    uris: Annotated[
+        tuple[Glob, ...] | None, Field(max_length=16, description="Each URI must fit one; absent: any.")
+    ] = None
 
 
 class Issuance(Model):
@@ -204,9 +206,9 @@ class GatesRule(Model):
     allowed_namespaces: Annotated[
         NamespaceRule, Field(default_factory=NamespaceRule, description="Where Ingresses may name this issuer.")
     ]
-    allow_optional: Annotated[
-        bool, Field(description="May an Ingress choose doorward.io/verify-client: optional?")
-    ] = False
+    allow_optional: Annotated[bool, Field(description="May an Ingress choose doorward.io/verify-client: optional?")] = (
+        False
+    )
 
 
 class RevocationPolicy(Model):
@@ -240,7 +242,9 @@ class IngressSettings(Model):
 
     verify_client: Annotated[
         Literal["on", "optional"],
-        Field(description="on: no certificate, no entry. optional: the application decides; needs gates.allowOptional."),
+        Field(
+            description="on: no certificate, no entry. optional: the application decides; needs gates.allowOptional."
+        ),
     ] = "on"
     verify_depth: Annotated[int, Field(ge=1, le=10, description="Longest chain that is accepted.")] = 1
     error_page: Annotated[
@@ -300,7 +304,9 @@ class ClientPrivateKey(Model):
     algorithm: Annotated[Literal["ECDSA", "RSA", "Ed25519"], Field(description="Key algorithm.")] = "ECDSA"
     size: Annotated[
         Literal[256, 384, 2048, 3072, 4096] | None,
-        Field(description="Bits: 256 (default) or 384 for ECDSA; 2048 (default), 3072 or 4096 for RSA; none for Ed25519."),
+        Field(
+            description="Bits: 256 (default) or 384 for ECDSA; 2048 (default), 3072 or 4096 for RSA; none for Ed25519."
+        ),
     ] = None
     rotation_policy: Annotated[
         Literal["Always", "Never"], Field(description="A new key at each renewal, or the same one.")
@@ -322,12 +328,12 @@ class SecretTemplate(Model):
 
     labels: Annotated[
         dict[Annotated[str, Field(max_length=317)], LabelValue],
-        Field(max_length=32, description="Labels for the Secret."),
-    ] = {}
+        Field(default_factory=dict, max_length=32, description="Labels for the Secret."),
+    ]
     annotations: Annotated[
         dict[Annotated[str, Field(max_length=317)], AnnotationValue],
-        Field(max_length=32, description="Annotations for the Secret."),
-    ] = {}
+        Field(default_factory=dict, max_length=32, description="Annotations for the Secret."),
+    ]
 
     model_config = Model.model_config | {
         "json_schema_extra": validations(
@@ -355,7 +361,9 @@ class Pkcs12(Model):
 
     profile: Annotated[
         Literal["Modern2023", "LegacyDES"],
-        Field(description="Modern2023: AES-256, SHA-256. LegacyDES: 3DES, SHA-1, for older Windows, macOS, iOS, Android."),
+        Field(
+            description="Modern2023: AES-256, SHA-256. LegacyDES: 3DES, SHA-1, for older Windows, macOS, iOS, Android."
+        ),
     ] = "Modern2023"
     password_secret_ref: Annotated[
         KeyReference | None, Field(description="Its password; absent: a strong one is made and stands in the Secret.")
@@ -380,7 +388,9 @@ class ClientCertificateSpec(Model):
     duration: Annotated[Duration | None, Field(description="Lifetime; absent: the issuer's default.")] = None
     renew_before: Annotated[
         Duration | None,
-        Field(description="How long before its end it is renewed; absent: a third of the lifetime, half below 10 days."),
+        Field(
+            description="How long before its end it is renewed; absent: a third of the lifetime, half below 10 days."
+        ),
     ] = None
     private_key: Annotated[
         ClientPrivateKey, Field(default_factory=ClientPrivateKey, description="The key, where Doorward makes it.")

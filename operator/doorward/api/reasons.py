@@ -111,8 +111,10 @@ _READY = _table(
         "False",
         Mender.ISSUER,
         "The issuer does not allow ClientCertificates from this namespace.",
-        "MTLSIssuer {issuer} does not allow clients from namespace {namespace}: its owner can widen"
-        " spec.issuance.allowedNamespaces",
+        (
+            "MTLSIssuer {issuer} does not allow clients from namespace {namespace}: its owner can widen"
+            " spec.issuance.allowedNamespaces"
+        ),
     ),
     (
         "SubjectNotAllowed",
@@ -175,8 +177,10 @@ _READY = _table(
         "False",
         Mender.ITSELF,
         "The Secret was lost so often that the next certificate has to wait.",
-        "{count} certificates were issued here in the last day; the next can be issued {time}:"
-        " find out what deletes or changes Secret {secret}",
+        (
+            "{count} certificates were issued here in the last day; the next can be issued {time}:"
+            " find out what deletes or changes Secret {secret}"
+        ),
     ),
     (
         "ClockSkewed",
@@ -233,8 +237,10 @@ _READY = _table(
         "False",
         Mender.ISSUER,
         "The CA Secret holds another key than the one that has signed here.",
-        "Secret {secret} holds another CA than the one the gates trust ({subject}): put that one back,"
-        " or make a new MTLSIssuer for the new CA",
+        (
+            "Secret {secret} holds another CA than the one the gates trust ({subject}): put that one back,"
+            " or make a new MTLSIssuer for the new CA"
+        ),
     ),
     (
         "CaSecretForeign",
@@ -300,7 +306,13 @@ _CRL = _table(
 
 _GATES = _table(
     "GatesCurrent",
-    ("AllCurrent", "True", Mender.NOBODY, "Every gate holds the published CRL.", "{count} namespaces hold CRL {number}"),
+    (
+        "AllCurrent",
+        "True",
+        Mender.NOBODY,
+        "Every gate holds the published CRL.",
+        "{count} namespaces hold CRL {number}",
+    ),
     ("NoGates", "True", Mender.NOBODY, "No Ingress names this issuer.", "no Ingress names this issuer"),
     (
         "SomeNotCurrent",
@@ -330,8 +342,10 @@ _HOLDS = _table(
         "Unknown",
         Mender.CLUSTER,
         "ingress-nginx does not ask the CRL when a TLS session is resumed.",
-        'a refused client that resumes its TLS session may be let in: set ssl-session-cache: "false" and'
-        ' ssl-session-tickets: "false" in the ConfigMap of ingress-nginx',
+        (
+            'a refused client that resumes its TLS session may be let in: set ssl-session-cache: "false" and'
+            ' ssl-session-tickets: "false" in the ConfigMap of ingress-nginx'
+        ),
     ),
 )
 
@@ -342,8 +356,10 @@ _SEPARATED = _table(
         "Unknown",
         Mender.CLUSTER,
         "With nginx's defaults a client of another host's CA can get in without SNI.",
-        'a client of another host\'s CA may get in without SNI: set ssl-reject-handshake: "true" in the ConfigMap of'
-        " ingress-nginx",
+        (
+            'a client of another host\'s CA may get in without SNI: set ssl-reject-handshake: "true" in the ConfigMap of'
+            " ingress-nginx"
+        ),
     ),
 )
 

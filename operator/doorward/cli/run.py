@@ -13,7 +13,11 @@ def add_parser(verbs: Any) -> None:
     parser: argparse.ArgumentParser = verbs.add_parser("run", help="run the operator")
     parser.add_argument("--kubeconfig", help="path; without it $KUBECONFIG, else the Pod's service account")
     parser.add_argument(
-        "-n", "--namespace", action="append", default=[], help="a namespace to serve; may be repeated; none: all of them"
+        "-n",
+        "--namespace",
+        action="append",
+        default=[],
+        help="a namespace to serve; may be repeated; none: all of them",
     )
     parser.add_argument("--health-port", type=int, default=8080, help="port of /healthz and /readyz; 0: none")
     parser.add_argument("--log-format", choices=("json", "text"), default="json")

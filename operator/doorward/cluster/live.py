@@ -4,7 +4,6 @@ Its typed models cost about twice the CPU of dicts (measured), so only configura
 connections are used of it.
 """
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
@@ -15,7 +14,6 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio import client, config
 
-from doorward import __name__ as PACKAGE
 from doorward.clock import Clock
 from doorward.cluster.errors import Transient, from_answer
 from doorward.cluster.gateway import MERGE_PATCH, Kind, Object, WatchEvent
@@ -25,6 +23,7 @@ WATCH_SECONDS = 290
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _CHUNK = 500
+FIELD_MANAGER = "doorward"
 
 
 async def connect(kubeconfig: str | None) -> client.ApiClient:
@@ -37,7 +36,7 @@ async def connect(kubeconfig: str | None) -> client.ApiClient:
             config_file=kubeconfig, client_configuration=configuration, persist_config=False
         )
     api = client.ApiClient(configuration)
-    api.user_agent = PACKAGE
+    api.user_agent = FIELD_MANAGER
     return api
 
 
@@ -65,14 +64,14 @@ class LiveGateway:
         body: Object | None = None,
         accept: str = "application/json",
         content_type: str = "application/json",
-        timeout: aiohttp.ClientTimeout = REQUEST_TIMEOUT,
+        limits: aiohttp.ClientTimeout = REQUEST_TIMEOUT,
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": self._api.user_agent}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         try:
             answer = await self._api.rest_client.request(  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
-                method, url, headers=headers, body=body, _request_timeout=timeout
+                method, url, headers=headers, body=body, _request_timeout=limits
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Transient(f"{method} {path}: {type(error).__name__}: {error}") from error
@@ -115,10 +114,10 @@ class LiveGateway:
             query["continue"] = token
 
     async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
-        return await self._request("POST", kind.path(namespace), body=body, query={"fieldManager": PACKAGE})
+        return await self._request("POST", kind.path(namespace), body=body, query={"fieldManager": FIELD_MANAGER})
 
     async def replace(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
-        return await self._request("PUT", kind.path(namespace, name), body=body, query={"fieldManager": PACKAGE})
+        return await self._request("PUT", kind.path(namespace, name), body=body, query={"fieldManager": FIELD_MANAGER})
 
     async def patch(
         self,
@@ -133,7 +132,7 @@ class LiveGateway:
     ) -> Object:
         path = kind.path(namespace, name) + (f"/{subresource}" if subresource else "")
         return await self._request(
-            "PATCH", path, body=body, content_type=content_type, query={"fieldManager": PACKAGE, **(query or {})}
+            "PATCH", path, body=body, content_type=content_type, query={"fieldManager": FIELD_MANAGER, **(query or {})}
         )
 
     async def delete(self, kind: Kind, namespace: str, name: str) -> None:
@@ -153,7 +152,7 @@ class LiveGateway:
             kind.path(namespace),
             query=query,
             accept=_METADATA if metadata_only else "application/json",
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=3.0, sock_read=WATCH_SECONDS + 30),
+            limits=aiohttp.ClientTimeout(total=None, sock_connect=3.0, sock_read=WATCH_SECONDS + 30),
         )
         try:
             async for line in response.content:
@@ -162,7 +161,7 @@ class LiveGateway:
                     status = event["object"]
                     raise from_answer(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
                 yield WatchEvent(event["type"], event["object"])
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             raise Transient(f"watch {kind.plural}: {type(error).__name__}: {error}") from error
         finally:
             response.close()

@@ -150,7 +150,11 @@ class Applier:
         if isinstance(action, AddFinalizer):
             finalizers.append(FINALIZER)
         elif action.unreached:
-            await self._tell(key, "CutOffIncomplete", f"the client is in the ledger as revoked, but {action.unreached} could not be written")
+            await self._tell(
+                key,
+                "CutOffIncomplete",
+                f"the client is in the ledger as revoked, but {action.unreached} could not be written",
+            )
         patch = {"metadata": {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}}
         try:
             body = await self._gateway.patch(CLIENT_CERTIFICATE, key.namespace, key.name, patch)
@@ -159,7 +163,11 @@ class Applier:
             return
         if isinstance(action, AddFinalizer):
             self._world.certificates.put(body)
-        logger.info("finalizer %s", "added" if isinstance(action, AddFinalizer) else "removed: cut off", extra={"object": f"ClientCertificate {key}"})
+        logger.info(
+            "finalizer %s",
+            "added" if isinstance(action, AddFinalizer) else "removed: cut off",
+            extra={"object": f"ClientCertificate {key}"},
+        )
 
     async def _tell(self, key: ObjectKey, reason: str, message: str) -> None:
         """An Event about a ClientCertificate; that it cannot be written stops nothing."""
@@ -207,9 +215,7 @@ class Applier:
         )
         record = self._record_of(found, key, leaf, loaded.authority.generation)
         pending = Pending(serial=leaf.serial, wanted=action.wanted)
-        self._world.signed[key] = Signed(
-            pending=pending, leaf=leaf, record=record, recorded=False, contents=contents
-        )
+        self._world.signed[key] = Signed(pending=pending, leaf=leaf, record=record, recorded=False, contents=contents)
         logger.info("signed serial %x: %s", leaf.serial, action.because, extra={"object": f"ClientCertificate {key}"})
         await self._deliver(key)
 
@@ -343,7 +349,10 @@ class Applier:
         self._world.records.put(body)
         self._wake(Key("issuer", record.issuer))
         logger.info(
-            "serial %x: %s", record.serial, action.revocation.reason, extra={"object": f"ClientCertificate {record.holder}"}
+            "serial %x: %s",
+            record.serial,
+            action.revocation.reason,
+            extra={"object": f"ClientCertificate {record.holder}"},
         )
 
     # Issuers
@@ -362,9 +371,7 @@ class Applier:
         logger.info("CA generation %d made", action.generation, extra={"object": f"MTLSIssuer {key}"})
 
     async def _publish(self, key: ObjectKey, action: PublishCrl) -> None:
-        changed = await publish.commit(
-            self._world, self._gateway, self._clock, key, self._signer(key), action
-        )
+        changed = await publish.commit(self._world, self._gateway, self._clock, key, self._signer(key), action)
         for serial in changed:
             for record in self._world.records.lookup("serial", (key, serial)):
                 self._wake(Key("certificate", record.holder))
@@ -453,9 +460,7 @@ class Applier:
             return
         before = found.body.get("status") or {}
         patch = {"status": dict.fromkeys(before.keys() - action.status.keys()) | action.status}
-        body = await self._gateway.patch(
-            kind, key.at.namespace, key.at.name, patch, subresource="status"
-        )
+        body = await self._gateway.patch(kind, key.at.namespace, key.at.name, patch, subresource="status")
         store.put(body)
         if key.kind == "issuer":
             self._world.counts_due[key.at] = self._clock.now() + COUNTS_EVERY
@@ -464,4 +469,3 @@ class Applier:
 def _metadata_only(body: Object) -> Object:
     """What the store may keep of a Secret."""
     return {"metadata": body["metadata"], "type": body.get("type")}
-

@@ -20,7 +20,11 @@ LONGEST_REST = 30.0
 Handler = Callable[[str, str, dict[str, Any]], None]
 """Plural of the kind, type of the event ("" at the first listing), object; called in the operator's own loop."""
 
-_WATCHED = ((GROUP, VERSION, "mtlsissuers"), (GROUP, VERSION, "clientcertificates"), ("networking.k8s.io", "v1", "ingresses"))
+_WATCHED = (
+    (GROUP, VERSION, "mtlsissuers"),
+    (GROUP, VERSION, "clientcertificates"),
+    ("networking.k8s.io", "v1", "ingresses"),
+)
 
 
 def _registry(loop: asyncio.AbstractEventLoop, handle: Handler) -> kopf.OperatorRegistry:
@@ -64,7 +68,7 @@ async def supervise(
         running(True)
         try:
             await asyncio.to_thread(lambda: asyncio.run(_run(_registry(loop, handle), namespaces, stop)))
-        except Exception:  # noqa: BLE001 - whatever stopped Kopf, it is started again
+        except Exception:
             logger.warning("Kopf's part stopped", exc_info=True)
         running(False)
         if stop.is_set():

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from doorward.api.conditions import Condition, said
 from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
+from doorward.clock import Clock
 from doorward.cluster.cache import version_of
 from doorward.cluster.errors import Forbidden, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, SECRET, Gateway
-from doorward.clock import Clock
 from doorward.controllers.world import (
     CertificateObject,
     Committed,
@@ -278,9 +278,7 @@ class Observer:
             skew=self._gateway.skew(),
         )
 
-    async def _authority(
-        self, found: IssuerObject, at: ObjectKey, key: ObjectKey
-    ) -> Authority | Condition | Unseen:
+    async def _authority(self, found: IssuerObject, at: ObjectKey, key: ObjectKey) -> Authority | Condition | Unseen:
         world = self._world
         metadata = self._secret_metadata(at)
         if isinstance(metadata, Unseen):
@@ -390,7 +388,11 @@ class Observer:
             return GateState.REFUSED, refusal.detail
         metadata = self._secret_metadata(at)
         if isinstance(metadata, Unseen):
-            states = {Unseen.DENIED: GateState.DENIED, Unseen.ABSENT: GateState.ABSENT, Unseen.UNKNOWN: GateState.UNKNOWN}
+            states = {
+                Unseen.DENIED: GateState.DENIED,
+                Unseen.ABSENT: GateState.ABSENT,
+                Unseen.UNKNOWN: GateState.UNKNOWN,
+            }
             return states[metadata], ""
         if not is_ours(metadata, crl_configmap.GATE_ROLE):
             return GateState.FOREIGN, "a Secret of the gate's name is not Doorward's"
@@ -451,9 +453,7 @@ def _load(body: Object, *, generated: bool, name: str, now: datetime) -> LoadedC
         return said("CaSecretForeign", secret=name)
     try:
         material = ca_secret.parse(body)
-        ca = load_ca(
-            certificate=material.certificate, key=material.key.reveal(), chain=material.chain, now=now
-        )
+        ca = load_ca(certificate=material.certificate, key=material.key.reveal(), chain=material.chain, now=now)
     except (CaExpired, CaNotYetValid) as error:
         return said("CaExpired", secret=name, detail=error)
     except (PkiError, ca_secret.NotACaSecret) as error:
@@ -508,4 +508,3 @@ def spec_of(found: CertificateObject) -> ClientCertificateSpec:
     if isinstance(found.spec, str):
         raise TypeError("a plan was made for a spec that cannot be read")
     return found.spec
-

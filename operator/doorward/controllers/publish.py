@@ -57,7 +57,10 @@ async def commit(
         )
         remember(world, issuer, loaded.authority.sha256, signed)
         logger.info(
-            "CRL %d published with %d entries", signed.number, len(signed.entries), extra={"object": f"MTLSIssuer {issuer}"}
+            "CRL %d published with %d entries",
+            signed.number,
+            len(signed.entries),
+            extra={"object": f"MTLSIssuer {issuer}"},
         )
         return frozenset(signed.entries.keys() ^ (before[0].entries.keys() if before else set()))
     raise Conflict(f"ConfigMap {at} changed {TRIES} times while a CRL was signed")
@@ -84,7 +87,8 @@ async def _bases(
     world: World, gateway: Gateway, issuer: ObjectKey, loaded: LoadedCa, body: Object | None
 ) -> list[PublishedCrl]:
     """What the new CRL must not forget, the published one first: ConfigMap, this process's memory, and, where the
-    ConfigMap is missing or broken, every gate's copy."""
+    ConfigMap is missing or broken, every gate's copy.
+    """
     found: list[PublishedCrl] = []
     if body is not None and (published := _read_crl(parse_configmap(body).crl, loaded)):
         found.append(published)

@@ -103,4 +103,3 @@ class Reconciler:
         elif (changes := ingress_nginx.changes(body, decision)) is not None:
             actions = (Annotate(annotations=tuple(sorted(changes.items()))),)
         return Plan(actions=actions)
-

@@ -9,8 +9,16 @@ from cryptography import x509
 
 from doorward.api.kinds import ClientCertificateSpec
 from doorward.objects.client_secret import Contents
-from doorward.pki import keystores, keys
-from doorward.pki.certificates import CertificateAuthority, Leaf, LeafTemplate, build_ca, build_leaf, chain_pem, describe
+from doorward.pki import keys, keystores
+from doorward.pki.certificates import (
+    CertificateAuthority,
+    Leaf,
+    LeafTemplate,
+    build_ca,
+    build_leaf,
+    chain_pem,
+    describe,
+)
 from doorward.pki.keys import KeyKind, PrivateKey, SecretBytes, load_private_key, private_key_pem
 from doorward.pki.pem import certificate_pem
 from doorward.pki.requests import ClientRequest
@@ -132,9 +140,7 @@ async def sign(
             not_after=wanted.not_after,
         )
         leaf = describe(build_leaf(template, signer))
-        contents = _contents(
-            source, spec, leaf=leaf, key=key, signer=signer, ca_pem=ca_pem, password=password
-        )
+        contents = _contents(source, spec, leaf=leaf, key=key, signer=signer, ca_pem=ca_pem, password=password)
         return leaf, contents
 
     return await asyncio.to_thread(make)
@@ -154,8 +160,6 @@ async def wrap_again(
 
     def make() -> Contents:
         loaded = load_private_key(key.reveal()) if key is not None else None
-        return _contents(
-            source, spec, leaf=leaf, key=loaded, signer=signer, ca_pem=ca_pem, password=password
-        )
+        return _contents(source, spec, leaf=leaf, key=loaded, signer=signer, ca_pem=ca_pem, password=password)
 
     return await asyncio.to_thread(make)

@@ -111,7 +111,7 @@ class Operator:
             group.create_task(sweep(self.world, self._gateway, self.handle, self._settings.namespaces)),
         ]
 
-    def _kopf_running(self, running: bool) -> None:  # noqa: FBT001 - a callback with one word to say
+    def _kopf_running(self, running: bool) -> None:
         self._kopf_runs = running
 
     def handle(self, plural: str, event: str, body: Object) -> None:

@@ -148,9 +148,7 @@ class Watches:
         )
         for namespace in self._scope or (None,):
             self._follow(
-                Source(
-                    kind=ISSUED_CERTIFICATE, namespace=namespace, store=world.records, changed=self._record_changed
-                ),
+                Source(kind=ISSUED_CERTIFICATE, namespace=namespace, store=world.records, changed=self._record_changed),
                 everywhere,
             )
             self._follow(

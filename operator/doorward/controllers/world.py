@@ -21,9 +21,9 @@ from doorward.objects import ledger_record
 from doorward.objects.client_secret import Broken, ClientSecret, Contents, Foreign
 from doorward.objects.crl_configmap import GATE_ROLE, TrustBundle
 from doorward.objects.ledger_record import Record
-from doorward.pki.crls import PublishedCrl
 from doorward.objects.meta import ISSUER_ANNOTATION, ObjectKey, client_secret_name, is_ours, key_of
 from doorward.pki.certificates import CertificateAuthority, Leaf
+from doorward.pki.crls import PublishedCrl
 from doorward.pki.pem import PkiError
 from doorward.pki.requests import ClientRequest, read_request
 from doorward.planning.gate import parse_reference
@@ -175,6 +175,13 @@ def issuer_of_ingress(body: Object) -> Iterable[ObjectKey]:
         yield issuer
 
 
+def _password_secret(certificate: CertificateObject) -> Iterable[Hashable]:
+    if isinstance(certificate.spec, ClientCertificateSpec):
+        reference = certificate.spec.keystores.pkcs12.password_secret_ref
+        if reference is not None:
+            yield ObjectKey(certificate.secret.namespace, reference.name)
+
+
 @dataclass(slots=True, kw_only=True)
 class World:
     """Stores and memories; used from the operator's own event loop only."""
@@ -186,15 +193,13 @@ class World:
                 "issuer": lambda c: (c.issuer,),
                 "secret": lambda c: (c.secret,),
                 "deleting": lambda c: (c.issuer,) if c.deleting else (),
-                "password": lambda c: _password_secret(c),
+                "password": _password_secret,
                 "namespace": lambda c: (c.secret.namespace,),
             },
         )
     )
     issuers: Store[IssuerObject] = field(
-        default_factory=lambda: Store(
-            IssuerObject.parse, {"namespace": lambda i: (i.body["metadata"]["namespace"],)}
-        )
+        default_factory=lambda: Store(IssuerObject.parse, {"namespace": lambda i: (i.body["metadata"]["namespace"],)})
     )
     ingresses: Store[Object] = field(
         default_factory=lambda: Store(
@@ -227,18 +232,9 @@ class World:
     """The CA's fingerprint and the newest CRL that this process saw or signed."""
     foreign_configmaps: set[ObjectKey] = field(default_factory=set)
     signed: dict[ObjectKey, Signed] = field(default_factory=dict)
-    secret_views: dict[ObjectKey, tuple[tuple[int, int], ClientSecret | Broken | Foreign]] = field(
-        default_factory=dict
-    )
+    secret_views: dict[ObjectKey, tuple[tuple[int, int], ClientSecret | Broken | Foreign]] = field(default_factory=dict)
     gate_views: dict[ObjectKey, tuple[int, str]] = field(default_factory=dict)
     gate_refusals: dict[ObjectKey, Refusal] = field(default_factory=dict)
     counts_due: dict[ObjectKey, datetime] = field(default_factory=dict)
     cluster_ca: tuple[str, ...] | None = None
     """SHA-256 of the public keys of the cluster's own client CAs; None: not read yet."""
-
-
-def _password_secret(certificate: CertificateObject) -> Iterable[Hashable]:
-    if isinstance(certificate.spec, ClientCertificateSpec):
-        reference = certificate.spec.keystores.pkcs12.password_secret_ref
-        if reference is not None:
-            yield ObjectKey(certificate.secret.namespace, reference.name)

@@ -36,13 +36,12 @@ def parse(body: Object) -> CaMaterial:
     Raises NotACaSecret.
     """
     data = body.get("data") or {}
-    if "tls.crt" in data or "tls.key" in data:
-        names = ("tls.crt", "tls.key")
-    else:
-        names = ("ca.crt", "ca.key")
+    names = ("tls.crt", "tls.key") if "tls.crt" in data or "tls.key" in data else ("ca.crt", "ca.key")
     missing = [name for name in names if not data.get(name)]
     if missing:
-        raise NotACaSecret(f"{' and '.join(missing)} missing or empty: it needs tls.crt and tls.key, or ca.crt and ca.key")
+        raise NotACaSecret(
+            f"{' and '.join(missing)} missing or empty: it needs tls.crt and tls.key, or ca.crt and ca.key"
+        )
     try:
         certificate, key = (decode(data[name]) for name in names)
         chain = decode(data["ca.crt"]) if names[0] == "tls.crt" and data.get("ca.crt") else None

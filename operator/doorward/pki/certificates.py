@@ -205,7 +205,9 @@ def _check_ca(certificate: x509.Certificate, now: datetime) -> None:
     if now >= certificate.not_valid_after_utc:
         raise CaExpired(f"the CA certificate expired at {certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}")
     if now < certificate.not_valid_before_utc:
-        raise CaNotYetValid(f"the CA certificate is valid only from {certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}")
+        raise CaNotYetValid(
+            f"the CA certificate is valid only from {certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}"
+        )
 
 
 def load_ca(*, certificate: bytes, key: bytes, chain: bytes | None, now: datetime) -> CertificateAuthority:
@@ -257,9 +259,7 @@ def build_leaf(template: LeafTemplate, ca: CertificateAuthority) -> x509.Certifi
     if not_after <= template.not_before + timedelta(seconds=1):
         raise ValueError("the certificate would have expired as it begins")
     builder = (
-        x509.CertificateBuilder(
-            subject_name=subjects.to_name(template.subject), issuer_name=ca.certificate.subject
-        )
+        x509.CertificateBuilder(subject_name=subjects.to_name(template.subject), issuer_name=ca.certificate.subject)
         .public_key(template.public_key)
         .serial_number(template.serial)
         .not_valid_before(template.not_before)

@@ -49,5 +49,3 @@ def _asks_for_ca(request: x509.CertificateSigningRequest) -> bool:
         return False
     except ValueError as error:
         raise Malformed("its extensions cannot be parsed") from error
-
-

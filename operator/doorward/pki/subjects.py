@@ -60,7 +60,9 @@ def problems(subject: Subject, alt_names: AltNames | None) -> tuple[str, ...]:
         for value in getattr(subject, field):
             found += _text_problems(f"subject.{field}", value, limit)
     found += [
-        f"subject.countries: {_shown(c)} is not two letters" for c in subject.countries if not re.fullmatch("[A-Za-z]{2}", c)
+        f"subject.countries: {_shown(c)} is not two letters"
+        for c in subject.countries
+        if not re.fullmatch("[A-Za-z]{2}", c)
     ]
     if subject.serial_number:
         found += _text_problems("subject.serialNumber", subject.serial_number, 64)
@@ -119,9 +121,7 @@ def _is_absolute(uri: str) -> bool:
 
 def to_name(subject: Subject) -> x509.Name:
     """The X.509 name; the common name last, as openssl's `-subj` has it. ValueError where `problems` finds any."""
-    attributes = [
-        x509.NameAttribute(oid, value) for field, oid, _ in _ATTRIBUTES for value in getattr(subject, field)
-    ]
+    attributes = [x509.NameAttribute(oid, value) for field, oid, _ in _ATTRIBUTES for value in getattr(subject, field)]
     if subject.serial_number:
         attributes.append(x509.NameAttribute(NameOID.SERIAL_NUMBER, subject.serial_number))
     attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, subject.common_name))

@@ -51,9 +51,7 @@ def _record_again(o: CertificateObserved, records: tuple[Record, ...]) -> tuple[
     return ()
 
 
-def _deleting(
-    o: CertificateObserved, records: tuple[Record, ...], since: datetime, now: datetime
-) -> Plan:
+def _deleting(o: CertificateObserved, records: tuple[Record, ...], since: datetime, now: datetime) -> Plan:
     if not o.has_finalizer:
         return Plan()
     if again := _record_again(o, records):
@@ -76,10 +74,10 @@ def _deleting(
         if now < since + LOOK_AGAIN:  # most are published within a second, and need no status
             return Plan(due=since + LOOK_AGAIN)
         deleting = [said("Deleting", count=len(missing), detail=""), said("CuttingOff")]
-        return _status(o, deleting, records, now, due=patience)
+        return _status(o, deleting, now, due=patience)
     if issuer.gates_behind and now < patience and any(record.refused for record in records):
         detail = "; its gates are being written"
-        waiting = _status(o, [said("Deleting", count=0, detail=detail)], records, now, due=patience)
+        waiting = _status(o, [said("Deleting", count=0, detail=detail)], now, due=patience)
         return Plan(due=waiting.due)
     return Plan(actions=(RemoveFinalizer(unreached="some gates" if issuer.gates_behind else ""),))
 
@@ -108,7 +106,7 @@ def _revoked(
     else:
         admitted = said("Revoked", time=instant(since), number=published.number)
         admitted = _keep_number(o, admitted)
-    return _status(o, [ready, admitted], records, now, revoked_at=since)
+    return _status(o, [ready, admitted], now, revoked_at=since)
 
 
 def _keep_number(o: CertificateObserved, admitted: Condition) -> Condition:
@@ -121,13 +119,11 @@ def _keep_number(o: CertificateObserved, admitted: Condition) -> Condition:
     return admitted
 
 
-def _entitled(
-    o: CertificateObserved, records: tuple[Record, ...], before: tuple[Action, ...], now: datetime
-) -> Plan:
+def _entitled(o: CertificateObserved, records: tuple[Record, ...], before: tuple[Action, ...], now: datetime) -> Plan:
     problem = first_problem(o)
     if problem is not None or isinstance(o.issuer, Unseen) or isinstance(o.spec, str):
         ready = problem or said("IssuerNotFound", issuer=o.issuer_key)
-        return _say(o, ready, records, before, now)
+        return _say(o, ready, before, now)
     if again := _record_again(o, records):
         return Plan(actions=(*before, *again))
     why = issuance.reason(o, o.spec, now)
@@ -147,16 +143,16 @@ def _issue(
 ) -> Plan:
     authority = issuer.authority
     if authority is None:
-        return _say(o, said("IssuerNotReady", issuer=issuer.key, detail=issuer.problem), records, before, now)
+        return _say(o, said("IssuerNotReady", issuer=issuer.key, detail=issuer.problem), before, now)
     if timing.skewed(o.skew):
         skew = int(o.skew.total_seconds())
-        return _say(o, said("ClockSkewed", skew=skew), records, before, now, due=now + LOOK_AGAIN)
+        return _say(o, said("ClockSkewed", skew=skew), before, now, due=now + LOOK_AGAIN)
     request = o.request if isinstance(o.request, ClientRequest) else None
     pending = o.pending
     if pending is not None and pending.wanted == issuance.wanted(spec, request, authority):
         if pending.retry_at is not None and now < pending.retry_at:
             refused = said("SecretRefused", secret=o.secret_name, detail=pending.refusal)
-            return _say(o, refused, records, before, now, due=pending.retry_at)
+            return _say(o, refused, before, now, due=pending.retry_at)
         return Plan(actions=(*before, Deliver()))
     gone = issuance.lost(o) is not None
     if revoke := tuple(_orphans(o, records, now, lost=gone)):
@@ -164,10 +160,10 @@ def _issue(
     free_at, count = timing.next_issue(records, now)
     if free_at > now and (gone or not isinstance(o.secret, ClientSecret)):
         waiting = said("ReissueBudgetSpent", count=count, time=f"at {instant(free_at)}", secret=o.secret_name)
-        return _say(o, waiting, records, before, now, due=free_at)
+        return _say(o, waiting, before, now, due=free_at)
     if authority.not_after <= now + timing.BACKDATE:
         late = said("IssuerNotReady", issuer=issuer.key, detail=f"its CA ends at {instant(authority.not_after)}")
-        return _say(o, late, records, before, now)
+        return _say(o, late, before, now)
     issue = issuance.issue(o, spec, authority, issuer.spec.certificates.duration, why, now)
     return Plan(actions=(*before, issue))
 
@@ -206,7 +202,7 @@ def _settled(
     renewal = issuance.renewal_of(spec, secret)
     serial = f"{secret.leaf.serial:x}"
     ready = said("Issued", secret=o.secret_name, serial=serial, renewal=instant(renewal))
-    return _status(o, [ready, _admitted(o, now)], records, now, due=earliest(renewal, grace_ends))
+    return _status(o, [ready, _admitted(o, now)], now, due=earliest(renewal, grace_ends))
 
 
 def _superseded(
@@ -256,7 +252,6 @@ def _admitted(o: CertificateObserved, now: datetime) -> Condition:
 def _say(
     o: CertificateObserved,
     ready: Condition,
-    records: tuple[Record, ...],
     before: tuple[Action, ...],
     now: datetime,
     *,
@@ -264,13 +259,12 @@ def _say(
 ) -> Plan:
     if before:
         return Plan(actions=before)
-    return _status(o, [ready, _admitted(o, now)], records, now, due=due)
+    return _status(o, [ready, _admitted(o, now)], now, due=due)
 
 
 def _status(
     o: CertificateObserved,
     conditions: list[Condition],
-    records: tuple[Record, ...],
     now: datetime,
     *,
     due: datetime | None = None,

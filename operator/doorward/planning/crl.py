@@ -61,7 +61,7 @@ def unite(
 
 
 def window(policy: CrlPolicy, now: datetime) -> tuple[datetime, datetime]:
-    """thisUpdate and nextUpdate of a CRL signed now."""
+    """ThisUpdate and nextUpdate of a CRL signed now."""
     return now - BACKDATE, now + duration(policy.validity)
 
 

@@ -82,9 +82,7 @@ def _key_differs(
     return None if secret.leaf.key_kind == key_kind_of(spec) else "spec.privateKey asks for another kind of key"
 
 
-def _is_due(
-    _o: CertificateObserved, spec: ClientCertificateSpec, secret: ClientSecret, now: datetime
-) -> str | None:
+def _is_due(_o: CertificateObserved, spec: ClientCertificateSpec, secret: ClientSecret, now: datetime) -> str | None:
     return "its renewal is due" if renewal_of(spec, secret) <= now else None
 
 

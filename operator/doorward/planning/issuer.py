@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from doorward.api.conditions import Condition, instant, merge, said
 from doorward.api.kinds import MTLSIssuerSpec
 from doorward.objects.ledger_record import Record
-from doorward.pki.crls import PublishedCrl
 from doorward.objects.meta import crl_configmap_name
+from doorward.pki.crls import PublishedCrl
 from doorward.pki.keys import KeyAlgorithm, KeyKind
 from doorward.pki.subjects import Subject, problems
 from doorward.planning import crl, revocation, timing
@@ -133,9 +133,7 @@ def _publish(
     wanted = crl.from_ledger(records, keep_after_expiry=keep, now=now)
     if published is not None:
         by_serial = {record.serial: record for record in records}
-        entries, leaving = crl.unite(
-            wanted, published.entries.values(), by_serial, keep_after_expiry=keep, now=now
-        )
+        entries, leaving = crl.unite(wanted, published.entries.values(), by_serial, keep_after_expiry=keep, now=now)
         same = not leaving and len(entries) == len(published.entries)
         same = same and all(published.entries.get(entry.serial) == entry for entry in entries)
         if same and now < crl.renewal_due(published, spec.crl) and published.number >= o.newest_number:
@@ -147,9 +145,7 @@ def _publish(
 def _writings(o: IssuerObserved) -> Iterator[WriteGate]:
     """Stale gates are mended also where no Ingress is left: one that opts in again must not meet an old CRL."""
     for gate in o.gates:
-        needed = gate.state is GateState.STALE or (
-            gate.targets and gate.state in (GateState.ABSENT, GateState.FOREIGN)
-        )
+        needed = gate.state is GateState.STALE or (gate.targets and gate.state in (GateState.ABSENT, GateState.FOREIGN))
         if gate.allowed and needed:
             yield WriteGate(namespace=gate.namespace)
 

@@ -32,11 +32,8 @@ def holds_that_end(records: tuple[Record, ...], now: datetime) -> Iterator[Revok
     """Holds whose time has come become final, as cessationOfOperation, since when they were held."""
     for record in records:
         revocation = record.revocation
-        if revocation and revocation.is_hold and not revocation.lifted and revocation.final_at:
-            if revocation.final_at <= now:
-                yield Revoke(
-                    record=record, revocation=Revocation(reason="cessationOfOperation", time=revocation.time)
-                )
+        if record.refused and revocation and revocation.is_hold and revocation.final_at and revocation.final_at <= now:
+            yield Revoke(record=record, revocation=Revocation(reason="cessationOfOperation", time=revocation.time))
 
 
 def next_end_of_hold(records: tuple[Record, ...]) -> datetime | None:

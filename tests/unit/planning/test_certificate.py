@@ -93,7 +93,9 @@ def test_nothing_is_signed_where(world):
         pytest.param({"issuer": Unseen.ABSENT}, "IssuerNotFound", id="there is no issuer"),
         pytest.param({"skew": timedelta(minutes=6)}, "ClockSkewed", id="the clocks disagree"),
         pytest.param(
-            {"issuer": given.issuer(authority=given.authority(not_after=NOW + HOUR))}, "IssuerNotReady", id="the CA ends"
+            {"issuer": given.issuer(authority=given.authority(not_after=NOW + HOUR))},
+            "IssuerNotReady",
+            id="the CA ends",
         ),
     ],
 )

@@ -56,9 +56,7 @@ def test_a_record_that_is_not_revoked_makes_no_entry():
             [1],
             id="to its last second",
         ),
-        pytest.param(
-            given.expired(1, since=WEEK, revocation=given.revocation()), [], id="and then goes"
-        ),
+        pytest.param(given.expired(1, since=WEEK, revocation=given.revocation()), [], id="and then goes"),
     ],
 )
 def test_the_ledger_asks_for_every_refused_serial_until_a_period_after_its_expiry(record, listed):

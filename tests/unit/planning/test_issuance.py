@@ -153,7 +153,9 @@ NEVER = given.spec(privateKey={"rotationPolicy": "Never"})
         pytest.param({"spec": NEVER, "secret": Unseen.ABSENT}, False, id="there is no Secret to keep it from"),
         pytest.param({"spec": NEVER, "secret": given.secret(has_key=False)}, False, id="the key does not fit"),
         pytest.param(
-            {"spec": given.spec(privateKey={"rotationPolicy": "Never", "size": 384})}, False, id="another kind is asked for"
+            {"spec": given.spec(privateKey={"rotationPolicy": "Never", "size": 384})},
+            False,
+            id="another kind is asked for",
         ),
         pytest.param(
             {"spec": NEVER, "records": (given.record(of=given.leaf(), revocation=given.revocation()),)},

@@ -23,7 +23,9 @@ EDGE = NamespaceRule.model_validate(
         pytest.param(SAME, "issuers", {}, True, id="Same takes in the issuer's own"),
         pytest.param(SAME, "edge", {"team": "edge"}, False, id="Same takes in no other"),
         pytest.param(ALL, "edge", None, True, id="All takes in every namespace, known or not"),
-        pytest.param(EDGE, "edge", {"team": "edge", "tier": "front", "x": "y"}, True, id="Selector takes in all labels"),
+        pytest.param(
+            EDGE, "edge", {"team": "edge", "tier": "front", "x": "y"}, True, id="Selector takes in all labels"
+        ),
         pytest.param(EDGE, "edge", {"team": "edge"}, False, id="Selector does not take in some of them"),
         pytest.param(EDGE, "edge", {"team": "edge", "tier": "back"}, False, id="nor another value"),
         pytest.param(EDGE, "edge", {}, False, id="nor no labels"),
@@ -184,8 +186,12 @@ def test_nothing_stands_against_issuing_where(world):
 @pytest.mark.parametrize(
     ("worlds", "reason"),
     [
-        pytest.param(({"issuer": Unseen.ABSENT}, {"rival": "older"}), "IssuerNotFound", id="the issuer before the rival"),
-        pytest.param(({"rival": "older"}, {"password": NO_PASSWORD}), "SecretNameTaken", id="the rival before the password"),
+        pytest.param(
+            ({"issuer": Unseen.ABSENT}, {"rival": "older"}), "IssuerNotFound", id="the issuer before the rival"
+        ),
+        pytest.param(
+            ({"rival": "older"}, {"password": NO_PASSWORD}), "SecretNameTaken", id="the rival before the password"
+        ),
         pytest.param(
             ({"issuer": Unseen.ABSENT}, {"spec": "spec.commonName: missing"}), "InvalidSpec", id="the spec before all"
         ),
