@@ -1,10 +1,12 @@
-"""nginx: the machine's where it has the module that is needed, else Debian's packages, unpacked into the cache."""
+"""Tools that the machine may lack: its own where it has them, else Debian's packages, unpacked into the cache."""
 
+import os
 import platform
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.testbed import cache, process
@@ -12,6 +14,27 @@ from tests.testbed import cache, process
 PACKAGES = ("nginx", "libnginx-mod-http-headers-more-filter")
 MODULE = "ngx_http_headers_more_filter_module.so"
 SYSTEM_MODULES = Path("/usr/lib/nginx/modules")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A program that can run, with what its environment needs besides."""
+
+    binary: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def run(
+        self, *arguments: str | Path, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run it to its end, at most a minute; what it gave back is the caller's to judge."""
+        return subprocess.run(
+            [self.binary, *arguments],
+            input=stdin if stdin is not None else b"",
+            capture_output=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, **self.env, **(env or {})},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +66,8 @@ def nginx() -> Nginx:
     on_path = shutil.which("nginx")
     if on_path and (SYSTEM_MODULES / MODULE).exists():
         return Nginx(binary=Path(on_path), module=SYSTEM_MODULES / MODULE)
-    folder = cache.entry(f"nginx-{_distribution()}-{platform.machine()}", _unpack)
-    libraries = sorted({found.parent for found in (folder / "usr" / "lib").glob("*/lib*.so.*")})
+    folder = _unpacked("nginx", PACKAGES)
+    libraries = _library_folders(folder)
     return Nginx(
         binary=folder / "usr/sbin/nginx",
         module=folder / "usr/lib/nginx/modules" / MODULE,
@@ -52,24 +75,59 @@ def nginx() -> Nginx:
     )
 
 
+def tool(name: str, *, package: str) -> Tool:
+    """The program of that name: the one on PATH, else the one in Debian's package, which is not installed."""
+    on_path = shutil.which(name)
+    return Tool(binary=Path(on_path)) if on_path else tool_below(_unpacked(package, (package,)), name)
+
+
+def tool_below(folder: Path, name: str) -> Tool:
+    """The program of that name among the unpacked packages, with their libraries; RuntimeError if it is not there."""
+    found = sorted(path for path in (folder / "usr").glob(f"**/bin/{name}") if path.is_file())
+    if not found:
+        raise RuntimeError(f"no {name} in what was unpacked to {folder}")
+    libraries = ":".join(map(str, _library_folders(folder)))
+    return Tool(binary=found[0], env={"LD_LIBRARY_PATH": libraries} if libraries else {})
+
+
+def _library_folders(folder: Path) -> list[Path]:
+    return sorted({found.parent for top in ("usr/lib", "lib") for found in (folder / top).glob("*/lib*.so*")})
+
+
+def _unpacked(name: str, packages: tuple[str, ...]) -> Path:
+    """The cache's folder with those packages; made where it is missing."""
+    return cache.entry(f"{name}-{_distribution()}-{platform.machine()}", lambda folder: _unpack(folder, packages))
+
+
 def _distribution() -> str:
     release = platform.freedesktop_os_release()
     return f"{release.get('ID', 'linux')}-{release.get('VERSION_CODENAME', release.get('VERSION_ID', 'unknown'))}"
 
 
-def _unpack(folder: Path) -> None:
+def _unpack(folder: Path, packages: tuple[str, ...]) -> None:
     """Fetch the packages, and those of their dependencies that the machine lacks, without installing anything."""
     if shutil.which("apt-get") is None:
-        raise RuntimeError(f"no nginx with {MODULE} in {SYSTEM_MODULES}, and no apt-get to fetch Debian's")
-    with cache.progress("unpacking nginx from Debian's packages"):
+        raise RuntimeError(f"the machine lacks {' and '.join(packages)}, and has no apt-get to fetch Debian's")
+    with cache.progress(f"unpacking {packages[0]} from Debian's packages"):
         apt = _private_apt(folder / "apt")
         process.run([*apt, "update"])
-        plan = process.run([*apt, "install", "--simulate", "--no-install-recommends", *PACKAGES])
-        wanted = needed(plan) or list(PACKAGES)
+        plan = process.run([*apt, "install", "--simulate", "--no-install-recommends", *packages])
+        wanted = needed(plan) or list(packages)
         process.run([*apt, "download", *wanted], cwd=folder / "apt")
         for package in (folder / "apt").glob("*.deb"):
             process.run(["dpkg-deb", "--extract", package, folder])
         shutil.rmtree(folder / "apt")
+        relink(folder)
+
+
+def relink(folder: Path) -> None:
+    """Turn links to absolute paths that were unpacked too into relative ones: a JRE's configuration is such a link."""
+    for link in (path for path in folder.rglob("*") if path.is_symlink()):
+        target = link.readlink()
+        inside = folder / target.relative_to("/") if target.is_absolute() else None
+        if inside is not None and (inside.exists() or inside.is_symlink()):
+            link.unlink()
+            link.symlink_to(os.path.relpath(inside, link.parent))
 
 
 def needed(plan: str) -> list[str]:

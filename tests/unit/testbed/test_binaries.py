@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.testbed import binaries, debian
+from tests.testbed import binaries
 
 KUBECTL = binaries.RECIPES["kubectl"]
 
@@ -71,14 +71,3 @@ def test_the_assets_that_the_user_names_come_before_the_path(tmp_path: Path, mon
     asset = program(tmp_path / "assets", "kubectl", says)
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(asset.parent))
     assert binaries.resolve("kubectl") == asset
-
-
-def test_apts_plan_names_the_packages_that_are_missing() -> None:
-    plan = "Inst libpcre2-8-0 (10.42 Debian:12 [amd64])\nInst nginx (1.22.1 Debian:12 [amd64])\nConf nginx (1.22.1)\n"
-    assert debian.needed(plan) == ["libpcre2-8-0", "nginx"]
-
-
-def test_the_version_of_nginx() -> None:
-    assert debian.parse_version("nginx version: nginx/1.22.1\n") == (1, 22, 1)
-    with pytest.raises(ValueError, match="not a version"):
-        debian.parse_version("httpd")
