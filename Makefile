@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: help venv check unit test demo up down bench crds lock clean
+.PHONY: help venv check unit test demo up down bench crds docs lock clean
 
 help:           ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
@@ -29,6 +29,9 @@ unit: $(STAMP)  ## the pure tests, in seconds
 
 crds: $(STAMP)  ## deploy/crds/ from the models
 	$(BIN)/doorward crds --directory deploy/crds
+
+docs: $(STAMP)  ## docs/reference/reasons.md from the reasons
+	$(BIN)/doorward explain --markdown > docs/reference/reasons.md
 
 lock:           ## requirements/*.txt from requirements/*.in
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip -q install uv

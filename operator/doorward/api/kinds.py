@@ -438,7 +438,7 @@ class ClientCertificateSpec(Model):
 class Fingerprints(Model):
     """Digests of the whole certificate, lower-case hex."""
 
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", max_length=64)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", max_length=64, description="The usual one.")]
     sha1: Annotated[str, Field(pattern="^[0-9a-f]{40}$", max_length=40, description="As nginx gives it.")]
 
 
@@ -480,8 +480,14 @@ class IssuedCertificateSpec(Model):
     generation: Annotated[int, Field(ge=1, le=1_000_000, description="CA generation that signed it.")]
     serial_number: Annotated[str, Field(pattern="^[0-9a-f]{1,40}$", max_length=40, description="Lower-case hex.")]
     subject: Annotated[str, Field(max_length=4096, description="Subject, RFC 4514.")]
-    not_before: Annotated[str, Field(json_schema_extra={"format": "date-time"}, max_length=32)]
-    not_after: Annotated[str, Field(json_schema_extra={"format": "date-time"}, max_length=32)]
+    not_before: Annotated[
+        str,
+        Field(json_schema_extra={"format": "date-time"}, max_length=32, description="From when it is good, RFC 3339."),
+    ]
+    not_after: Annotated[
+        str,
+        Field(json_schema_extra={"format": "date-time"}, max_length=32, description="Until when it is good, RFC 3339."),
+    ]
     fingerprints: Annotated[Fingerprints, Field(description="Digests of the certificate.")]
     public_key_sha256: Annotated[
         str, Field(alias="publicKeySHA256", pattern="^[0-9a-f]{64}$", max_length=64, description="Of the DER SPKI.")

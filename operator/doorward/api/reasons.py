@@ -1,7 +1,8 @@
 """Every condition, every reason it may have, the sentence it is said with, and who can mend it.
 
-The table in docs/reference/reasons.md and `doorward explain` are made from this module. In `Ready=True` the spec is
-fulfilled, also where that means that nobody gets in: GitOps health checks must not fail for ever on a revoked entry.
+The page docs/reference/reasons.md (`make docs`) and `doorward explain` are made from this module. In `Ready=True` the
+spec is fulfilled, also where that means that nobody gets in: GitOps health checks must not fail for ever on a revoked
+entry.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ class Mender(StrEnum):
     """Who can mend it."""
 
     NOBODY = "nothing to mend"
-    OWNER = "the owner of the ClientCertificate"
+    OWNER = "the owner of the object"
     ISSUER = "the owner of the MTLSIssuer"
     CLUSTER = "a cluster administrator"
     ITSELF = "passes by itself"

@@ -7,84 +7,96 @@ from pydantic import Field
 from doorward.api.fields import Model
 
 Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"}, max_length=32)]
+SerialNumber = Annotated[str, Field(max_length=40, description="Of the certificate, lower-case hex.")]
+Fingerprint = Annotated[str, Field(max_length=64, description="SHA-256 of the whole certificate, lower-case hex.")]
+NotBefore = Annotated[Instant, Field(description="From when it is good.")]
+NotAfter = Annotated[Instant, Field(description="Until when it is good.")]
+Count = Annotated[int, Field(ge=0)]
+SpecGeneration = Annotated[Count | None, Field(description="metadata.generation of the spec that this is said of.")]
 
 
 class ConditionStatus(Model):
     """A condition of the usual shape, so that `kubectl wait` and GitOps health checks work."""
 
-    type: Annotated[str, Field(max_length=64)]
-    status: Literal["True", "False", "Unknown"]
-    reason: Annotated[str, Field(max_length=64)]
-    message: Annotated[str, Field(max_length=4096)]
-    last_transition_time: Instant
-    observed_generation: Annotated[int | None, Field(ge=0)] = None
+    type: Annotated[str, Field(max_length=64, description="What is asked, such as Ready.")]
+    status: Annotated[Literal["True", "False", "Unknown"], Field(description="The answer.")]
+    reason: Annotated[str, Field(max_length=64, description="Why, in a word; `doorward explain` says more.")]
+    message: Annotated[str, Field(max_length=4096, description="Why, of this object, and what to do.")]
+    last_transition_time: Annotated[Instant, Field(description="Since when the status is what it is.")]
+    observed_generation: SpecGeneration = None
 
 
 Conditions = Annotated[
     tuple[ConditionStatus, ...],
-    Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    Field(
+        max_length=16,
+        description="What is asked of the object, one answer each.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    ),
 ]
 
 
 class ClientCertificateStatus(Model):
     """What became of the entitlement."""
 
-    observed_generation: Annotated[int | None, Field(ge=0)] = None
+    observed_generation: SpecGeneration = None
     conditions: Conditions = ()
-    serial_number: Annotated[str | None, Field(max_length=40, description="Of the certificate in the Secret.")] = None
-    issuer_generation: Annotated[int | None, Field(description="CA generation that signed it.")] = None
-    not_before: Instant | None = None
-    not_after: Instant | None = None
+    serial_number: SerialNumber | None = None
+    issuer_generation: Annotated[Count | None, Field(description="CA generation that signed it.")] = None
+    not_before: NotBefore | None = None
+    not_after: NotAfter | None = None
     renewal_time: Annotated[Instant | None, Field(description="When its successor is due.")] = None
-    fingerprint_sha256: Annotated[str | None, Field(alias="fingerprintSHA256", max_length=64)] = None
-    secret_name: Annotated[str | None, Field(max_length=253)] = None
+    fingerprint_sha256: Annotated[Fingerprint | None, Field(alias="fingerprintSHA256")] = None
+    secret_name: Annotated[str | None, Field(max_length=253, description="The Secret that holds it.")] = None
     revoked_at: Annotated[Instant | None, Field(description="Since when it is refused.")] = None
 
 
 class CaStatus(Model):
     """The CA generation that signs now."""
 
-    generation: int
-    subject: Annotated[str, Field(max_length=4096)]
-    serial_number: Annotated[str, Field(max_length=40)]
-    fingerprint_sha256: Annotated[str, Field(alias="fingerprintSHA256", max_length=64)]
-    not_before: Instant
-    not_after: Instant
+    generation: Annotated[Count, Field(description="Its number, from 1.")]
+    subject: Annotated[str, Field(max_length=4096, description="Subject, RFC 4514.")]
+    serial_number: SerialNumber
+    fingerprint_sha256: Annotated[Fingerprint, Field(alias="fingerprintSHA256")]
+    not_before: NotBefore
+    not_after: NotAfter
 
 
 class CrlStatus(Model):
     """The CRL that is published."""
 
-    number: int
-    this_update: Instant
-    next_update: Instant
-    entries: int
-    bytes: int
+    number: Annotated[Count, Field(description="CRL number: milliseconds since 1970.")]
+    this_update: Annotated[Instant, Field(description="When it was made, less an hour.")]
+    next_update: Annotated[Instant, Field(description="Until when it is good.")]
+    entries: Annotated[Count, Field(description="How many serials it lists.")]
+    bytes: Annotated[Count, Field(description="Its size in bytes, PEM.")]
 
 
 class CountsStatus(Model):
     """What the ledger holds; written at most every ten seconds."""
 
-    live: int
-    revoked: int
-    expired: int
+    live: Annotated[Count, Field(description="Certificates that are good.")]
+    revoked: Annotated[Count, Field(description="Certificates that are refused.")]
+    expired: Annotated[Count, Field(description="Certificates that have expired.")]
 
 
 class GateStatus(Model):
     """One namespace whose Ingresses let this issuer's clients in."""
 
-    namespace: Annotated[str, Field(max_length=63)]
-    ingresses: Annotated[tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=16)] = ()
+    namespace: Annotated[str, Field(max_length=63, description="The namespace.")]
+    ingresses: Annotated[
+        tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=16, description="Their names, at most 16.")
+    ] = ()
     state: Annotated[str, Field(max_length=64, description="Current, or the reason why not.")]
 
 
 class MTLSIssuerStatus(Model):
     """What became of the trust domain."""
 
-    observed_generation: Annotated[int | None, Field(ge=0)] = None
+    observed_generation: SpecGeneration = None
     conditions: Conditions = ()
-    ca: CaStatus | None = None
-    crl: CrlStatus | None = None
-    counts: CountsStatus | None = None
+    ca: Annotated[CaStatus | None, Field(description="The CA generation that signs now.")] = None
+    crl: Annotated[CrlStatus | None, Field(description="The CRL that is published.")] = None
+    counts: Annotated[CountsStatus | None, Field(description="What the ledger holds; at most every ten seconds.")] = None
     gates: Annotated[tuple[GateStatus, ...], Field(max_length=50, description="At most 50.")] = ()
-    gates_total: Annotated[int | None, Field(ge=0, description="How many there are in all.")] = None
+    gates_total: Annotated[Count | None, Field(description="How many there are in all.")] = None

@@ -1,0 +1,40 @@
+"""The reference page of all reasons, docs/reference/reasons.md: `doorward explain --markdown` prints it."""
+
+from doorward.api.reasons import BY_CONDITION, Reason
+
+_ASKS = {
+    "Ready": "Of a ClientCertificate and of an MTLSIssuer: is the spec fulfilled?",
+    "Admitted": "Of a ClientCertificate: can the client get in?",
+    "CRLCurrent": "Of an MTLSIssuer: is its CRL published?",
+    "GatesCurrent": "Of an MTLSIssuer: does every gate hold the published CRL?",
+    "CAExclusive": "Of an MTLSIssuer: does only Doorward sign with this CA?",
+    "CutOffHolds": "Of an MTLSIssuer: is a cut-off client refused whatever it does?",
+    "HostsSeparated": "Of an MTLSIssuer: do only its own clients get in at its hosts?",
+    "Gate": ("Of an Ingress, which has no conditions of Doorward's: said in its annotation `doorward.io/gate`."),
+}
+
+_HEAD = """\
+# Conditions and their reasons
+
+Generated from `operator/doorward/api/reasons.py` by `make docs`; do not edit. `doorward explain NAME` prints the same for one
+reason, and `doorward explain` for all. The message on the object says which object, and what to do.
+"""
+
+_COLUMNS = """\
+| reason | status | meaning | who mends it |
+| --- | --- | --- | --- |
+"""
+
+
+def _row(reason: Reason) -> str:
+    meaning = reason.doc.replace("<", "\\<").replace("|", "\\|")  # Markdown would take <name> for a tag
+    return f"| `{reason.name}` | {reason.status} | {meaning} | {reason.mender.value} |\n"
+
+
+def markdown() -> str:
+    """The whole page; KeyError for a condition that nobody has described here."""
+    sections = (
+        f"\n## {condition}\n\n{_ASKS[condition]}\n\n{_COLUMNS}" + "".join(map(_row, reasons.values()))
+        for condition, reasons in BY_CONDITION.items()
+    )
+    return _HEAD + "".join(sections)
