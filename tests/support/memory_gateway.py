@@ -1,0 +1,206 @@
+"""One client of a cluster in memory: the Gateway protocol, with the faults that a test asks for.
+
+A process that was killed gets no answer any more: every call of its gateway waits for ever.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from doorward.cluster.errors import ApiError
+from doorward.cluster.gateway import APPLY_PATCH, MERGE_PATCH, Kind, Object, WatchEvent
+from doorward.objects.meta import ObjectKey
+from tests.support.memory_cluster import Change, MemoryCluster
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write that was asked for; `name` is empty where the server is to find one."""
+
+    verb: Literal["create", "replace", "patch", "delete"]
+    kind: str
+    namespace: str
+    name: str
+    subresource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What becomes of a write: `error` None kills the process; `done`: the write is carried out all the same."""
+
+    error: ApiError | None = None
+    done: bool = False
+
+
+def killed(*, done: bool) -> Fault:
+    """The process dies before the write, or (done) after it, and never hears the answer."""
+    return Fault(done=done)
+
+
+class MemoryGateway:
+    """See `Gateway`. `latency` is each way, `lag` how far watches are behind, both in seconds."""
+
+    def __init__(self, cluster: MemoryCluster, *, manager: str = "doorward", latency: float = 0.0) -> None:
+        self.cluster = cluster
+        self.manager = manager
+        self.latency = latency
+        self.lag = 0.0
+        self.writes: list[Write] = []
+        self.faults: dict[int, Fault] = {}
+        """By number of the write, the first is 1."""
+        self.refuse: Callable[[Write], ApiError | None] = lambda _: None
+        self.refuse_reads: Callable[[Kind, str | None], ApiError | None] = lambda _kind, _namespace: None
+        self.killed = asyncio.Event()
+        self.open_watches = 0
+        self._epoch = 0
+        self._changed = asyncio.Event()
+        self._skew = timedelta(0)
+        cluster.listeners.append(self._changed.set)
+
+    def skew(self) -> timedelta:
+        return self._skew
+
+    def end_watches(self) -> None:
+        """What a server does every few minutes: it ends the streams, without a word."""
+        self._epoch += 1
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self.cluster.listeners.remove(self._changed.set)
+
+    async def _travel(self) -> None:
+        if self.killed.is_set():
+            await asyncio.get_running_loop().create_future()
+        await asyncio.sleep(self.latency)
+        if self.killed.is_set():
+            await asyncio.get_running_loop().create_future()
+        self._skew = self.cluster.clock.now() - self.cluster.now().replace(microsecond=0)
+
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
+        await self._travel()
+        self._read(kind, namespace)
+        body = self.cluster.get(kind, ObjectKey(namespace or "", name))
+        await self._travel()
+        return body
+
+    def _read(self, kind: Kind, namespace: str | None) -> None:
+        if (error := self.refuse_reads(kind, namespace)) is not None:
+            raise error
+
+    async def list(
+        self, kind: Kind, namespace: str | None, *, selector: str = "", metadata_only: bool = False
+    ) -> tuple[list[Object], str]:
+        await self._travel()
+        self._read(kind, namespace)
+        items = [body for body in self.cluster.all(kind, namespace) if _selected(body, selector)]
+        version = str(self.cluster.version)
+        await self._travel()
+        return [_partial(body) if metadata_only else body for body in items], version
+
+    async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
+        name = body["metadata"].get("name", "")
+        return await self._write(
+            Write("create", kind.name, namespace, name),
+            lambda: self.cluster.create(kind, namespace, body, self.manager),
+        )
+
+    async def replace(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
+        return await self._write(
+            Write("replace", kind.name, namespace, name),
+            lambda: self.cluster.replace(kind, ObjectKey(namespace, name), body, self.manager),
+        )
+
+    async def patch(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        body: Object,
+        *,
+        content_type: str = MERGE_PATCH,
+        subresource: str = "",
+        query: Mapping[str, str] | None = None,
+    ) -> Object:
+        at = ObjectKey(namespace, name)
+        manager = (query or {}).get("fieldManager", self.manager)
+        force = (query or {}).get("force") == "true"
+
+        def carry_out() -> Object:
+            if content_type == APPLY_PATCH:
+                return self.cluster.apply_patch(kind, at, body, manager, force=force)
+            return self.cluster.merge_patch(kind, at, body, manager, subresource)
+
+        return await self._write(Write("patch", kind.name, namespace, name, subresource), carry_out)
+
+    async def delete(self, kind: Kind, namespace: str, name: str) -> None:
+        def carry_out() -> Object:
+            self.cluster.delete(kind, ObjectKey(namespace, name))
+            return {}
+
+        await self._write(Write("delete", kind.name, namespace, name), carry_out)
+
+    async def _write(self, write: Write, carry_out: Callable[[], Object]) -> Object:
+        await self._travel()
+        self.writes.append(write)
+        if (refused := self.refuse(write)) is not None:
+            raise refused
+        fault = self.faults.pop(len(self.writes), None)
+        if fault is None:
+            answer = carry_out()
+            await self._travel()
+            return answer
+        if fault.done:
+            carry_out()
+        if fault.error is not None:
+            raise fault.error
+        self.killed.set()
+        return await asyncio.get_running_loop().create_future()
+
+    async def watch(
+        self, kind: Kind, namespace: str | None, version: str, *, selector: str = "", metadata_only: bool = False
+    ) -> AsyncIterator[WatchEvent]:
+        await self._travel()
+        self._read(kind, namespace)
+        epoch, heard = self._epoch, int(version)
+        self.open_watches += 1
+        try:
+            while epoch == self._epoch:
+                changes = list(self.cluster.since(heard))
+                if not changes:
+                    self._changed.clear()
+                    await self._changed.wait()
+                    continue
+                heard = changes[-1].version
+                if self.lag:
+                    await asyncio.sleep(self.lag)
+                for change in changes:
+                    if change.kind == kind and namespace in (None, change.at.namespace):
+                        await self._travel()
+                        if (event := _event(change, selector)) is not None:
+                            body = _partial(event.object) if metadata_only else event.object
+                            yield WatchEvent(event.type, body)
+        finally:
+            self.open_watches -= 1
+
+
+def _selected(body: Object | None, selector: str) -> bool:
+    if body is None:
+        return False
+    labels = body["metadata"].get("labels") or {}
+    pairs = (term.split("=", 1) for term in selector.split(",") if term)
+    return all(labels.get(name) == value for name, value in pairs)
+
+
+def _event(change: Change, selector: str) -> WatchEvent | None:
+    """A change as those see it who watch by label: what leaves the selection is deleted to them."""
+    was, is_now = _selected(change.was, selector), _selected(change.becomes, selector)
+    if is_now:
+        return WatchEvent("MODIFIED" if was else "ADDED", change.becomes)
+    return WatchEvent("DELETED", change.was) if was else None
+
+
+def _partial(body: Object) -> Object:
+    return {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": body["metadata"]}
