@@ -6,27 +6,27 @@ from typing import Any
 import pytest
 
 from doorward.objects.meta import labels
-
-from .policies_support import (  # noqa: F401 - fixtures
+from tests.support.kube import (
     CERTIFICATES,
     CONFIGMAPS,
-    GATE,
     NAMESPACES,
-    OURS,
     RECORDS,
     ROLEBINDINGS,
     ROLES,
     SECRETS,
     Kind,
     Object,
-    Place,
-    admin_fixture,
     bind,
+    eventually,
+)
+
+from .policies_support import (
+    GATE,
+    OURS,
+    Place,
     certificate,
     configmap,
     crl,
-    edge_fixture,
-    eventually,
     gate,
     record,
     secret,

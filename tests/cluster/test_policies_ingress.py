@@ -5,19 +5,19 @@ from typing import Any
 import pytest
 
 from doorward.objects.meta import ISSUER_ANNOTATION, ObjectKey, gate_secret_name
+from tests.support.kube import (
+    INGRESSES,
+    MERGE,
+)
 
-from .policies_support import (  # noqa: F401 - fixtures
+from .policies_support import (
     CHOICE,
     GATE,
-    INGRESSES,
     ISSUER,
-    MERGE,
     NGINX,
     SECRET,
     VERIFY,
     Place,
-    admin_fixture,
-    edge_fixture,
     ingress,
     unbound,
 )

@@ -7,14 +7,12 @@ import pytest
 import yaml
 
 from doorward.objects.meta import FINALIZER, MANAGED_BY, OWNER
-
-from .policies_support import (
+from tests.support.kube import (
     OPERATOR,
     SECRETS,
     VALIDATING,
     Object,
     Person,
-    admin_fixture,  # noqa: F401 - a fixture
     eventually,
 )
 

@@ -3,18 +3,18 @@
 import pytest
 
 from doorward.objects.meta import FINALIZER
-
-from .policies_support import (  # noqa: F401 - fixtures
+from tests.support.kube import (
     CERTIFICATES,
     CRDS,
     ROLES,
     Object,
-    Place,
-    admin_fixture,
     bind,
-    certificate,
-    edge_fixture,
     eventually,
+)
+
+from .policies_support import (
+    Place,
+    certificate,
 )
 
 MTLSISSUERS = CERTIFICATES._replace(plural="mtlsissuers")

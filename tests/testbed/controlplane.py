@@ -181,6 +181,11 @@ class ControlPlane:
         self.stop_api_server()
         self.start_api_server()
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process ids, by name: to read what they cost."""
+        return {process.name: process.pid for process in (self._api, self._etcd)}
+
     def pause(self) -> None:
         """Freeze the API server: connections stay open, nothing is answered."""
         self._api.send(signal.SIGSTOP)

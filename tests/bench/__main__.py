@@ -1,0 +1,31 @@
+"""`make bench`: the storm of 1,000 certificates, and the cut-off of one client; prints every figure with what it is held to."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench import cutoff, storm
+from tests.testbed import background
+
+
+def main() -> int:
+    """Run one part or both; non-zero where a limit is broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("part", nargs="?", choices=("all", "storm", "cutoff"), default="all")
+    parser.add_argument("--certificates", type=int, default=1000, help="how many the storm makes")
+    parser.add_argument("--runs", type=int, default=100, help="cut-offs timed to the gate Secret's write")
+    parser.add_argument("--refusals", type=int, default=12, help="cut-offs timed to the first refused request")
+    chosen = parser.parse_args()
+    background.build()
+    kept = True
+    with tempfile.TemporaryDirectory(prefix="doorward-bench-") as folder:
+        if chosen.part in ("all", "storm"):
+            kept &= storm.run(Path(folder) / "storm", chosen.certificates)
+        if chosen.part in ("all", "cutoff"):
+            kept &= cutoff.run(Path(folder) / "cutoff", chosen.runs, chosen.refusals)
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

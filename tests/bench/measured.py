@@ -1,0 +1,49 @@
+"""`doorward run` with a stopwatch around every callback of its event loop; on SIGUSR1 it writes the longest one to a file.
+
+The stopwatch is the bench's, not the operator's: `python -m tests.bench.measured FILE run ...`.
+"""
+
+import asyncio
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+from doorward.cli.main import main
+
+
+class Stopwatch:
+    """The longest that one callback held the main thread's event loop, in seconds, since the last answer."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._longest = 0.0
+        self._what = ""
+        self._main = threading.main_thread().ident
+
+    def install(self) -> None:
+        """Time every callback from now on."""
+        run = asyncio.Handle._run  # type: ignore[attr-defined]  # the one place that every callback goes through
+
+        def timed(handle: asyncio.Handle) -> None:
+            begun = time.perf_counter()
+            run(handle)
+            spent = time.perf_counter() - begun
+            if spent > self._longest and threading.get_ident() == self._main:
+                self._longest, self._what = spent, repr(handle)
+
+        asyncio.Handle._run = timed  # type: ignore[attr-defined]
+        signal.signal(signal.SIGUSR1, self._answer)
+
+    def _answer(self, _number: int, _frame: FrameType | None) -> None:
+        unfinished = self._file.with_suffix(".new")
+        unfinished.write_text(f"{self._longest:.6f} {self._what}\n")
+        unfinished.rename(self._file)
+        self._longest, self._what = 0.0, ""
+
+
+if __name__ == "__main__":
+    Stopwatch(Path(sys.argv.pop(1))).install()
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""Namespaces on the real API server: one for the policies, with somebody in it; one for the operator's work."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.home import Home
+from tests.support.installation import OperatorProcess
+from tests.support.kube import CERTIFICATES, NAMESPACES, OPERATOR, SECRETS, Person, bind, eventually
+
+from .policies_support import Place, in_force
+
+
+@pytest.fixture
+def edge(admin: Person) -> Iterator[Place]:
+    """A fresh namespace, with the operator's consent and somebody with `edit`."""
+    namespace = admin.create(NAMESPACES, {"metadata": {"generateName": "policies-"}}).body["metadata"]["name"]
+    place = Place(namespace, admin, admin.alias(f"erin.{namespace}"), admin.alias(OPERATOR))
+    bind(admin, namespace, place.person.name, "edit")
+    bind(admin, namespace, OPERATOR, "doorward-secrets")
+    eventually(lambda: place.person.may("create", CERTIFICATES, namespace), "edit includes doorward-editor")
+    eventually(lambda: place.person.may("create", SECRETS, namespace), "edit is bound")
+    eventually(lambda: place.operator.may("update", SECRETS, namespace), "the consent is seen")
+    eventually(lambda: in_force(place.person, namespace), "the policies are in force")
+    yield place
+    admin.delete(NAMESPACES, {"metadata": {"name": namespace}})
+    for body in admin.ask("GET", CERTIFICATES.path(namespace)).body["items"]:
+        admin.patch(CERTIFICATES, body, {"metadata": {"finalizers": None}})
+
+
+@pytest.fixture
+def home(admin: Person, running_operator: OperatorProcess, tmp_path: Path) -> Iterator[Home]:  # noqa: ARG001 - it runs
+    """A fresh namespace that consented, and the operator at work."""
+    home = Home.found(admin, tmp_path)
+    yield home
+    home.abandon()

@@ -1,0 +1,195 @@
+"""`make demo`: the main job, told on screen as it happens on a real API server and a real ingress-nginx, each step timed."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from tests.support import installation
+from tests.testbed import background, binaries, manifests
+from tests.testbed.controlplane import Cluster
+from tests.testbed.ingress_nginx import IngressNginx
+
+HOST = "app.example.com"
+EXAMPLES = installation.ROOT / "examples"
+PATIENCE = 30.0
+CONSENT = (
+    "kubectl -n edge create rolebinding doorward-secrets --clusterrole=doorward-secrets"
+    f" --serviceaccount={installation.NAMESPACE}:{installation.ACCOUNT}"
+)
+BOB = """\
+apiVersion: doorward.io/v1alpha1
+kind: ClientCertificate
+metadata: {name: bob, namespace: edge}
+spec:
+  issuerRef: {name: partners}
+  commonName: bob.edge.example
+"""
+
+
+class Story:
+    """A shell on screen: what is typed, what comes back, and how long it took."""
+
+    def __init__(self, cluster: Cluster, ingress: IngressNginx, folder: Path) -> None:
+        self._folder = folder
+        self._ingress = ingress
+        self._env = os.environ | {"KUBECONFIG": str(cluster.kubeconfig)}
+        self._kubectl = binaries.resolve("kubectl")
+        self.begun = time.monotonic()
+
+    def tell(self, text: str) -> None:
+        """A heading."""
+        print(f"\n# {text}", flush=True)
+
+    def run(self, command: str, *, show: Callable[[str], str] = str.rstrip, stdin: str | None = None) -> str:
+        """Run a shell command, with `kubectl` and `curl` as the reader would type them. Raises SystemExit if it fails."""
+        begun = time.monotonic()
+        print(f"$ {command}", flush=True)
+        done = self._shell(command, stdin)
+        output = show(done.stdout + done.stderr)
+        if output:
+            print("\n".join(f"  {line}" for line in output.splitlines()))
+        print(f"  ({time.monotonic() - begun:.2f} s)", flush=True)
+        if done.returncode:
+            raise SystemExit(f"demo: that failed with {done.returncode}")
+        return done.stdout
+
+    def curl(self, options: str = "", *, status: int) -> None:
+        """Ask for the page; the answer must be `status` in the end, and it says how long that took."""
+        command = f"curl {options} https://{HOST}/".replace("  ", " ")
+        print(f"$ {command}", flush=True)
+        begun = time.monotonic()
+        while (seen := self._status(options)) != status:
+            if time.monotonic() - begun > PATIENCE:
+                raise SystemExit(f"demo: HTTP {seen}, and not {status} within {PATIENCE:.0f} s")
+            time.sleep(0.02)
+        print(f"  HTTP {seen}  ({time.monotonic() - begun:.2f} s)", flush=True)
+
+    def _status(self, options: str) -> int:
+        address = f"::{self._ingress.address}:{self._ingress.https_port}"
+        quiet = f"curl -s -k --max-time 10 -o /dev/null -w '%{{http_code}}' --connect-to {address}"
+        return int(self._shell(f"{quiet} {options} https://{HOST}/").stdout or 0)
+
+    def _shell(self, command: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        alias = f'kubectl() {{ {shlex.quote(str(self._kubectl))} "$@"; }}\n'
+        return subprocess.run(
+            ["bash", "-c", alias + command],
+            cwd=self._folder,
+            env=self._env,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def tell(story: Story) -> None:
+    """The whole of it."""
+    story.tell("A namespace takes part by consent; a Service `app` is there")
+    story.run(CONSENT)
+    story.tell("An Ingress that opts in is closed before anything else exists")
+    story.run(f"kubectl apply -f {EXAMPLES / 'ingress.yaml'}")
+    story.curl(status=403)
+
+    story.tell("An issuer and a client: two objects")
+    story.run(f"kubectl apply -f {EXAMPLES / 'issuer-minimal.yaml'} -f {EXAMPLES / 'client.yaml'}")
+    story.run("kubectl -n edge wait --for=condition=Ready mtlsissuer/partners clientcertificate/alice --timeout=30s")
+    _take(story, "alice")
+    story.curl("--cert alice.crt --key alice.key", status=200)
+    story.curl(status=400)
+
+    story.tell("The same for a browser: the p12, as openssl reads it")
+    story.run("openssl pkcs12 -in alice.p12 -passin file:alice.password -nokeys -info -clcerts", show=_only_facts)
+
+    story.tell("A second client")
+    story.run("kubectl apply -f -", stdin=BOB)
+    story.run("kubectl -n edge wait --for=condition=Ready clientcertificate/bob --timeout=30s")
+    _take(story, "bob")
+    story.curl("--cert bob.crt --key bob.key", status=200)
+    story.run("kubectl -n edge get clientcertificates")
+
+    story.tell("Alice is put out, for good")
+    begun = time.monotonic()
+    patch = '{"spec":{"revoked":true,"revocationReason":"keyCompromise"}}'
+    story.run(f"kubectl -n edge patch clientcertificate alice --type=merge -p '{patch}'")
+    answered = time.monotonic()
+    story.curl("--cert alice.crt --key alice.key", status=400)
+    refused = time.monotonic()
+    print(
+        f"  refused {refused - answered:.2f} s after the API server's answer, {refused - begun:.2f} s after the command"
+    )
+    story.curl("--cert bob.crt --key bob.key", status=200)
+
+    story.tell("Bob's entry is deleted: no entry, no entry")
+    story.run("kubectl -n edge delete clientcertificate bob")
+    story.curl("--cert bob.crt --key bob.key", status=400)
+
+    story.tell("What was ever signed, and the CRL as openssl prints it")
+    story.run("kubectl -n edge get issuedcertificates")
+    story.run(
+        "kubectl -n edge get configmap partners-crl -o jsonpath='{.data.ca\\.crl}' | openssl crl -noout -text",
+        show=_without_signature,
+    )
+    print(f"\nTold in {time.monotonic() - story.begun:.1f} s.")
+
+
+def _take(story: Story, client: str) -> None:
+    """Certificate, key and p12 out of the Secret, into files."""
+    for key, file in {
+        "tls.crt": "crt",
+        "tls.key": "key",
+        "keystore.p12": "p12",
+        "keystore.password": "password",
+    }.items():
+        path = key.replace(".", "\\.")
+        command = (
+            f"kubectl -n edge get secret {client}-mtls -o jsonpath='{{.data.{path}}}' | base64 -d > {client}.{file}"
+        )
+        story.run(command)
+
+
+def _only_facts(text: str) -> str:
+    wanted = ("MAC:", "PKCS7", "subject=", "issuer=", "friendlyName", "Shrouded", "Certificate bag")
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip().startswith(wanted))
+
+
+def _without_signature(text: str) -> str:
+    lines = text.splitlines()
+    end = next((i for i, line in enumerate(lines) if line.strip().startswith("Signature Value")), len(lines))
+    return "\n".join(lines[:end])
+
+
+def main() -> int:
+    """Start everything, tell the story, leave nothing behind."""
+    signal.signal(signal.SIGTERM, _end)
+    background.build()
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="doorward-demo-") as folder:
+        print(
+            "Starting kube-apiserver, etcd, ingress-nginx and the operator, as plain processes on loopback ...",
+            flush=True,
+        )
+        run_dir = Path(folder)
+        with Cluster.start(run_dir / "cluster") as cluster, IngressNginx.start(cluster) as ingress:
+            edge = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "edge"}}
+            cluster.apply(edge, *manifests.service("edge", "app"))
+            with installation.running(cluster):
+                print(f"up in {time.monotonic() - begun:.1f} s", flush=True)
+                (run_dir / "client").mkdir(mode=0o700)
+                tell(Story(cluster, ingress, run_dir / "client"))
+    print(f"Everything, with start and stop: {time.monotonic() - begun:.1f} s.")
+    return 0
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(143)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

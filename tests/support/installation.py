@@ -1,0 +1,93 @@
+"""Doorward in a test cluster, as the README installs it: CRDs, manifests, and the operator as a process of its own account."""
+
+import contextlib
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tests.testbed import ports
+from tests.testbed.controlplane import Cluster
+from tests.testbed.ingress_nginx import IngressNginx
+from tests.testbed.process import Process
+
+ROOT = Path(__file__).parents[2]
+NAMESPACE = "doorward-system"
+ACCOUNT = "doorward"
+DOORWARD = Path(sys.executable).parent / "doorward"
+
+
+def install(cluster: Cluster) -> None:
+    """The README's two commands."""
+    apply = ("apply", "--server-side", "--force-conflicts")
+    cluster.kubectl(*apply, "-f", str(ROOT / "deploy/crds"))
+    cluster.kubectl("wait", "--for=condition=Established", "-f", str(ROOT / "deploy/crds"), "--timeout=60s")
+    cluster.kubectl(*apply, "-k", str(ROOT / "deploy/manifests"))
+
+
+class OperatorProcess:
+    """`doorward run` with the rights of deploy/manifests and no others."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        name: str = "doorward",
+        program: Sequence[str | Path] = (DOORWARD,),
+        arguments: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        (self._port,) = self._ports = ports.lease(1)
+        kubeconfig = cluster.kubeconfig_for_service_account(NAMESPACE, ACCOUNT)
+        command = [*program, "run", f"--kubeconfig={kubeconfig}", f"--health-port={self._port}", *arguments]
+        self._process = Process(name, command, cluster.run_dir / f"{name}.log", env=env)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running operator."""
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        """All that it said so far."""
+        return self._process.log.read_text()
+
+    def start(self) -> None:
+        """Start it; on return its caches are filled."""
+        self._process.start()
+        self._process.wait_until(self._ready)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it: by SIGTERM as Kubernetes does, or SIGKILL as when its node dies."""
+        self._process.stop(number, patience=15.0)
+
+    def restart(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Stop and start."""
+        self.stop(number)
+        self.start()
+
+    def close(self) -> None:
+        """End it for good."""
+        self.stop()
+        ports.give_back(self._ports)
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+@contextlib.contextmanager
+def running(cluster: Cluster, _ingress: IngressNginx | None = None) -> Iterator[OperatorProcess]:
+    """Installed, and the operator at work, for the length of a block; also a companion of `make up`."""
+    install(cluster)
+    operator = OperatorProcess(cluster)
+    try:
+        operator.start()
+        yield operator
+    finally:
+        operator.close()
