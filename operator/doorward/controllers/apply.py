@@ -161,8 +161,10 @@ class Applier:
         except NotFound:
             self._world.certificates.remove(key)
             return
-        if isinstance(action, AddFinalizer):
+        if finalizers:
             self._world.certificates.put(body)
+        else:
+            self._world.certificates.remove(key)
         logger.info(
             "finalizer %s",
             "added" if isinstance(action, AddFinalizer) else "removed: cut off",
