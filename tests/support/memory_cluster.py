@@ -55,6 +55,9 @@ class Change:
     at: ObjectKey
     before: str | None
     after: str | None
+    time: datetime
+    by: str
+    """The field manager."""
 
     @property
     def was(self) -> Object | None:
@@ -174,19 +177,19 @@ class MemoryCluster:
         if before is None:
             raise Invalid(f"{kind.name} {at.name} is invalid: spec: Required value", status=422)
         after = field_managers.apply(before, body["metadata"].get("annotations") or {}, manager, force=force)
-        return self._commit(kind, at, before, after)
+        return self._commit(kind, at, before, after, manager)
 
-    def delete(self, kind: Kind, at: ObjectKey) -> None:
+    def delete(self, kind: Kind, at: ObjectKey, manager: str) -> None:
         before = self.get(kind, at)
         if not before["metadata"].get("finalizers"):
-            self._remove(kind, at, before)
+            self._remove(kind, at, before, manager)
         elif "deletionTimestamp" not in before["metadata"]:
             metadata = before["metadata"] | {
                 "deletionTimestamp": instant(self.now()),
                 "deletionGracePeriodSeconds": 0,
                 "generation": before["metadata"].get("generation", 0) + 1,
             }
-            self._commit(kind, at, before, before | {"metadata": metadata})
+            self._commit(kind, at, before, before | {"metadata": metadata}, manager)
 
     def collect_garbage(self) -> None:
         """What the controller manager does: what belonged to an object that is gone goes too."""
@@ -195,7 +198,7 @@ class MemoryCluster:
             for body in self.all(kind):
                 owners = body["metadata"].get("ownerReferences") or ()
                 if owners and not any(owner["uid"] in uids for owner in owners):
-                    self.delete(kind, ObjectKey(body["metadata"]["namespace"], body["metadata"]["name"]))
+                    self.delete(kind, ObjectKey(body["metadata"]["namespace"], body["metadata"]["name"]), "garbage")
 
     def compact(self) -> None:
         """Forget the history for watches; `history` itself stays, for those who check it."""
@@ -232,29 +235,29 @@ class MemoryCluster:
         if before is not None and kind not in WITHOUT_GENERATION and _content(before) != _content(after):
             generation = before["metadata"].get("generation", 0) + 1
             after = after | {"metadata": after["metadata"] | {"generation": generation}}
-        return self._commit(kind, at, before, after)
+        return self._commit(kind, at, before, after, manager)
 
-    def _commit(self, kind: Kind, at: ObjectKey, before: Object | None, after: Object) -> Object:
+    def _commit(self, kind: Kind, at: ObjectKey, before: Object | None, after: Object, manager: str) -> Object:
         self.admit(kind, before, after)
         if before is not None and before == after:
             return before
         if "deletionTimestamp" in after["metadata"] and not after["metadata"].get("finalizers"):
-            self._remove(kind, at, after)
+            self._remove(kind, at, after, manager)
             return after
         self.version += 1
         after["metadata"]["resourceVersion"] = str(self.version)
-        self._tell(kind, at, before, after)
+        self._tell(kind, at, before, after, manager)
         self._objects[kind][at] = json.dumps(after)
         return self.get(kind, at)
 
-    def _remove(self, kind: Kind, at: ObjectKey, last: Object) -> None:
+    def _remove(self, kind: Kind, at: ObjectKey, last: Object, manager: str) -> None:
         self.version += 1
         del self._objects[kind][at]
-        self._tell(kind, at, last, None)
+        self._tell(kind, at, last, None, manager)
 
-    def _tell(self, kind: Kind, at: ObjectKey, before: Object | None, after: Object | None) -> None:
+    def _tell(self, kind: Kind, at: ObjectKey, before: Object | None, after: Object | None, manager: str) -> None:
         texts = (None if body is None else json.dumps(body) for body in (before, after))
-        self.history.append(Change(self.version, kind, at, *texts))
+        self.history.append(Change(self.version, kind, at, *texts, time=self.now(), by=manager))
         for listener in self.listeners:
             listener()
 

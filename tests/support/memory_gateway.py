@@ -137,7 +137,7 @@ class MemoryGateway:
 
     async def delete(self, kind: Kind, namespace: str, name: str) -> None:
         def carry_out() -> Object:
-            self.cluster.delete(kind, ObjectKey(namespace, name))
+            self.cluster.delete(kind, ObjectKey(namespace, name), self.manager)
             return {}
 
         await self._write(Write("delete", kind.name, namespace, name), carry_out)

@@ -1,0 +1,205 @@
+"""The real Operator over a cluster in memory, in time that takes none; Kopf's part is a list and a watch of its own.
+
+Everything here is called from outside the event loop: what people do happens at once, and the operator works only
+within `settle` and `advance`.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any, Self
+from unittest import mock
+
+from doorward.api import kinds
+from doorward.cluster.errors import ApiError, Invalid
+from doorward.cluster.gateway import (
+    CLIENT_CERTIFICATE,
+    INGRESS,
+    ISSUED_CERTIFICATE,
+    ISSUER,
+    NAMESPACE,
+    Kind,
+    Object,
+)
+from doorward.controllers import handlers
+from doorward.controllers.start import Operator, Settings
+from doorward.objects.meta import FINALIZER, ObjectKey
+from tests.support import virtual_loop
+from tests.support.clock import FakeClock
+from tests.support.key_source import CountingKeySource
+from tests.support.memory_cluster import MemoryCluster
+from tests.support.memory_gateway import MemoryGateway, Write
+
+NAMESPACE_NAME = "edge"
+ISSUER_AT = ObjectKey(NAMESPACE_NAME, "partners")
+PEOPLE = "kubectl"
+ROUND = 15.0
+"""Seconds: longer than the queue sleeps, and than an issuer's counts wait."""
+MOST_ROUNDS = 40
+Handle = Callable[[str, str, dict[str, Any]], None]
+
+
+def immutable(kind: Kind, before: Object | None, after: Object) -> None:
+    """The rules that the API server holds on ledger records (`IssuedCertificateSpec`'s CEL)."""
+    if kind != ISSUED_CERTIFICATE:
+        return
+    kinds.IssuedCertificateSpec.model_validate(after["spec"])
+    if before is None:
+        return
+    old, new = before["spec"], after["spec"]
+    if {k: v for k, v in old.items() if k != "revocation"} != {k: v for k, v in new.items() if k != "revocation"}:
+        raise Invalid("immutable: only revocation may change", status=422)
+    was, becomes = old.get("revocation"), new.get("revocation")
+    if was and not becomes:
+        raise Invalid("a revocation is not removed", status=422)
+    if was and was["reason"] != "certificateHold" and becomes["reason"] != was["reason"]:
+        raise Invalid("this serial is revoked for good", status=422)
+
+
+class OperatorBed:
+    """One cluster, and one operator process in it at a time."""
+
+    def __init__(self, now: datetime, *, finalizer_at_creation: bool = False) -> None:
+        self.clock = FakeClock(now)
+        self.cluster = MemoryCluster(self.clock, admit=immutable)
+        self.finalizer_at_creation = finalizer_at_creation
+        self.latency = 0.0
+        self.lag = 0.0
+        self._source = CountingKeySource()
+        self._runner = virtual_loop.runner(self.clock)
+        self._task: asyncio.Task[None] | None = None
+        self.gateway = MemoryGateway(self.cluster)
+        self.cluster.create(NAMESPACE, "", {"metadata": {"name": NAMESPACE_NAME}}, PEOPLE)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._runner.close()
+
+    # The process
+
+    def start(self) -> None:
+        """A new process: it knows nothing but what is in the cluster."""
+        self.gateway = MemoryGateway(self.cluster, latency=self.latency)
+        self.gateway.lag = self.lag
+        self._runner.run(self._start())
+
+    async def _start(self) -> None:
+        self.operator = Operator(self.gateway, self.clock, self._source, Settings(health_port=None))
+        with mock.patch.object(handlers, "supervise", self._front):
+            self._task = asyncio.create_task(self.operator.run(asyncio.Event()))
+            while self.operator._watches is None:
+                await asyncio.sleep(0)
+
+    async def _front(self, handle: Handle, **_: object) -> None:
+        """What Kopf does: first all there is, then what changes; a relist tells of no deletion."""
+        async with asyncio.TaskGroup() as group:
+            for kind in (ISSUER, CLIENT_CERTIFICATE, INGRESS):
+                group.create_task(self._follow(kind, handle))
+
+    async def _follow(self, kind: Kind, handle: Handle) -> None:
+        while True:
+            with suppress(ApiError):
+                items, version = await self.gateway.list(kind, None)
+                for body in items:
+                    handle(kind.plural, "", body)
+                while True:
+                    async for event in self.gateway.watch(kind, None, version):
+                        version = event.object["metadata"]["resourceVersion"]
+                        handle(kind.plural, event.type, event.object)
+            await asyncio.sleep(1)
+
+    def kill(self) -> None:
+        """`kill -9`: whatever it was waiting for, it hears no more."""
+        self.gateway.killed.set()
+        self._runner.run(self._kill())
+
+    async def _kill(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+            self.gateway.stop()
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+    # Time
+
+    def settle(self) -> None:
+        """Let the operator work until it writes no more; a process that was killed is started again."""
+        quiet = 0
+        for _ in range(MOST_ROUNDS):
+            before = (self.cluster.version, len(self.gateway.writes))
+            self.advance(ROUND)
+            if self.gateway.killed.is_set():
+                self.restart()
+                quiet = 0
+            quiet = quiet + 1 if before == (self.cluster.version, len(self.gateway.writes)) else 0
+            if quiet == 2:
+                return
+        raise AssertionError(f"it goes on writing: {self.gateway.writes[-10:]}")
+
+    def advance(self, seconds: float) -> None:
+        """Let the operator work for so long."""
+        self._runner.run(asyncio.sleep(seconds))
+        self.cluster.collect_garbage()
+
+    def jump(self, **by: float) -> None:
+        """So much time passes at once, as while a machine sleeps."""
+        self.clock.advance(**by)
+
+    def set_wrong(self, by: timedelta) -> None:
+        """The operator's wall clock is ahead of the server's by that."""
+        self.clock.set(self.cluster.now() + by)
+
+    @contextmanager
+    def writes(self) -> Iterator[list[Write]]:
+        """The writes that the operator asked for within the block, and what came of it until it was quiet."""
+        heard: list[Write] = []
+        first = len(self.gateway.writes)
+        yield heard
+        heard += self.gateway.writes[first:]
+
+    # What people do
+
+    def issuer(self, **spec: Any) -> None:
+        body = {
+            "metadata": {"name": ISSUER_AT.name},
+            "spec": {"ca": {"generate": {"commonName": "Partners CA"}}} | spec,
+        }
+        self.cluster.create(ISSUER, ISSUER_AT.namespace, body, PEOPLE)
+
+    def apply(self, name: str, **spec: Any) -> None:
+        """A ClientCertificate, new or with other fields."""
+        at = ObjectKey(NAMESPACE_NAME, name)
+        if self.cluster.find(CLIENT_CERTIFICATE, at) is not None:
+            self.cluster.merge_patch(CLIENT_CERTIFICATE, at, {"spec": spec}, PEOPLE, "")
+            return
+        finalizers = {"finalizers": [FINALIZER]} if self.finalizer_at_creation else {}
+        body = {
+            "metadata": {"name": name} | finalizers,
+            "spec": {"issuerRef": {"name": ISSUER_AT.name}, "commonName": name} | spec,
+        }
+        self.cluster.create(CLIENT_CERTIFICATE, NAMESPACE_NAME, body, PEOPLE)
+
+    def ingress(self, name: str = "shop") -> None:
+        """One that lets the issuer's clients in."""
+        backend = {"service": {"name": name, "port": {"number": 80}}}
+        body = {
+            "metadata": {"name": name, "annotations": {"doorward.io/issuer": str(ISSUER_AT)}},
+            "spec": {"defaultBackend": backend},
+        }
+        self.cluster.create(INGRESS, NAMESPACE_NAME, body, PEOPLE)
+
+    def delete(self, kind: Kind, name: str) -> None:
+        self.cluster.delete(kind, ObjectKey(NAMESPACE_NAME, name), PEOPLE)
+
+    def find(self, kind: Kind, name: str) -> Object | None:
+        return self.cluster.find(kind, ObjectKey(NAMESPACE_NAME, name))
