@@ -97,6 +97,8 @@ class MTLSIssuerStatus(Model):
     conditions: Conditions = ()
     ca: Annotated[CaStatus | None, Field(description="The CA generation that signs now.")] = None
     crl: Annotated[CrlStatus | None, Field(description="The CRL that is published.")] = None
-    counts: Annotated[CountsStatus | None, Field(description="What the ledger holds; at most every ten seconds.")] = None
+    counts: Annotated[CountsStatus | None, Field(description="What the ledger holds; at most every ten seconds.")] = (
+        None
+    )
     gates: Annotated[tuple[GateStatus, ...], Field(max_length=50, description="At most 50.")] = ()
     gates_total: Annotated[Count | None, Field(description="How many there are in all.")] = None

@@ -1,7 +1,8 @@
 """Which key is worked on next: ready, dirty and processing sets and the due times, in one class.
 
 A key that becomes dirty while it is worked on runs once more afterwards; a key never runs twice at once. A plan gives
-at most one due time, which replaces the last one; an event makes the key ready at once.
+at most one due time, which replaces the last one; an event makes the key ready at once. What falls due comes back with
+the priority that the key was worked on with: the retry of a cut-off goes before a storm, as its first try did.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from doorward.clock import Clock
 
 K = TypeVar("K", bound=Hashable)
 LONGEST_SLEEP = 10.0  # seconds: due times are wall-clock instants, and wall clocks are set
+SLACK = 1_000  # heap entries that were replaced, before they are cleared out
 
 
 class Priority(IntEnum):
@@ -32,8 +34,8 @@ class WorkQueue(Generic[K]):
         self._clock = clock
         self._ready: tuple[deque[K], deque[K]] = (deque(), deque())
         self._dirty: dict[K, Priority] = {}
-        self._processing: set[K] = set()
-        self._due: dict[K, datetime] = {}
+        self._processing: dict[K, Priority] = {}
+        self._due: dict[K, tuple[datetime, Priority]] = {}
         self._heap: list[tuple[datetime, int, K]] = []
         self._sequence = 0
         self._wake = asyncio.Event()
@@ -61,9 +63,12 @@ class WorkQueue(Generic[K]):
         if due is None:
             self._due.pop(key, None)
             return
-        self._due[key] = due
+        self._due[key] = (due, self._processing.get(key, Priority.STORM))
         self._sequence += 1
         heapq.heappush(self._heap, (due, self._sequence, key))
+        if len(self._heap) > 2 * len(self._due) + SLACK:
+            self._heap = [(at, number, known) for number, (known, (at, _)) in enumerate(self._due.items())]
+            heapq.heapify(self._heap)
         self._wake.set()
 
     async def get(self) -> K:
@@ -76,7 +81,7 @@ class WorkQueue(Generic[K]):
                     if self._dirty.get(key) != priority or key in self._processing:
                         continue  # it went up in priority, or was taken since
                     del self._dirty[key]
-                    self._processing.add(key)
+                    self._processing[key] = priority
                     if any(self._ready):
                         self._wake.set()
                     return key
@@ -89,7 +94,7 @@ class WorkQueue(Generic[K]):
 
     def done(self, key: K) -> None:
         """The work on the key ended, well or badly."""
-        self._processing.discard(key)
+        self._processing.pop(key, None)
         if key in self._dirty:
             self._ready[self._dirty[key]].append(key)
             self._wake.set()
@@ -98,9 +103,10 @@ class WorkQueue(Generic[K]):
         now = self._clock.now_precise()
         while self._heap and self._heap[0][0] <= now:
             due, _, key = heapq.heappop(self._heap)
-            if self._due.get(key) == due:
+            current, priority = self._due.get(key, (None, Priority.STORM))
+            if current == due:
                 del self._due[key]
-                self.add(key, Priority.STORM)
+                self.add(key, priority)
 
     def _sleep(self) -> float:
         if not self._heap:

@@ -49,10 +49,11 @@ async def work(
         queue.add_at(key, clock.now_precise() + timedelta(seconds=seconds))
         message = "%s failed, next try in %.1f s: %s: %s"
         arguments = (key, seconds, type(error).__name__, error)
+        named = {"object": str(key)}
         if loud:
-            logger.error(message, *arguments, exc_info=error)
+            logger.error(message, *arguments, exc_info=error, extra=named)
         else:
-            logger.warning(message, *arguments)
+            logger.warning(message, *arguments, extra=named)
 
     async with asyncio.TaskGroup() as group:
         while True:
