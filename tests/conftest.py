@@ -1,11 +1,13 @@
 """One real cluster for all tests that need one, with Doorward in it as its README installs it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from kubernetes import config
 
 from tests.support import installation
+from tests.support.home import Home
 from tests.support.kube import Person
 from tests.testbed.controlplane import Cluster
 
@@ -31,3 +33,11 @@ def running_operator(cluster: Cluster) -> Iterator[installation.OperatorProcess]
     operator.start()
     yield operator
     operator.close()
+
+
+@pytest.fixture
+def home(admin: Person, running_operator: installation.OperatorProcess, tmp_path: Path) -> Iterator[Home]:  # noqa: ARG001 - it runs
+    """A fresh namespace that consented, and the operator at work."""
+    home = Home.found(admin, tmp_path)
+    yield home
+    home.abandon()

@@ -1,12 +1,9 @@
-"""Namespaces on the real API server: one for the policies, with somebody in it; one for the operator's work."""
+"""A namespace on the real API server for the policies, with somebody in it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.support.home import Home
-from tests.support.installation import OperatorProcess
 from tests.support.kube import CERTIFICATES, NAMESPACES, OPERATOR, SECRETS, Person, bind, eventually
 
 from .policies_support import Place, in_force
@@ -27,11 +24,3 @@ def edge(admin: Person) -> Iterator[Place]:
     admin.delete(NAMESPACES, {"metadata": {"name": namespace}})
     for body in admin.ask("GET", CERTIFICATES.path(namespace)).body["items"]:
         admin.patch(CERTIFICATES, body, {"metadata": {"finalizers": None}})
-
-
-@pytest.fixture
-def home(admin: Person, running_operator: OperatorProcess, tmp_path: Path) -> Iterator[Home]:  # noqa: ARG001 - it runs
-    """A fresh namespace that consented, and the operator at work."""
-    home = Home.found(admin, tmp_path)
-    yield home
-    home.abandon()
