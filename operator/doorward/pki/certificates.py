@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -22,7 +22,6 @@ from doorward.pki.pem import (
     CaNotYetValid,
     ChainBroken,
     KeyDoesNotFit,
-    Malformed,
     NotACa,
     certificate_pem,
     fingerprint_sha1,
@@ -168,7 +167,7 @@ def signed_by(certificate: x509.Certificate, ca_certificate: x509.Certificate) -
     """Whether the CA's name and key are the certificate's issuer."""
     try:
         certificate.verify_directly_issued_by(ca_certificate)
-    except (ValueError, TypeError, InvalidSignature):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 
@@ -278,20 +277,16 @@ def build_leaf(template: LeafTemplate, ca: CertificateAuthority) -> x509.Certifi
 
 
 def read_leaf(pem: bytes) -> Leaf:
-    """The first certificate of a PEM chain as a client's. Raises PemError or KeyProblem."""
+    """The first certificate of a PEM chain as a client's. Raises PemError or KeyUnsupported."""
     return describe(load_certificates(pem)[0])
 
 
 def describe(certificate: x509.Certificate) -> Leaf:
-    """What a certificate says. Raises Malformed or KeyUnsupported."""
-    try:
-        san = _extension_of(certificate, x509.SubjectAlternativeName)
-        subject = subjects.from_name(certificate.subject)
-    except ValueError as error:
-        raise Malformed("the certificate's extensions cannot be parsed") from error
+    """What a certificate of `load_certificates` or of our own says. Raises KeyUnsupported."""
+    san = _extension_of(certificate, x509.SubjectAlternativeName)
     return Leaf(
         serial=certificate.serial_number,
-        subject=subject,
+        subject=subjects.from_name(certificate.subject),
         alt_names=subjects.from_san(san) if isinstance(san, x509.SubjectAlternativeName) else AltNames(),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,

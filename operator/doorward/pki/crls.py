@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from doorward.pki.certificates import CertificateAuthority, authority_key_identifier, deterministic, hash_for
-from doorward.pki.pem import MAX_CRL_BYTES, CrlForeign, CrlMalformed, CrlRefused, bounded
+from doorward.pki.pem import MAX_CRL_BYTES, CrlForeign, CrlMalformed, CrlRefused, bounded, parsing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -91,25 +90,26 @@ def read_crl(pem: bytes, ca_certificate: x509.Certificate) -> PublishedCrl:
     bounded(pem, MAX_CRL_BYTES, "the CRL")
     if pem.count(b"-----BEGIN ") != 1:
         raise CrlMalformed("more than one PEM block where one CRL belongs")
-    try:
+    with parsing("the CRL", malformed=CrlMalformed, unsupported=CrlMalformed):
         crl = x509.load_pem_x509_crl(pem)
         key = ca_certificate.public_key()
         if crl.issuer != ca_certificate.subject or not crl.is_signature_valid(key):  # type: ignore[arg-type]
             raise CrlForeign("the CRL was not signed by this CA")
-        number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        number = _number(crl)
         next_update = crl.next_update_utc
         entries = {revoked.serial_number: _entry(revoked) for revoked in crl}
-    except (x509.ExtensionNotFound, UnsupportedAlgorithm, InvalidSignature, TypeError) as error:
-        raise CrlMalformed("the CRL lacks what RFC 5280 asks for") from error
-    except CrlForeign:
-        raise
-    except ValueError as error:
-        raise CrlMalformed("the CRL cannot be parsed") from error
     if next_update is None:
         raise CrlMalformed("the CRL has no nextUpdate")
     return PublishedCrl(
         number=number, this_update=crl.last_update_utc, next_update=next_update, entries=entries, pem=pem
     )
+
+
+def _number(crl: x509.CertificateRevocationList) -> int:
+    try:
+        return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except x509.ExtensionNotFound as error:
+        raise CrlMalformed("the CRL has no number") from error
 
 
 def _entry(revoked: x509.RevokedCertificate) -> CrlEntry:

@@ -7,7 +7,6 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import TypeAlias
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import (
@@ -18,13 +17,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from doorward.pki.pem import MAX_PEM_BYTES, KeyEncrypted, KeyUnsupported, Malformed, bounded
+from doorward.pki.pem import MAX_PEM_BYTES, KeyEncrypted, KeyUnsupported, Malformed, bounded, parsing
 
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 _CURVES: dict[int, type[ec.EllipticCurve]] = {256: ec.SECP256R1, 384: ec.SECP384R1}
 _RSA_SIZES = (2048, 3072, 4096)
-_PARAMETERS = re.compile(rb"-----BEGIN EC PARAMETERS-----.*?-----END EC PARAMETERS-----\s*", re.DOTALL)
+_PARAMETERS = re.compile(rb"-----BEGIN EC PARAMETERS-----[^-]*-----END EC PARAMETERS-----\s*")
 
 
 class KeyAlgorithm(StrEnum):
@@ -97,17 +96,24 @@ def load_private_key(data: bytes) -> PrivateKey:
     bounded(data, MAX_PEM_BYTES, "the private key")
     if b"ENCRYPTED" in data:
         raise KeyEncrypted("the private key is encrypted: store it without a passphrase")
-    try:
-        key = load_pem_private_key(_PARAMETERS.sub(b"", data), password=None)
-    except TypeError as error:
-        raise KeyEncrypted("the private key is encrypted: store it without a passphrase") from error
-    except UnsupportedAlgorithm as error:
-        raise KeyUnsupported("the private key is of a kind that is not supported") from error
-    except ValueError as error:
-        raise Malformed("the private key cannot be parsed") from error
+    pem = _PARAMETERS.sub(b"", data)
+    with parsing("the private key"):
+        key = load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
+        if isinstance(key, rsa.RSAPrivateKey):
+            _check_rsa(key)
+            key = load_pem_private_key(pem, password=None)
     if isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
         return key
     raise KeyUnsupported("the private key must be RSA, ECDSA or Ed25519")
+
+
+def _check_rsa(key: rsa.RSAPrivateKey) -> None:
+    """What makes the full validation quick: it tests primes, which takes minutes for large ones that somebody planted."""
+    if key.key_size > max(_RSA_SIZES):
+        raise KeyUnsupported(f"the private key has {key.key_size} bits: use RSA of 2048, 3072 or 4096")
+    numbers = key.private_numbers()
+    if numbers.p * numbers.q != numbers.public_numbers.n:
+        raise Malformed("the private key's primes do not make its modulus")
 
 
 def private_key_pem(key: PrivateKey) -> SecretBytes:
@@ -116,9 +122,13 @@ def private_key_pem(key: PrivateKey) -> SecretBytes:
 
 
 def kind_of(public_key: PublicKeyTypes) -> KeyKind:
-    """Algorithm and size of a public key. Raises KeyUnsupported for other algorithms; sizes are the caller's to judge."""
+    """Algorithm and size of a public key. Raises KeyUnsupported for other algorithms or curves; sizes are the caller's to judge."""
     if isinstance(public_key, ec.EllipticCurvePublicKey):
-        return KeyKind(algorithm=KeyAlgorithm.ECDSA, size=public_key.curve.key_size)
+        curve = public_key.curve
+        # secp256k1 and brainpoolP256r1 have 256 bits too.
+        if not isinstance(curve, _CURVES.get(curve.key_size, ec.EllipticCurve)):
+            raise KeyUnsupported(f"the key is on the curve {curve.name}: use P-256 or P-384")
+        return KeyKind(algorithm=KeyAlgorithm.ECDSA, size=curve.key_size)
     if isinstance(public_key, rsa.RSAPublicKey):
         return KeyKind(algorithm=KeyAlgorithm.RSA, size=public_key.key_size)
     if isinstance(public_key, ed25519.Ed25519PublicKey):

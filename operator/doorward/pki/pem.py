@@ -14,7 +14,11 @@ PkiError
     ├── CrlMalformed, CrlForeign, CrlRefused
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -108,16 +112,42 @@ def bounded(data: bytes, limit: int, what: str) -> bytes:
     return data
 
 
-def load_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
-    """One to ten certificates, PEM. Raises PemError."""
-    bounded(data, MAX_PEM_BYTES, "the certificate")
+@contextmanager
+def parsing(
+    what: str, *, malformed: type[PkiError] = Malformed, unsupported: type[PkiError] = KeyUnsupported
+) -> Iterator[None]:
+    """Every way in which cryptography gives up on foreign bytes, as an error of ours; not all of its own are ValueErrors."""
     try:
+        yield
+    except PkiError:
+        raise
+    except UnsupportedAlgorithm as error:
+        raise unsupported(f"{what} is of a kind that is not supported") from error
+    except (
+        ValueError,
+        TypeError,
+        x509.InvalidVersion,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ) as error:
+        raise malformed(f"{what} cannot be parsed") from error
+
+
+def load_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
+    """One to ten certificates, PEM. Raises PemError or KeyUnsupported."""
+    bounded(data, MAX_PEM_BYTES, "the certificate")
+    with parsing("the certificate"):
         found = x509.load_pem_x509_certificates(data)
-    except ValueError as error:
-        raise Malformed("the certificate cannot be parsed") from error
+        for certificate in found[:MAX_CERTIFICATES]:
+            _read_through(certificate)
     if not 1 <= len(found) <= MAX_CERTIFICATES:
         raise Malformed(f"{len(found)} certificates where 1 to {MAX_CERTIFICATES} are read")
     return tuple(found)
+
+
+def _read_through(certificate: x509.Certificate) -> None:
+    """Parse now what cryptography parses when it is asked for, so that nobody meets a broken one later."""
+    _ = certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key()
 
 
 def certificate_pem(certificate: x509.Certificate) -> bytes:

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from doorward.pki.keys import KeyAlgorithm, KeyKind, kind_of, public_key_sha256
-from doorward.pki.pem import MAX_PEM_BYTES, AsksForCa, BadSignature, Malformed, WeakKey, bounded
+from doorward.pki.pem import MAX_PEM_BYTES, AsksForCa, BadSignature, WeakKey, bounded, parsing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,19 +21,15 @@ class ClientRequest:
 def read_request(pem: bytes) -> ClientRequest:
     """A CSR, PEM. Raises PemError, KeyUnsupported or RequestError."""
     bounded(pem, MAX_PEM_BYTES, "the request")
-    try:
+    with parsing("the request"):
         request = x509.load_pem_x509_csr(pem)
         public_key = request.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise Malformed("it cannot be parsed as a PKCS#10 certificate request") from error
     kind = kind_of(public_key)
     if not kind.supported:
         sizes = "RSA of 2048, 3072 or 4096 bits" if kind.algorithm is KeyAlgorithm.RSA else "P-256 or P-384"
         raise WeakKey(f"its {kind.algorithm.value} key has {kind.size} bits: use {sizes}")
-    try:
+    with parsing("the request's signature", malformed=BadSignature, unsupported=BadSignature):
         valid = request.is_signature_valid
-    except (UnsupportedAlgorithm, ValueError) as error:
-        raise BadSignature("its signature is of a kind that is not supported") from error
     if not valid:
         raise BadSignature("its signature does not fit its key: make it again with the private key at hand")
     if _asks_for_ca(request):
@@ -43,9 +38,8 @@ def read_request(pem: bytes) -> ClientRequest:
 
 
 def _asks_for_ca(request: x509.CertificateSigningRequest) -> bool:
-    try:
-        return request.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
-    except ValueError as error:
-        raise Malformed("its extensions cannot be parsed") from error
+    with parsing("what the request asks for"):
+        try:
+            return request.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        except x509.ExtensionNotFound:
+            return False
