@@ -1,0 +1,124 @@
+"""PEM from anybody: bounded, quick to refuse, and refused with a sentence that quotes nothing of it."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from cryptography import x509
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from doorward.pki.pem import (
+    MAX_CERTIFICATES,
+    MAX_PEM_BYTES,
+    KeyUnsupported,
+    Malformed,
+    NoPemBlock,
+    PemError,
+    PkiError,
+    TooLarge,
+    bounded,
+    certificate_pem,
+    fingerprint_sha1,
+    fingerprint_sha256,
+    load_certificates,
+)
+from tests.support.openssl import OpenSsl
+from tests.unit.given import ca, leaf
+from tests.unit.pki.junk import CERTIFICATE, JUNK, changed, pem
+
+IGNORED_WARNING = "ignore:Parsed a serial number which wasn't positive"
+
+
+@pytest.mark.parametrize("data", JUNK.values(), ids=JUNK)
+def test_junk_is_refused(data: bytes) -> None:
+    with pytest.raises(PemError):
+        load_certificates(data)
+
+
+@pytest.mark.parametrize("data", JUNK.values(), ids=JUNK)
+def test_junk_is_refused_in_less_than_a_tenth_of_a_second(data: bytes) -> None:
+    begun = time.process_time()
+    with pytest.raises(PemError):
+        load_certificates(data)
+    assert time.process_time() - begun < 0.1
+
+
+def test_a_mebibyte_is_refused_by_its_length_alone() -> None:
+    with pytest.raises(TooLarge, match=r"the thing has 1048576 bytes, more than the 65536 that are read"):
+        bounded(b"-----BEGIN " + b"A" * (1024 * 1024 - 11), MAX_PEM_BYTES, "the thing")
+
+
+def test_what_is_just_small_enough_is_read() -> None:
+    data = b"-----BEGIN ".ljust(MAX_PEM_BYTES)
+    assert bounded(data, MAX_PEM_BYTES, "the thing") is data
+
+
+def test_text_without_a_block_is_named_so() -> None:
+    with pytest.raises(NoPemBlock, match="the certificate holds no PEM block"):
+        load_certificates(b"hunter2")
+
+
+def test_the_message_does_not_quote_the_input() -> None:
+    with pytest.raises(PemError) as caught:
+        load_certificates(pem("CERTIFICATE", b"hunter2"))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_certificates_are_read_in_their_order() -> None:
+    both = (leaf().certificate, ca().certificate)
+    assert load_certificates(b"".join(map(certificate_pem, both))) == both
+
+
+def test_text_around_the_blocks_changes_nothing(openssl: OpenSsl) -> None:
+    with_text = openssl.makes("x509", "-text", stdin=certificate_pem(leaf().certificate))
+    assert load_certificates(with_text) == (leaf().certificate,)
+
+
+def test_windows_line_ends_change_nothing() -> None:
+    data = certificate_pem(leaf().certificate).replace(b"\n", b"\r\n")
+    assert load_certificates(data) == (leaf().certificate,)
+
+
+def test_more_certificates_than_a_chain_has_are_refused() -> None:
+    one = certificate_pem(leaf().certificate)
+    with pytest.raises(Malformed, match=f"{MAX_CERTIFICATES + 1} certificates where 1 to {MAX_CERTIFICATES} are read"):
+        load_certificates(one * (MAX_CERTIFICATES + 1))
+
+
+def test_a_certificate_for_a_key_of_another_kind_is_named_so() -> None:
+    with pytest.raises(KeyUnsupported, match="the certificate is of a kind that is not supported"):
+        load_certificates(pem("CERTIFICATE", _unknown_key()))
+
+
+def _unknown_key() -> bytes:
+    """A certificate whose key's algorithm no one knows."""
+    return CERTIFICATE.replace(bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d027f"))
+
+
+@pytest.mark.filterwarnings(IGNORED_WARNING)
+@given(body=changed(CERTIFICATE))
+def test_a_damaged_certificate_is_read_wholly_or_refused(body: bytes) -> None:
+    try:
+        (found,) = load_certificates(pem("CERTIFICATE", body))
+    except PkiError:
+        return
+    assert found.public_key() is not None
+    assert len(found.extensions) > 0
+
+
+@settings(max_examples=200)
+@given(data=st.binary(max_size=2000), label=st.sampled_from(["", "CERTIFICATE", "X509 CRL"]))
+def test_any_bytes_are_refused_by_an_error_of_ours(data: bytes, label: str) -> None:
+    with pytest.raises(PkiError):
+        load_certificates(pem(label, data) if label else data)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "ours"), [("-sha256", fingerprint_sha256), ("-sha1", fingerprint_sha1)], ids=["SHA-256", "SHA-1"]
+)
+def test_fingerprints_are_those_of_openssl(
+    openssl: OpenSsl, algorithm: str, ours: Callable[[x509.Certificate], str]
+) -> None:
+    said = openssl.says("x509", "-noout", "-fingerprint", algorithm, stdin=certificate_pem(leaf().certificate))
+    assert ours(leaf().certificate) == said.strip().partition("=")[2].replace(":", "").lower()
