@@ -67,7 +67,6 @@ from doorward.planning.plan import (
 )
 
 logger = logging.getLogger(__name__)
-COUNTS_EVERY = timedelta(seconds=10)
 GATE_RETRY = timedelta(seconds=15)
 
 
@@ -238,6 +237,10 @@ class Applier:
         except AlreadyExists:
             name = record["metadata"]["name"]
             self._world.records.put(await self._gateway.get(ISSUED_CERTIFICATE, namespace, name))
+        issuer = ObjectKey(namespace, record["spec"]["issuerName"])
+        due = self._world.counts_due.get(issuer)
+        if due is None or due <= self._clock.now():  # else the issuer counts again when it is due
+            self._wake(Key("issuer", issuer))
 
     async def _deliver(self, key: ObjectKey) -> None:
         """Ledger record first, then the Secret; what is signed stays in memory until both are written."""
@@ -465,7 +468,7 @@ class Applier:
         body = await self._gateway.patch(kind, key.at.namespace, key.at.name, patch, subresource="status")
         store.put(body)
         if key.kind == "issuer":
-            self._world.counts_due[key.at] = self._clock.now() + COUNTS_EVERY
+            self._world.counts_due[key.at] = self._clock.now() + timing.COUNTS_EVERY
 
 
 def _metadata_only(body: Object) -> Object:

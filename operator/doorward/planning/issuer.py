@@ -244,9 +244,9 @@ def _with_counts(o: IssuerObserved, status: dict[str, object], now: datetime, du
     counts = {"live": live, "revoked": refused, "expired": len(o.records) - live - refused}
     before = o.status.get("counts")
     if status == {k: v for k, v in o.status.items() if k != "counts"}:
-        if counts == before:
-            return Plan(due=due)
         if now < o.counts_due:
             return Plan(due=earliest(due, o.counts_due))
+        if counts == before:
+            return Plan(due=due)
     status["counts"] = counts
-    return Plan(actions=(WriteStatus(status=status),), due=due)
+    return Plan(actions=(WriteStatus(status=status),), due=earliest(due, now + timing.COUNTS_EVERY))

@@ -12,6 +12,8 @@ MAX_SKEW = timedelta(minutes=5)
 """More than this between the local clock and the API server's: nothing is signed or pruned."""
 GATE_PATIENCE = timedelta(seconds=30)
 """How long a deletion waits for gates once the CRL is published."""
+COUNTS_EVERY = timedelta(seconds=10)
+"""An issuer's counts are written no more often."""
 BUDGET_WINDOW = timedelta(days=1)
 FREE_ISSUES = 8
 """So many certificates a day and client are issued without waiting; then each waits twice as long."""
