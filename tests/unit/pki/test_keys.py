@@ -1,0 +1,173 @@
+"""Private keys as openssl leaves them are read; all others are refused quickly, and none is ever shown."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from doorward.pki.keys import (
+    KeyAlgorithm,
+    KeyKind,
+    SecretBytes,
+    generate,
+    kind_of,
+    load_private_key,
+    private_key_pem,
+    public_key_sha256,
+)
+from doorward.pki.pem import KeyEncrypted, KeyProblem, KeyUnsupported, Malformed, PemError, PkiError
+from tests.support.openssl import EC_KEY, OpenSsl
+from tests.unit.given import key
+from tests.unit.pki.junk import JUNK, pem
+
+P256 = KeyKind(algorithm=KeyAlgorithm.ECDSA, size=256)
+P384 = KeyKind(algorithm=KeyAlgorithm.ECDSA, size=384)
+RSA2048 = KeyKind(algorithm=KeyAlgorithm.RSA, size=2048)
+ED25519 = KeyKind(algorithm=KeyAlgorithm.ED25519, size=None)
+
+AS_OPENSSL_LEAVES_THEM = {
+    "RSA in PKCS#1": (("genrsa", "-traditional", "2048"), b"BEGIN RSA PRIVATE KEY", RSA2048),
+    "RSA in PKCS#8": (("genrsa", "2048"), b"BEGIN PRIVATE KEY", RSA2048),
+    "P-256 in PKCS#8": (EC_KEY, b"BEGIN PRIVATE KEY", P256),
+    "P-384 in SEC1": (("ecparam", "-genkey", "-noout", "-name", "secp384r1"), b"BEGIN EC PRIVATE KEY", P384),
+    "P-256 in SEC1 after its parameters": (
+        ("ecparam", "-genkey", "-name", "prime256v1"),
+        b"BEGIN EC PARAMETERS",
+        P256,
+    ),
+    "Ed25519": (("genpkey", "-algorithm", "ED25519"), b"BEGIN PRIVATE KEY", ED25519),
+}
+ENCRYPTED = {
+    "PKCS#8": (*EC_KEY, "-aes256", "-pass", "pass:secret"),
+    "PKCS#1": ("genrsa", "-traditional", "-aes256", "-passout", "pass:secret", "2048"),
+}
+OF_ANOTHER_KIND = {
+    "Ed448": ("genpkey", "-algorithm", "ED448"),
+    "X25519": ("genpkey", "-algorithm", "X25519"),
+}
+
+
+@pytest.mark.parametrize(("command", "marker", "kind"), AS_OPENSSL_LEAVES_THEM.values(), ids=AS_OPENSSL_LEAVES_THEM)
+def test_a_key_as_openssl_leaves_it_is_read(
+    openssl: OpenSsl, command: tuple[str, ...], marker: bytes, kind: KeyKind
+) -> None:
+    made = openssl.makes(*command)
+    assert marker in made
+    assert kind_of(load_private_key(made).public_key()) == kind
+
+
+@pytest.mark.parametrize("command", ENCRYPTED.values(), ids=ENCRYPTED)
+def test_an_encrypted_key_is_refused_with_what_to_do(openssl: OpenSsl, command: tuple[str, ...]) -> None:
+    with pytest.raises(KeyEncrypted, match="store it without a passphrase"):
+        load_private_key(openssl.makes(*command))
+
+
+@pytest.mark.parametrize("command", OF_ANOTHER_KIND.values(), ids=OF_ANOTHER_KIND)
+def test_a_key_of_another_kind_is_refused_with_the_kinds_that_fit(openssl: OpenSsl, command: tuple[str, ...]) -> None:
+    with pytest.raises(KeyUnsupported, match="must be RSA, ECDSA or Ed25519"):
+        load_private_key(openssl.makes(*command))
+
+
+@pytest.mark.parametrize("data", JUNK.values(), ids=JUNK)
+def test_junk_is_refused_in_less_than_a_tenth_of_a_second(data: bytes) -> None:
+    begun = time.process_time()
+    with pytest.raises(PemError):
+        load_private_key(data)
+    assert time.process_time() - begun < 0.1
+
+
+def planted(p: int, q: int, modulus: int) -> bytes:
+    """An RSA key from those primes that says that `modulus` is its own."""
+    phi = (p - 1) * (q - 1)
+    d = pow(65537, -1, phi)
+    public = rsa.RSAPublicNumbers(65537, modulus)
+    numbers = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public)
+    made = numbers.private_key(unsafe_skip_rsa_key_validation=True)
+    return made.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+
+
+LARGE_PRIMES = (2**21701 - 1, 2**9941 - 1)
+
+
+def test_large_rsa_primes_that_were_planted_are_not_tested_for_minutes() -> None:
+    data = planted(*LARGE_PRIMES, LARGE_PRIMES[0] * LARGE_PRIMES[1])
+    begun = time.process_time()
+    with pytest.raises(KeyUnsupported, match="the private key has 31642 bits: use RSA of 2048, 3072 or 4096"):
+        load_private_key(data)
+    assert time.process_time() - begun < 0.1
+
+
+def test_primes_of_another_modulus_are_refused() -> None:
+    p, q = 2**1279 - 1, 2**2203 - 1
+    with pytest.raises(Malformed, match="primes do not make its modulus"):
+        load_private_key(planted(p, q, p * q + 2))
+
+
+def test_an_rsa_key_of_numbers_that_are_no_primes_is_refused() -> None:
+    with pytest.raises(Malformed):
+        load_private_key(planted(2**1279 - 1, 2**1279 - 3, (2**1279 - 1) * (2**1279 - 3)))
+
+
+@given(body=st.binary(max_size=500), label=st.sampled_from(["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"]))
+def test_any_bytes_are_refused_by_an_error_of_ours_that_quotes_nothing(body: bytes, label: str) -> None:
+    with pytest.raises((PemError, KeyProblem)) as caught:
+        load_private_key(pem(label, b"hunter2" + body))
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [P256, P384, ED25519, RSA2048], ids=str)
+def test_a_new_key_is_of_the_kind_that_was_asked_for(kind: KeyKind) -> None:
+    assert kind_of(generate(kind).public_key()) == kind
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        KeyKind(algorithm=KeyAlgorithm.RSA, size=1024),
+        KeyKind(algorithm=KeyAlgorithm.RSA, size=None),
+        KeyKind(algorithm=KeyAlgorithm.ECDSA, size=521),
+        KeyKind(algorithm=KeyAlgorithm.ED25519, size=256),
+    ],
+    ids=str,
+)
+def test_no_key_of_a_kind_that_is_not_supported_is_made(kind: KeyKind) -> None:
+    with pytest.raises(KeyUnsupported):
+        generate(kind)
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256K1(), ec.BrainpoolP256R1(), ec.BrainpoolP384R1()], ids=lambda c: c.name)
+def test_another_curve_of_the_same_size_is_not_taken_for_nists(curve: ec.EllipticCurve) -> None:
+    with pytest.raises(KeyUnsupported, match=f"on the curve {curve.name}: use P-256 or P-384"):
+        kind_of(ec.generate_private_key(curve).public_key())
+
+
+def test_what_is_written_is_unencrypted_pkcs8_that_openssl_reads(openssl: OpenSsl) -> None:
+    data = private_key_pem(key()).reveal()
+    assert data.startswith(b"-----BEGIN PRIVATE KEY-----")
+    assert openssl.makes("pkey", stdin=data) == data
+
+
+def test_a_public_key_is_named_by_the_digest_of_its_der(openssl: OpenSsl) -> None:
+    public = openssl.makes("pkey", "-pubout", "-outform", "DER", stdin=private_key_pem(key()).reveal())
+    said = openssl.says("dgst", "-sha256", "-r", stdin=public)
+    assert public_key_sha256(key().public_key()) == said.split()[0]
+
+
+@pytest.mark.parametrize("shown", [repr, str, "{}".format, "{!r}".format], ids=["repr", "str", "format", "format !r"])
+def test_secret_bytes_do_not_show_themselves(shown: Callable[[object], str]) -> None:
+    assert shown(SecretBytes(b"hunter2")) == "<secret>"
+
+
+def test_secret_bytes_are_equal_where_their_bytes_are() -> None:
+    assert SecretBytes(b"hunter2") == SecretBytes(b"hunter2")
+    assert SecretBytes(b"hunter2") != SecretBytes(b"hunter3")
+    assert SecretBytes(b"hunter2") != b"hunter2"
+
+
+def test_secret_bytes_cannot_be_hashed() -> None:
+    with pytest.raises(TypeError):
+        hash(SecretBytes(b"hunter2"))

@@ -1,0 +1,112 @@
+"""Of a client's CSR only the public key and the proof of possession count."""
+
+import time
+
+import pytest
+from hypothesis import given
+
+from doorward.pki.pem import AsksForCa, BadSignature, KeyUnsupported, Malformed, PemError, PkiError, WeakKey
+from doorward.pki.requests import read_request
+from tests.support.openssl import EC_KEY, OpenSsl
+from tests.unit.pki.junk import JUNK, REQUEST, changed, pem
+
+KEYS = {
+    "P-256": EC_KEY,
+    "P-384": ("ecparam", "-genkey", "-noout", "-name", "secp384r1"),
+    "RSA 2048": ("genrsa", "2048"),
+    "Ed25519": ("genpkey", "-algorithm", "ED25519"),
+}
+WEAK_KEYS = {
+    "RSA 1024": (("genrsa", "1024"), WeakKey, "its RSA key has 1024 bits: use RSA of 2048, 3072 or 4096 bits"),
+    "RSA 2047": (("genrsa", "2047"), WeakKey, "its RSA key has 2047 bits"),
+    "P-224": (
+        ("ecparam", "-genkey", "-noout", "-name", "secp224r1"),
+        WeakKey,
+        "its ECDSA key has 224 bits: use P-256 or P-384",
+    ),
+    "secp256k1": (
+        ("ecparam", "-genkey", "-noout", "-name", "secp256k1"),
+        KeyUnsupported,
+        "on the curve secp256k1: use P-256 or P-384",
+    ),
+    "Ed448": (("genpkey", "-algorithm", "ED448"), KeyUnsupported, "must be RSA, ECDSA or Ed25519"),
+}
+
+
+@pytest.mark.parametrize("command", KEYS.values(), ids=KEYS)
+def test_the_public_key_of_a_request_is_read(openssl: OpenSsl, command: tuple[str, ...]) -> None:
+    key = openssl.makes(*command)
+    public = openssl.makes("pkey", "-pubout", "-outform", "DER", stdin=key)
+    found = read_request(openssl.request("alice", key))
+    assert found.public_key_sha256 == openssl.says("dgst", "-sha256", "-r", stdin=public).split()[0]
+
+
+@pytest.mark.parametrize(("command", "error", "says"), WEAK_KEYS.values(), ids=WEAK_KEYS)
+def test_a_weak_key_is_refused_with_what_to_use(
+    openssl: OpenSsl, command: tuple[str, ...], error: type[PkiError], says: str
+) -> None:
+    request = openssl.request("alice", openssl.makes(*command))
+    with pytest.raises(error, match=says):
+        read_request(request)
+
+
+def test_a_request_whose_signature_does_not_fit_is_refused() -> None:
+    with pytest.raises(BadSignature, match="make it again with the private key at hand"):
+        read_request(pem("CERTIFICATE REQUEST", REQUEST.replace(b"whatever I like", b"whatever I lick")))
+
+
+def test_a_request_under_a_strangers_key_is_refused(openssl: OpenSsl) -> None:
+    mine, theirs = (openssl.makes(*EC_KEY) for _ in range(2))
+    public = [openssl.makes("pkey", "-pubout", "-outform", "DER", stdin=key) for key in (mine, theirs)]
+    request = openssl.makes("req", "-outform", "DER", stdin=openssl.request("alice", mine))
+    with pytest.raises(BadSignature):
+        read_request(pem("CERTIFICATE REQUEST", request.replace(*public)))
+
+
+def test_a_request_for_a_ca_is_refused_with_what_to_leave_out(openssl: OpenSsl) -> None:
+    request = openssl.request("alice", openssl.makes(*EC_KEY), "-addext", "basicConstraints=critical,CA:TRUE")
+    with pytest.raises(AsksForCa, match="make it again without basicConstraints"):
+        read_request(request)
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [
+        "basicConstraints=CA:FALSE",
+        "extendedKeyUsage=serverAuth",
+        "subjectAltName=DNS:other.example",
+        "1.2.3.4=DER:0500",
+    ],
+)
+def test_whatever_else_a_request_asks_for_changes_nothing(openssl: OpenSsl, extension: str) -> None:
+    key = openssl.makes(*EC_KEY)
+    plain, asking = openssl.request("alice", key), openssl.request("system:masters", key, "-addext", extension)
+    assert read_request(asking).public_key_sha256 == read_request(plain).public_key_sha256
+
+
+def test_text_around_the_request_changes_nothing(openssl: OpenSsl) -> None:
+    request = openssl.request("alice", openssl.makes(*EC_KEY))
+    assert read_request(b"Certificate Request:\n" + request + b"\n") == read_request(request)
+
+
+@pytest.mark.parametrize("label", ["CERTIFICATE", "PRIVATE KEY"])
+def test_another_kind_of_block_is_no_request(label: str) -> None:
+    with pytest.raises(Malformed, match="the request cannot be parsed"):
+        read_request(pem(label, REQUEST))
+
+
+@pytest.mark.parametrize("data", JUNK.values(), ids=JUNK)
+def test_junk_is_refused_in_less_than_a_tenth_of_a_second(data: bytes) -> None:
+    begun = time.process_time()
+    with pytest.raises(PemError):
+        read_request(data)
+    assert time.process_time() - begun < 0.1
+
+
+@given(body=changed(REQUEST))
+def test_a_damaged_request_is_refused_by_an_error_of_ours(body: bytes) -> None:
+    try:
+        found = read_request(pem("CERTIFICATE REQUEST", body))
+    except PkiError:
+        return
+    assert found == read_request(pem("CERTIFICATE REQUEST", REQUEST))
