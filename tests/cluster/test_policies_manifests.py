@@ -69,18 +69,14 @@ def test_the_policies_know_the_account_the_label_and_the_finalizer():
     assert f"value: ['{FINALIZER}']" in text["mutating-finalizer"]
 
 
-def test_the_api_server_finds_no_fault_with_the_types(admin: Person):
-    def checked() -> list[Any]:
-        status = [
-            admin.get(VALIDATING, None, name).body.get("status", {}) for name in names("ValidatingAdmissionPolicy")
-        ]
-        return status if all("typeChecking" in one for one in status) else []
+@pytest.mark.parametrize("name", sorted(names("ValidatingAdmissionPolicy")))
+def test_the_api_server_finds_no_fault_with_the_types(admin: Person, name: str):
+    def status() -> Object:
+        return admin.get(VALIDATING, None, name).body.get("status", {})
 
-    try:
-        status = eventually(checked, "the types are checked", seconds=10)
-    except AssertionError:
-        pytest.skip("this cluster does not run the validatingadmissionpolicy-status-controller")
-    assert [one["typeChecking"] for one in status] == [{}] * len(status)
+    # The controller manager checks each against the OpenAPI of all it matches: seconds on a busy machine.
+    eventually(lambda: "typeChecking" in status(), "the types are checked")
+    assert status()["typeChecking"] == {}
 
 
 def test_the_pod_is_admitted_in_a_restricted_namespace(admin: Person):
