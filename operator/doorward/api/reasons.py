@@ -210,14 +210,14 @@ _READY = _table(
         "False",
         Mender.ISSUER,
         "The Secret holds no usable CA certificate and key.",
-        "Secret {secret}: {detail}",
+        "Secret {secret}: {detail}; put a CA certificate and its own key there",
     ),
     (
         "CaExpired",
         "False",
         Mender.ISSUER,
         "The CA certificate has expired, or is not valid yet.",
-        "Secret {secret}: {detail}",
+        "Secret {secret}: {detail}; put a certificate of the same key there that is valid now",
     ),
     (
         "CaKeyShared",
