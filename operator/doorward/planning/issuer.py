@@ -26,6 +26,9 @@ def plan(o: IssuerObserved, now: datetime) -> Plan:
         return Plan(due=now + LOOK_AGAIN)
     if isinstance(o.spec, str):
         return _status(o, said("InvalidSpec", detail=o.spec), now)
+    if timing.skewed(o.skew):
+        skew = int(o.skew.total_seconds())
+        return _status(o, said("ClockSkewed", skew=skew), now, due=now + LOOK_AGAIN)
     problem = _problem(o, o.spec, o.records)
     if isinstance(problem, CreateCa):
         return Plan(actions=(problem,))
@@ -34,9 +37,6 @@ def plan(o: IssuerObserved, now: datetime) -> Plan:
         if gates:
             return Plan(actions=gates)
         return _status(o, problem or said("CaSecretMissing", secret=o.ca_secret), now)
-    if timing.skewed(o.skew):
-        skew = int(o.skew.total_seconds())
-        return _status(o, said("ClockSkewed", skew=skew), now, due=now + LOOK_AGAIN)
     return _running(o, o.spec, o.records, o.authority, now)
 
 

@@ -2,14 +2,15 @@
 
 A key that becomes dirty while it is worked on runs once more afterwards; a key never runs twice at once. A plan gives
 at most one due time, which replaces the last one; an event makes the key ready at once. What falls due comes back with
-the priority that the key was worked on with: the retry of a cut-off goes before a storm, as its first try did.
+the priority that the key was worked on with: the retry of a cut-off goes before a storm, as its first try did. Due
+times are instants of the wall clock: when it is set back, everything that waits is ready at once, and plans anew.
 """
 
 import asyncio
 import heapq
 from collections import deque
 from collections.abc import Hashable
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Generic, TypeVar
 
@@ -17,6 +18,7 @@ from doorward.clock import Clock
 
 K = TypeVar("K", bound=Hashable)
 LONGEST_SLEEP = 10.0  # seconds: due times are wall-clock instants, and wall clocks are set
+SET_BACK = timedelta(minutes=1)  # a smaller step only delays what waits by as much
 SLACK = 1_000  # heap entries that were replaced, before they are cleared out
 
 
@@ -39,6 +41,7 @@ class WorkQueue(Generic[K]):
         self._heap: list[tuple[datetime, int, K]] = []
         self._sequence = 0
         self._wake = asyncio.Event()
+        self._booted = self._boot_time()
 
     def __len__(self) -> int:
         return len(self._dirty)
@@ -99,8 +102,17 @@ class WorkQueue(Generic[K]):
             self._ready[self._dirty[key]].append(key)
             self._wake.set()
 
+    def _boot_time(self) -> datetime:
+        """When the monotonic clock began, as the wall clock has it: it moves back with the wall clock only."""
+        return self._clock.now_precise() - timedelta(seconds=self._clock.monotonic())
+
     def _move_due(self) -> None:
-        now = self._clock.now_precise()
+        now, booted = self._clock.now_precise(), self._boot_time()
+        if booted < self._booted - SET_BACK:
+            for key, (_, priority) in self._due.items():
+                self.add(key, priority)
+            self._due.clear()
+        self._booted = booted
         while self._heap and self._heap[0][0] <= now:
             due, _, key = heapq.heappop(self._heap)
             current, priority = self._due.get(key, (None, Priority.STORM))
