@@ -12,6 +12,7 @@ from doorward.api.fields import (
     Duration,
     EmailAddress,
     Glob,
+    Instant,
     KeyName,
     Label,
     LabelValue,
@@ -454,13 +455,8 @@ class Revocation(Model):
     """Since when, and why, the serial is refused."""
 
     reason: Annotated[RecordReason, Field(description="As in RFC 5280 §5.3.1; only certificateHold can be lifted.")]
-    time: Annotated[
-        str, Field(json_schema_extra={"format": "date-time"}, max_length=32, description="Since when, RFC 3339.")
-    ]
-    final_at: Annotated[
-        str | None,
-        Field(json_schema_extra={"format": "date-time"}, max_length=32, description="When a hold becomes final."),
-    ] = None
+    time: Annotated[Instant, Field(description="Since when, RFC 3339.")]
+    final_at: Annotated[Instant | None, Field(description="When a hold becomes final.")] = None
     lifted: Annotated[bool, Field(description="true: the hold is over; the certificate is good again.")] = False
 
     model_config = Model.model_config | {
@@ -480,14 +476,8 @@ class IssuedCertificateSpec(Model):
     generation: Annotated[int, Field(ge=1, le=1_000_000, description="CA generation that signed it.")]
     serial_number: Annotated[str, Field(pattern="^[0-9a-f]{1,40}$", max_length=40, description="Lower-case hex.")]
     subject: Annotated[str, Field(max_length=4096, description="Subject, RFC 4514.")]
-    not_before: Annotated[
-        str,
-        Field(json_schema_extra={"format": "date-time"}, max_length=32, description="From when it is good, RFC 3339."),
-    ]
-    not_after: Annotated[
-        str,
-        Field(json_schema_extra={"format": "date-time"}, max_length=32, description="Until when it is good, RFC 3339."),
-    ]
+    not_before: Annotated[Instant, Field(description="From when it is good, RFC 3339.")]
+    not_after: Annotated[Instant, Field(description="Until when it is good, RFC 3339.")]
     fingerprints: Annotated[Fingerprints, Field(description="Digests of the certificate.")]
     public_key_sha256: Annotated[
         str, Field(alias="publicKeySHA256", pattern="^[0-9a-f]{64}$", max_length=64, description="Of the DER SPKI.")

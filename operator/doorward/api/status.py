@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from doorward.api.fields import Model
+from doorward.api.fields import Instant, Model
 
-Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"}, max_length=32)]
 SerialNumber = Annotated[str, Field(max_length=40, description="Of the certificate, lower-case hex.")]
 Fingerprint = Annotated[str, Field(max_length=64, description="SHA-256 of the whole certificate, lower-case hex.")]
 NotBefore = Annotated[Instant, Field(description="From when it is good.")]

@@ -4,12 +4,15 @@ A store never goes back: an object with a lower resourceVersion than the one it 
 our own write and the watch may arrive in either order.
 """
 
+import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from doorward.objects.meta import ObjectKey, key_of
 
+logger = logging.getLogger(__name__)
 V = TypeVar("V")
+MOST_ENDS = 10_000  # of objects that went, remembered
 Object = dict[str, Any]
 
 
@@ -24,7 +27,7 @@ def version_of(body: Object) -> int:
 class Store(Generic[V]):
     """Objects of one kind, parsed once as they come in, with any number of indexes.
 
-    `parse` raises on what cannot be read; such an object is kept as None, so that it is known to be there.
+    `parse` raises ValueError, KeyError or TypeError on what cannot be read; `put` passes that on.
     """
 
     def __init__(
@@ -85,30 +88,40 @@ class Store(Generic[V]):
     def remove(self, key: ObjectKey, version: int = 0) -> bool:
         """Take out an object that went at `version`; False where it is not there, or was created again since."""
         before = self._items.get(key)
-        if before is None or (version and version < before[0]):
+        if before is not None and version and version < before[0]:
             return False
-        self._gone[key] = max(version, before[0])
-        if len(self._gone) > 10_000:
-            self._gone.pop(next(iter(self._gone)))
+        self._forget(key, max(version, before[0] if before else 0, self._gone.get(key, 0)))
+        if before is None:
+            return False
         del self._items[key]
         self._unfile(key, before[1])
         return True
 
+    def _forget(self, key: ObjectKey, version: int) -> None:
+        """Remember the end of an object, so that a late answer to an older write does not bring it back."""
+        self._gone[key] = version
+        if len(self._gone) > MOST_ENDS:
+            self._gone.pop(next(iter(self._gone)))
+
     def replace_all(self, bodies: Iterable[Object], version: int, namespace: str | None = None) -> set[ObjectKey]:
         """Take in a full list (of one namespace) made at `version`: the keys that changed, or are gone.
 
-        What was created after the list was made is newer than it, and stays.
+        What was created after the list was made is newer than it, and stays. An object that cannot be read is loud, is
+        known as it was before, and harms no other.
         """
         changed = set()
         listed = set()
         for body in bodies:
             key = key_of(body)
             listed.add(key)
-            if self.put(body):
-                changed.add(key)
+            try:
+                if self.put(body):
+                    changed.add(key)
+            except (ValueError, KeyError, TypeError):
+                logger.exception("cannot read %s %s", body.get("kind", "object"), key, extra={"object": str(key)})
         for key, (known, _) in tuple(self._items.items()):
             if key not in listed and known <= version and (namespace is None or key.namespace == namespace):
-                self.remove(key)
+                self.remove(key, version)
                 changed.add(key)
         return changed
 

@@ -1,10 +1,13 @@
 """What people write, as the models read it: names as in YAML, defaults as in the CRD, no more than the schema allows."""
 
+from datetime import UTC, datetime
+
 import pytest
 from pydantic import ValidationError
 
 from doorward.api.crds import structural_schema
 from doorward.api.kinds import ClientCertificateSpec, IssuedCertificateSpec, MTLSIssuerSpec
+from doorward.objects.meta import parse_instant
 
 CLIENT = {"issuerRef": {"name": "partners"}, "commonName": "alice"}
 ISSUER = {"ca": {"generate": {"commonName": "Partners CA"}}}
@@ -136,6 +139,32 @@ def test_a_record_is_refused_with(changes, at):
     if "revocation" in changes:
         changed["revocation"] = changes["revocation"] | {"time": "2026-09-01T12:00:00Z"}
     assert refused(IssuedCertificateSpec, changed, at)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        pytest.param("2026-09-01T12:00:00z", id="a small z"),
+        pytest.param("2026-09-01t12:00:00Z", id="a small t"),
+        pytest.param("2026-09-01T12:00:00x5Z", id="junk before the zone"),
+        pytest.param("2026-09-01T12:00Z", id="no seconds"),
+        pytest.param("2026-09-01T12:00:00", id="no zone"),
+        pytest.param("2026-09-01", id="no time"),
+        pytest.param("0000-01-01T00:00:00Z", id="a year that is none"),
+        pytest.param("2026-09-01T12:00:00Z\n", id="a line break"),
+    ],
+)
+def test_a_revocation_is_refused_since(time):
+    # The API server's own date-time takes most of these, and then nobody could read since when the serial is refused.
+    changed = RECORD | {"revocation": {"reason": "keyCompromise", "time": time}}
+    assert refused(IssuedCertificateSpec, changed, "revocation.time")
+
+
+@pytest.mark.parametrize("time", ["2026-09-01T12:00:00Z", "2026-09-01T14:00:00.123456789+02:00"])
+def test_a_revocation_is_read_since(time):
+    revocation = {"reason": "keyCompromise", "time": time}
+    spec = IssuedCertificateSpec.model_validate(RECORD | {"revocation": revocation})
+    assert parse_instant(spec.revocation.time) == datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("reason", ["certificateHold", "keyCompromise", "cessationOfOperation"])
