@@ -83,7 +83,8 @@ class OpenSsl:
         )
         if ended.returncode == 0:
             return "OK"
-        return "; ".join(re.findall(r"^error \d+ at \d+ depth lookup: (.+)$", ended.stderr.decode(), re.MULTILINE))
+        said = re.findall(r"^error \d+ at \d+ depth lookup: (.+)$", ended.stderr.decode(), re.MULTILINE)
+        return "; ".join(dict.fromkeys(said))
 
     def ca(self, name: str, *, extensions: str = CA_EXTENSIONS, key: bytes | None = None) -> Issued:
         """A self-signed CA, valid for 30 days from now."""

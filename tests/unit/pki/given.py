@@ -7,7 +7,9 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from doorward.pki.certificates import CertificateAuthority, LeafTemplate, trust_anchor
+from doorward.pki.certificates import CertificateAuthority, LeafTemplate, build_ca, trust_anchor
+from doorward.pki.crls import CrlEntry, build_crl
+from doorward.pki.keys import PrivateKey
 from doorward.pki.subjects import AltNames, Subject, to_name
 from tests.unit.given import CA_BORN, CA_ENDS, DAY, HOUR, NOW, ca, key
 
@@ -47,4 +49,35 @@ def intermediate() -> CertificateAuthority:
         chain=(certificate,),
         anchor=trust_anchor(certificate, private_key),
         private_key=private_key,
+    )
+
+
+@lru_cache
+def ca_with(private_key: PrivateKey) -> CertificateAuthority:
+    """A generated CA with that key."""
+    certificate = build_ca(
+        subject=Subject(common_name="Partners CA"),
+        key=private_key,
+        serial=100,
+        not_before=CA_BORN,
+        not_after=CA_ENDS,
+    )
+    return CertificateAuthority(certificate=certificate, chain=(), anchor=certificate, private_key=private_key)
+
+
+def entry(serial: int, reason: x509.ReasonFlags | None = None) -> CrlEntry:
+    """A serial that is refused since an hour ago."""
+    return CrlEntry(serial=serial, revoked_at=NOW - HOUR, reason=reason)
+
+
+def crl(
+    *entries: CrlEntry,
+    signer: CertificateAuthority | None = None,
+    number: int = 1,
+    this_update: datetime = NOW - HOUR,
+    next_update: datetime = NOW + 7 * DAY,
+) -> bytes:
+    """A CRL of `ca()`, or of another CA, for a week."""
+    return build_crl(
+        ca=signer or ca(), entries=entries, number=number, this_update=this_update, next_update=next_update
     )

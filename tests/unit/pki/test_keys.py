@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +18,7 @@ from doorward.pki.keys import (
     private_key_pem,
     public_key_sha256,
 )
-from doorward.pki.pem import KeyEncrypted, KeyProblem, KeyUnsupported, Malformed, PemError, PkiError
+from doorward.pki.pem import KeyEncrypted, KeyProblem, KeyUnsupported, Malformed, PemError
 from tests.support.openssl import EC_KEY, OpenSsl
 from tests.unit.given import key
 from tests.unit.pki.junk import JUNK, pem
@@ -80,31 +79,37 @@ def test_junk_is_refused_in_less_than_a_tenth_of_a_second(data: bytes) -> None:
     assert time.process_time() - begun < 0.1
 
 
+def der(tag: int, body: bytes) -> bytes:
+    """One value in DER, shorter than 128 bytes or longer than 255."""
+    size = len(body)
+    return bytes([tag]) + (bytes([size]) if size < 128 else b"\x82" + size.to_bytes(2)) + body
+
+
 def planted(p: int, q: int, modulus: int) -> bytes:
-    """An RSA key from those primes that says that `modulus` is its own."""
-    phi = (p - 1) * (q - 1)
-    d = pow(65537, -1, phi)
-    public = rsa.RSAPublicNumbers(65537, modulus)
-    numbers = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public)
-    made = numbers.private_key(unsafe_skip_rsa_key_validation=True)
-    return made.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    """An RSA key in PKCS#1 with those primes and that modulus, whether they fit or not."""
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    numbers = (0, modulus, 65537, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
+    body = b"".join(der(0x02, number.to_bytes(number.bit_length() // 8 + 1)) for number in numbers)
+    return pem("RSA PRIVATE KEY", der(0x30, body))
 
 
 LARGE_PRIMES = (2**21701 - 1, 2**9941 - 1)
 
 
-def test_large_rsa_primes_that_were_planted_are_not_tested_for_minutes() -> None:
-    data = planted(*LARGE_PRIMES, LARGE_PRIMES[0] * LARGE_PRIMES[1])
+@pytest.mark.parametrize(
+    ("modulus", "says"),
+    [
+        (LARGE_PRIMES[0] * LARGE_PRIMES[1], "has 31642 bits: use RSA of 2048, 3072 or 4096"),
+        (2**2048 - 1, "do not make its modulus"),
+    ],
+    ids=["a modulus of 31,642 bits", "a modulus of 2,048 bits that is not theirs"],
+)
+def test_large_rsa_primes_that_were_planted_are_not_tested_for_minutes(modulus: int, says: str) -> None:
+    data = planted(*LARGE_PRIMES, modulus)
     begun = time.process_time()
-    with pytest.raises(KeyUnsupported, match="the private key has 31642 bits: use RSA of 2048, 3072 or 4096"):
+    with pytest.raises((KeyUnsupported, Malformed), match=says):
         load_private_key(data)
     assert time.process_time() - begun < 0.1
-
-
-def test_primes_of_another_modulus_are_refused() -> None:
-    p, q = 2**1279 - 1, 2**2203 - 1
-    with pytest.raises(Malformed, match="primes do not make its modulus"):
-        load_private_key(planted(p, q, p * q + 2))
 
 
 def test_an_rsa_key_of_numbers_that_are_no_primes_is_refused() -> None:
