@@ -174,6 +174,15 @@ class Home:
         encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
         return self.make(SECRETS, {"metadata": {"name": name}, "data": encoded, **body})
 
+    def put_secret(self, name: str, data: Mapping[str, bytes]) -> None:
+        """Make that Secret, or let it hold this and nothing else."""
+        if self.get(SECRETS, name).status == 404:
+            self.secret(name, data)
+            return
+        encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+        answer = self.admin.replace(SECRETS, self.body(SECRETS, name) | {"data": encoded})
+        assert answer.ok, answer.message
+
 
 def dump(body: Object) -> str:
     """The object as text, to look for what must not be in it."""
