@@ -386,7 +386,10 @@ _GATE = _table(
         "False",
         Mender.OWNER,
         "doorward.io/issuer is neither <issuer> nor <namespace>/<issuer>.",
-        "not protected: doorward.io/issuer must be <issuer> or <namespace>/<issuer>",
+        (
+            "doorward.io/issuer must be <issuer> or <namespace>/<issuer>: until then auth-tls-secret stays as it is, and"
+            " without one the host is open"
+        ),
     ),
     (
         "OtherSecret",

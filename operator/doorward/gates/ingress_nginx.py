@@ -57,13 +57,23 @@ def _wanted(namespace: str, protection: Protection) -> dict[str, str]:
     return wanted
 
 
+def _kept(body: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[str, str]:
+    """What we own, as it stands, while the gate is one of ours: a slip in the reference must not open a closed door."""
+    if not _is_gate(annotations.get(SECRET, ""), body["metadata"]["namespace"]):
+        return {}
+    return {name: annotations[name] for name in _owned(body) if name in annotations}
+
+
 def changes(body: Mapping[str, Any], decision: Decision) -> Mapping[str, str] | None:
     """The annotations to apply, all of ours, for a decision on an Ingress that opted in; None: nothing differs."""
     if decision.said is None:
         return None
-    wanted = _wanted(body["metadata"]["namespace"], decision.protection) if decision.protection else {}
-    wanted[GATE] = f"{decision.said.reason.name}: {decision.said.message}"
     annotations = body["metadata"].get("annotations") or {}
+    if decision.protection is not None:
+        wanted = _wanted(body["metadata"]["namespace"], decision.protection)
+    else:
+        wanted = _kept(body, annotations)
+    wanted[GATE] = f"{decision.said.reason.name}: {decision.said.message}"
     return wanted if differences(wanted, annotations, _owned(body)) else None
 
 

@@ -1,0 +1,203 @@
+"""What an Ingress says to Doorward, what ingress-nginx is told on it, and what is taken off again."""
+
+import pytest
+
+from doorward.api.conditions import said
+from doorward.api.kinds import IngressSettings
+from doorward.gates import ingress_nginx
+from doorward.objects.meta import ObjectKey
+from doorward.planning.gate import Decision, Protection
+
+NGINX = "nginx.ingress.kubernetes.io/"
+SECRET = f"{NGINX}auth-tls-secret"
+VERIFY = f"{NGINX}auth-tls-verify-client"
+DEPTH = f"{NGINX}auth-tls-verify-depth"
+ERROR_PAGE = f"{NGINX}auth-tls-error-page"
+PASS = f"{NGINX}auth-tls-pass-certificate-to-upstream"
+ISSUER = "doorward.io/issuer"
+GATE = "doorward.io/gate"
+OPTIONAL = "doorward.io/verify-client"
+
+PARTNERS = ObjectKey("issuers", "partners")
+OURS = "edge/doorward.issuers.partners"
+PROTECTED = "Protected: clients of issuers/partners get in"
+SETTLED = {SECRET: OURS, VERIFY: "on", DEPTH: "1", GATE: PROTECTED}
+
+
+def ingress(annotations=None, *, owned=(), manager="doorward", operation="Apply"):
+    """An Ingress of namespace edge; `owned`: the annotations that `manager` set by that operation."""
+    fields = {"f:metadata": {"f:annotations": {f"f:{name}": {} for name in owned}}}
+    managed = [
+        {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": {}}},
+        {"manager": manager, "operation": operation, "fieldsV1": fields},
+    ]
+    metadata = {"namespace": "edge", "name": "app", "annotations": annotations, "managedFields": managed}
+    return {"metadata": metadata, "spec": {}}
+
+
+def decision(*, optional=False, reason="Protected", **settings):
+    protection = Protection(issuer=PARTNERS, settings=IngressSettings.model_validate(settings), optional=optional)
+    return Decision(protection=protection, said=said(reason, issuer=PARTNERS, namespace="edge"))
+
+
+def settled(*without, **more):
+    annotations = {name: value for name, value in SETTLED.items() if name not in without} | more
+    return ingress({ISSUER: "issuers/partners"} | annotations, owned=SETTLED)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "reference", "other_secret"),
+    [
+        pytest.param(None, None, False, id="no annotations"),
+        pytest.param({"a": "b"}, None, False, id="annotations of others"),
+        pytest.param({ISSUER: "partners"}, "partners", False, id="an issuer of its own namespace"),
+        pytest.param({ISSUER: "issuers/partners"}, "issuers/partners", False, id="an issuer of another"),
+        pytest.param({ISSUER: ""}, "", False, id="an empty reference, which is an opt-in all the same"),
+        pytest.param({ISSUER: "issuers/partners", SECRET: OURS}, "issuers/partners", False, id="the issuer's own gate"),
+        pytest.param(
+            {ISSUER: "issuers/partners", SECRET: "edge/doorward.issuers.staff"},
+            "issuers/partners",
+            False,
+            id="the gate of the issuer that it named before",
+        ),
+        pytest.param({ISSUER: "partners", SECRET: "edge/own-ca"}, "partners", True, id="a Secret that a person made"),
+        pytest.param({ISSUER: "partners", SECRET: ""}, "partners", True, id="an empty Secret"),
+        pytest.param(
+            {ISSUER: "partners", SECRET: "shop/doorward.edge.partners"},
+            "partners",
+            True,
+            id="a gate in a namespace that is not its own",
+        ),
+        pytest.param(
+            {ISSUER: "partners", SECRET: "edge/my-doorward.x"}, "partners", True, id="a name that looks like ours"
+        ),
+        pytest.param({SECRET: "edge/own-ca"}, None, True, id="a Secret that a person made, without an opt-in"),
+    ],
+)
+def test_an_ingress_is_read_with(annotations, reference, other_secret):
+    target = ingress_nginx.read(ingress(annotations))
+    assert (target.key, target.reference, target.other_secret) == (ObjectKey("edge", "app"), reference, other_secret)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        pytest.param("optional", True, id="optional"),
+        pytest.param("on", False, id="on"),
+        pytest.param("off", False, id="off, which nobody can choose"),
+        pytest.param("optional_no_ca", False, id="optional_no_ca, which would let everyone in"),
+        pytest.param("OPTIONAL", False, id="capitals"),
+    ],
+)
+@pytest.mark.promise(3)
+def test_optional_is_wanted_by_one_word_alone(value, wanted):
+    assert ingress_nginx.read(ingress({ISSUER: "partners", OPTIONAL: value})).wants_optional is wanted
+
+
+@pytest.mark.parametrize(
+    ("decided", "annotations"),
+    [
+        pytest.param(decision(), SETTLED, id="on, unless the issuer says otherwise"),
+        pytest.param(decision(optional=True), SETTLED | {VERIFY: "optional"}, id="optional, where it is allowed"),
+        pytest.param(decision(verifyClient="optional"), SETTLED, id="on, where the issuer's optional is not allowed"),
+        pytest.param(decision(verifyDepth=3), SETTLED | {DEPTH: "3"}, id="the depth of the issuer"),
+        pytest.param(
+            decision(errorPage="https://sorry.example/"),
+            SETTLED | {ERROR_PAGE: "https://sorry.example/"},
+            id="the error page of the issuer",
+        ),
+        pytest.param(
+            decision(passCertificateToUpstream=True), SETTLED | {PASS: "true"}, id="to pass the certificate on"
+        ),
+        pytest.param(
+            decision(reason="NoSuchIssuer"),
+            SETTLED | {GATE: "NoSuchIssuer: closed: there is no MTLSIssuer issuers/partners"},
+            id="the gate of an issuer that is not there, which is closed",
+        ),
+        pytest.param(
+            Decision(protection=None, said=said("OtherSecret")),
+            {GATE: "OtherSecret: not protected by Doorward: auth-tls-secret was set to another Secret, remove it"},
+            id="nothing but what is wrong, where a person set another Secret",
+        ),
+    ],
+)
+@pytest.mark.promise(3)
+def test_an_ingress_that_opted_in_is_told(decided, annotations):
+    assert ingress_nginx.changes(ingress({ISSUER: "issuers/partners"}), decided) == annotations
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(settled(VERIFY), id="one of ours was taken off by hand"),
+        pytest.param(settled(**{VERIFY: "off"}), id="one of ours was changed by hand"),
+        pytest.param(settled(**{SECRET: "edge/doorward.issuers.staff"}), id="the gate is that of another issuer"),
+        pytest.param(settled(**{GATE: "Protected: so it was"}), id="what is said is another thing"),
+        pytest.param(ingress(SETTLED, owned=[SECRET]), id="we own but one of them"),
+        pytest.param(ingress(SETTLED, owned=SETTLED, manager="kubectl"), id="somebody else owns them"),
+        pytest.param(ingress(SETTLED, owned=SETTLED, operation="Update"), id="they were not applied"),
+        pytest.param(ingress(SETTLED | {PASS: "true"}, owned=[*SETTLED, PASS]), id="one of ours is left over"),
+    ],
+)
+def test_all_of_ours_are_applied_again_when(body):
+    assert ingress_nginx.changes(body, decision()) == SETTLED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(settled(), id="all is as it should be"),
+        pytest.param(settled(**{PASS: "true"}), id="a person set what the issuer does not name"),
+        pytest.param(settled(**{f"{NGINX}rewrite-target": "/"}), id="there are annotations of others"),
+    ],
+)
+def test_nothing_is_written_when(body):
+    assert ingress_nginx.changes(body, decision()) is None
+
+
+@pytest.mark.promise(3)
+def test_a_slip_in_the_reference_does_not_open_a_door_that_was_closed():
+    body = ingress({ISSUER: "a/b/c"} | SETTLED, owned=SETTLED)
+    wrong = Decision(protection=None, said=said("BadReference"))
+    changed = ingress_nginx.changes(body, wrong)
+    assert {name: changed[name] for name in (SECRET, VERIFY, DEPTH)} == {SECRET: OURS, VERIFY: "on", DEPTH: "1"}
+    assert ingress_nginx.changes(ingress({ISSUER: "a/b/c"} | changed, owned=changed), wrong) is None
+
+
+def test_an_ingress_that_did_not_opt_in_is_told_nothing():
+    assert ingress_nginx.changes(ingress({"a": "b"}), Decision(protection=None, said=None)) is None
+
+
+def test_an_ingress_whose_managed_fields_were_stripped_is_written_again():
+    body = settled()
+    del body["metadata"]["managedFields"]
+    assert ingress_nginx.changes(body, decision()) == SETTLED
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        pytest.param(ingress(None), (), id="no annotations"),
+        pytest.param(ingress({"a": "b", ERROR_PAGE: "https://a/"}), (), id="only those of others"),
+        pytest.param(ingress(SETTLED, owned=SETTLED), tuple(sorted(SETTLED)), id="all that we own"),
+        pytest.param(ingress({"a": "b"}, owned=SETTLED), (), id="what we own and is gone already"),
+        pytest.param(ingress({SECRET: OURS}), (SECRET,), id="the gate that only a policy wrote"),
+        pytest.param(ingress({GATE: PROTECTED}), (GATE,), id="what we said and nobody owns"),
+        pytest.param(ingress({SECRET: "edge/own-ca", VERIFY: "on"}), (), id="a Secret that a person made"),
+        pytest.param(
+            ingress(SETTLED | {ERROR_PAGE: "https://a/"}, owned=SETTLED),
+            tuple(sorted(SETTLED)),
+            id="what we own, and not what a person set beside it",
+        ),
+        pytest.param(ingress({VERIFY: "on"}, owned=[VERIFY], manager="kubectl"), (), id="what somebody else owns"),
+    ],
+)
+def test_taken_off_an_ingress_that_opted_out_are(body, names):
+    assert ingress_nginx.leftovers(body) == names
+
+
+def test_an_ingress_of_which_all_of_ours_was_taken_off_has_no_leftovers():
+    body = ingress({ISSUER: "issuers/partners"} | SETTLED, owned=SETTLED)
+    for name in ingress_nginx.leftovers(body):
+        del body["metadata"]["annotations"][name]
+    assert ingress_nginx.leftovers(body) == ()
