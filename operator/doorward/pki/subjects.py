@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 MAX_COMMON_NAME = 64  # RFC 5280, ub-common-name; cryptography counts UTF-8 bytes (measured)
 _LABEL = re.compile(r"^(?!-)[a-zA-Z0-9_-]{1,63}(?<!-)$")
-_EMAIL = re.compile(r"^[!-?A-~]{1,64}@[!-?A-~]{1,253}$")
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")  # dot-atoms, RFC 5322 §3.2.3
 
 _ATTRIBUTES = (
     ("countries", NameOID.COUNTRY_NAME, 2),
@@ -96,7 +96,7 @@ def _alt_name_problems(alt_names: AltNames) -> Iterator[str]:
         if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in rest) or _is_address(name):
             yield f"dnsNames: {_shown(name)} is no DNS name; write it in ASCII (punycode), such as host.example.com"
     for address in alt_names.email_addresses:
-        if not _EMAIL.fullmatch(address) or address.count("@") != 1:
+        if not _EMAIL.fullmatch(address):
             yield f"emailAddresses: {_shown(address)} is no ASCII email address, such as alice@example.com"
     for uri in alt_names.uris:
         if not uri.isascii() or re.search(r"[\x00-\x20\x7f<>\"{}|\\^`]", uri) or not _is_absolute(uri):
