@@ -71,7 +71,7 @@ GATE_RETRY = timedelta(seconds=15)
 
 
 class Applier:
-    """Carries plans out. `wake` makes another key ready."""
+    """Carries plans out. `wake` makes another key ready; `handle` takes an object in as a watch's event would."""
 
     def __init__(
         self,
@@ -81,6 +81,7 @@ class Applier:
         source: KeySource,
         clock: Clock,
         wake: Callable[[Key], None],
+        handle: Callable[[str, str, Object], None],
     ) -> None:
         self._world = world
         self._gateway = gateway
@@ -88,6 +89,7 @@ class Applier:
         self._source = source
         self._clock = clock
         self._wake = wake
+        self._handle = handle
 
     async def apply(self, key: Key, actions: tuple[Action, ...]) -> None:
         """Carry out the actions of one plan; gates of one issuer are written side by side."""
@@ -161,7 +163,7 @@ class Applier:
             self._world.certificates.remove(key)
             return
         if finalizers:
-            self._world.certificates.put(body)
+            self._keep(CLIENT_CERTIFICATE, self._world.certificates.put, metadata, body)
         else:
             self._world.certificates.remove(key)
         logger.info(
@@ -376,10 +378,7 @@ class Applier:
         logger.info("CA generation %d made", action.generation, extra={"object": f"MTLSIssuer {key}"})
 
     async def _publish(self, key: ObjectKey, action: PublishCrl) -> None:
-        changed = await publish.commit(self._world, self._gateway, self._clock, key, self._signer(key), action)
-        for serial in changed:
-            for record in self._world.records.lookup("serial", (key, serial)):
-                self._wake(Key("certificate", record.holder))
+        await publish.commit(self._world, self._gateway, self._clock, key, self._signer(key), action)
 
     async def _write_gate(self, issuer: ObjectKey, namespace: str) -> None:
         world = self._world
@@ -439,7 +438,7 @@ class Applier:
             content_type=APPLY_PATCH,
             query={"fieldManager": ingress_nginx.FIELD_MANAGER, "force": "true"},
         )
-        self._world.ingresses.put(written)
+        self._handle(INGRESS.plural, "MODIFIED", written)
         logger.info("annotations written", extra={"object": f"Ingress {key}"})
 
     async def _clear(self, key: ObjectKey, action: ClearAnnotations) -> None:
@@ -452,7 +451,7 @@ class Applier:
                 "annotations": dict.fromkeys(action.names),
             }
         }
-        self._world.ingresses.put(await self._gateway.patch(INGRESS, key.namespace, key.name, patch))
+        self._handle(INGRESS.plural, "MODIFIED", await self._gateway.patch(INGRESS, key.namespace, key.name, patch))
         logger.info("opted out: annotations taken off", extra={"object": f"Ingress {key}"})
 
     # Status
@@ -466,9 +465,17 @@ class Applier:
         before = found.body.get("status") or {}
         patch = {"status": dict.fromkeys(before.keys() - action.status.keys()) | action.status}
         body = await self._gateway.patch(kind, key.at.namespace, key.at.name, patch, subresource="status")
-        store.put(body)
+        self._keep(kind, store.put, found.body["metadata"], body)
         if key.kind == "issuer":
             self._world.counts_due[key.at] = self._clock.now() + timing.COUNTS_EVERY
+
+    def _keep(self, kind: Kind, put: Callable[[Object], bool], before: Object, body: Object) -> None:
+        """The answer to a write of ours: what others changed meanwhile is news, which the watch will not bring again."""
+        names = ("generation", "deletionTimestamp")
+        if any(body["metadata"].get(name) != before.get(name) for name in names):
+            self._handle(kind.plural, "MODIFIED", body)
+        else:
+            put(body)
 
 
 def _metadata_only(body: Object) -> Object:

@@ -7,6 +7,7 @@ runs in a thread and event loop of its own, under supervision; handlers are `on.
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from doorward.api.fields import GROUP, VERSION
 logger = logging.getLogger(__name__)
 FIRST_REST = 1.0
 LONGEST_REST = 30.0
+MOST_AT_ONCE = 20
 Handler = Callable[[str, str, dict[str, Any]], None]
 """Plural of the kind, type of the event ("" at the first listing), object; called in the operator's own loop."""
 
@@ -27,7 +29,37 @@ _WATCHED = (
 )
 
 
+class _Mailbox:
+    """Events from Kopf's thread to the operator's loop, which is woken once for any number of them."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, handle: Handler) -> None:
+        self._loop = loop
+        self._handle = handle
+        self._events: deque[tuple[str, str, dict[str, Any]]] = deque()
+
+    def put(self, plural: str, event: str, body: dict[str, Any]) -> None:
+        """From any thread."""
+        first = not self._events
+        self._events.append((plural, event, body))
+        if first:
+            self._loop.call_soon_threadsafe(self._deliver)
+
+    def _deliver(self) -> None:
+        """A few at a time, so that a first listing does not hold up the loop."""
+        for _ in range(MOST_AT_ONCE):
+            if not self._events:
+                return
+            plural, event, body = self._events[0]
+            try:
+                self._handle(plural, event, body)
+            except Exception:
+                logger.exception("an event of %s was not taken in", plural)
+            self._events.popleft()  # only now: while one is left, `put` need not wake anybody
+        self._loop.call_soon(self._deliver)
+
+
 def _registry(loop: asyncio.AbstractEventLoop, handle: Handler) -> kopf.OperatorRegistry:
+    mailbox = _Mailbox(loop, handle)
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -45,7 +77,7 @@ def _registry(loop: asyncio.AbstractEventLoop, handle: Handler) -> kopf.Operator
     def forward(plural: str) -> None:
         @kopf.on.event(*next(w for w in _WATCHED if w[2] == plural), registry=registry)
         async def event(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - Kopf's name for it
-            loop.call_soon_threadsafe(handle, plural, type or "", dict(body))
+            mailbox.put(plural, type or "", dict(body))
 
     for _, _, plural in _WATCHED:
         forward(plural)

@@ -11,6 +11,7 @@ from doorward.cluster.cache import version_of
 from doorward.cluster.errors import Forbidden, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, SECRET, Gateway
 from doorward.controllers.world import (
+    GENERATION,
     CertificateObject,
     Committed,
     IssuerObject,
@@ -26,7 +27,6 @@ from doorward.objects.ledger_record import Record, record_name
 from doorward.objects.meta import (
     FINALIZER,
     ObjectKey,
-    ca_secret_name,
     crl_configmap_name,
     gate_secret_name,
     is_ours,
@@ -58,8 +58,6 @@ from doorward.planning.observed import (
 from doorward.planning.permission import namespace_allowed
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-GENERATION = 1
-"""One CA generation for each issuer; rotation will count on."""
 
 
 class Observer:
@@ -245,7 +243,13 @@ class Observer:
             return False
         if not isinstance(loaded, LoadedCa):
             return None
-        return signed_by(secret.leaf.certificate, loaded.signer.certificate)
+        pair = (secret.leaf.sha256, loaded.authority.sha256)
+        known = self._world.signatures.get(found.secret)
+        if known is None or known[0] != pair:
+            # A check costs as much as all other rules together; of each Secret, the last answer is kept.
+            known = (pair, signed_by(secret.leaf.certificate, loaded.signer.certificate))
+            self._world.signatures[found.secret] = known
+        return known[1]
 
     # Issuers
 
@@ -255,8 +259,8 @@ class Observer:
         found = world.issuers.get(key)
         if found is None:
             return None
-        name = _ca_secret_of(found, key)
-        authority = await self._authority(found, ObjectKey(key.namespace, name), key)
+        name = found.ca_secret.name
+        authority = await self._authority(found, found.ca_secret, key)
         committed = await self._committed(key)
         newest = world.newest_crl.get(key)
         sha256 = authority.sha256 if isinstance(authority, Authority) else ""
@@ -440,12 +444,6 @@ def remember(world: World, key: ObjectKey, ca_sha256: str, crl: PublishedCrl) ->
     before = world.newest_crl.get(key)
     if before is None or before[0] != ca_sha256 or before[1].number < crl.number:
         world.newest_crl[key] = (ca_sha256, crl)
-
-
-def _ca_secret_of(found: IssuerObject, key: ObjectKey) -> str:
-    if not isinstance(found.spec, str) and found.spec.ca.secret_ref is not None:
-        return found.spec.ca.secret_ref.name
-    return ca_secret_name(key.name, GENERATION)
 
 
 def _load(body: Object, *, generated: bool, name: str, now: datetime) -> LoadedCa | Condition:

@@ -33,15 +33,15 @@ TRIES = 5
 
 async def commit(
     world: World, gateway: Gateway, clock: Clock, issuer: ObjectKey, loaded: LoadedCa, action: PublishCrl
-) -> frozenset[int]:
-    """Publish; the serials that this CRL newly names, or no longer names. Raises Conflict after five lost races."""
+) -> None:
+    """Publish. Raises Conflict after five lost races."""
     at = ObjectKey(issuer.namespace, crl_configmap_name(issuer.name))
     body = world.configmaps.get(at)
     for _ in range(TRIES):
         before = await _bases(world, gateway, issuer, loaded, body)
         if body is not None and not is_ours(body, CRL_ROLE):
             world.foreign_configmaps.add(at)
-            return frozenset()
+            return
         signed = await asyncio.to_thread(_sign, world, clock, issuer, loaded, action, before)
         bundle = TrustBundle(anchors=loaded.authority.anchor_pem, crl=signed.pem)
         if len(bundle.anchors) + len(bundle.crl) > MAX_BYTES:
@@ -62,7 +62,7 @@ async def commit(
             len(signed.entries),
             extra={"object": f"MTLSIssuer {issuer}"},
         )
-        return frozenset(signed.entries.keys() ^ (before[0].entries.keys() if before else set()))
+        return
     raise Conflict(f"ConfigMap {at} changed {TRIES} times while a CRL was signed")
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from doorward.clock import Clock
@@ -87,6 +88,9 @@ class Reconciler:
         elif before.published is not state.published or before.gates_behind != state.gates_behind:
             for found in self._world.certificates.lookup("deleting", key):
                 self._wake(Key("certificate", ObjectKey(found.secret.namespace, found.body["metadata"]["name"])))
+            for serial in _entries(before) ^ _entries(state):
+                for record in self._world.records.lookup("serial", (key, serial)):
+                    self._wake(Key("certificate", record.holder))
 
     def _plan_ingress(self, key: ObjectKey) -> Plan:
         seen = self._observer.ingress(key)
@@ -103,3 +107,8 @@ class Reconciler:
         elif (changes := ingress_nginx.changes(body, decision)) is not None:
             actions = (Annotate(annotations=tuple(sorted(changes.items()))),)
         return Plan(actions=actions)
+
+
+def _entries(state: IssuerState) -> AbstractSet[int]:
+    """The serials that the published CRL names."""
+    return state.published.entries.keys() if state.published is not None else frozenset()

@@ -47,7 +47,7 @@ class Operator:
         self._settings = settings
         self.queue: WorkQueue[Key] = WorkQueue(clock)
         observer = Observer(self.world, gateway, clock)
-        applier = Applier(self.world, gateway, observer, source, clock, self.wake)
+        applier = Applier(self.world, gateway, observer, source, clock, self.wake, self.handle)
         self._reconciler = Reconciler(self.world, observer, applier, clock, self.wake)
         self._watches: Watches | None = None
         self._kopf_runs = False

@@ -239,11 +239,11 @@ class Watches:
     def _secret_changed(self, key: ObjectKey, before: Object | None, now: Object | None) -> None:
         world = self._world
         if now is None:
-            world.secret_views.pop(key, None)
-            world.gate_views.pop(key, None)
+            for known in (world.secret_views, world.signatures, world.gate_views):
+                known.pop(key, None)
         for certificate in (*world.certificates.lookup("secret", key), *world.certificates.lookup("password", key)):
             self._wake(Key("certificate", key_of(certificate.body)))
-        for issuer in world.issuers.lookup("namespace", key.namespace):
+        for issuer in world.issuers.lookup("ca", key):
             self._wake(Key("issuer", key_of(issuer.body)))
         for name in {gate for body in (before, now) if body for gate in gate_of(body)}:
             self._wake(Key("issuer", ObjectKey(*name.split("/", 1))))

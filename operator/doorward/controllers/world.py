@@ -21,7 +21,7 @@ from doorward.objects import ledger_record
 from doorward.objects.client_secret import Broken, ClientSecret, Contents, Foreign
 from doorward.objects.crl_configmap import GATE_ROLE, TrustBundle
 from doorward.objects.ledger_record import Record
-from doorward.objects.meta import ISSUER_ANNOTATION, ObjectKey, client_secret_name, is_ours, key_of
+from doorward.objects.meta import ISSUER_ANNOTATION, ObjectKey, ca_secret_name, client_secret_name, is_ours, key_of
 from doorward.pki.certificates import CertificateAuthority, Leaf
 from doorward.pki.crls import PublishedCrl
 from doorward.pki.pem import PkiError
@@ -30,6 +30,8 @@ from doorward.planning.gate import parse_reference
 from doorward.planning.observed import Authority, Pending
 
 Object = dict[str, Any]
+GENERATION = 1
+"""One CA generation for each issuer; rotation will count on."""
 
 
 class Key(NamedTuple):
@@ -94,13 +96,20 @@ class IssuerObject:
 
     body: Object
     spec: MTLSIssuerSpec | str
+    ca_secret: ObjectKey
 
     @classmethod
     def parse(cls, body: Object) -> "IssuerObject":
+        key = key_of(body)
+        name = ca_secret_name(key.name, GENERATION)
+        spec: MTLSIssuerSpec | str
         try:
-            return cls(body=body, spec=MTLSIssuerSpec.model_validate(body.get("spec") or {}))
+            spec = MTLSIssuerSpec.model_validate(body.get("spec") or {})
         except ValidationError as error:
-            return cls(body=body, spec=_mistakes(error))
+            spec = _mistakes(error)
+        else:
+            name = spec.ca.secret_ref.name if spec.ca.secret_ref is not None else name
+        return cls(body=body, spec=spec, ca_secret=ObjectKey(key.namespace, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +208,9 @@ class World:
         )
     )
     issuers: Store[IssuerObject] = field(
-        default_factory=lambda: Store(IssuerObject.parse, {"namespace": lambda i: (i.body["metadata"]["namespace"],)})
+        default_factory=lambda: Store(
+            IssuerObject.parse, {"namespace": lambda i: (i.ca_secret.namespace,), "ca": lambda i: (i.ca_secret,)}
+        )
     )
     ingresses: Store[Object] = field(
         default_factory=lambda: Store(
@@ -233,6 +244,8 @@ class World:
     foreign_configmaps: set[ObjectKey] = field(default_factory=set)
     signed: dict[ObjectKey, Signed] = field(default_factory=dict)
     secret_views: dict[ObjectKey, tuple[tuple[int, int], ClientSecret | Broken | Foreign]] = field(default_factory=dict)
+    signatures: dict[ObjectKey, tuple[tuple[str, str], bool]] = field(default_factory=dict)
+    """By client Secret: fingerprints of leaf and CA, and whether the one signed the other."""
     gate_views: dict[ObjectKey, tuple[int, str]] = field(default_factory=dict)
     gate_refusals: dict[ObjectKey, Refusal] = field(default_factory=dict)
     counts_due: dict[ObjectKey, datetime] = field(default_factory=dict)
