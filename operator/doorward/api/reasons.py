@@ -59,13 +59,6 @@ _READY = _table(
         "revoked since {time}, as spec.revoked asks; to let the client in again, make a new ClientCertificate",
     ),
     (
-        "Issuing",
-        "False",
-        Mender.ITSELF,
-        "The certificate is on its way.",
-        "{detail}",
-    ),
-    (
         "Deleting",
         "False",
         Mender.ITSELF,

@@ -64,7 +64,7 @@ def test_merging_again_changes_nothing():
 
 
 def test_a_message_is_cut_at_its_bound():
-    assert said("Issuing", detail="x" * 5000).message == "x" * MAX_MESSAGE
+    assert said("InvalidSpec", detail="x" * 5000).message == "x" * MAX_MESSAGE
 
 
 def test_a_value_with_braces_is_said_as_it_is():
