@@ -39,5 +39,17 @@ lock:           ## requirements/*.txt from requirements/*.in
 	  --no-header --no-emit-index-url --no-annotate requirements/$$f.in -o requirements/$$f.txt; done
 	rm -rf $(VENV)-lock
 
+demo: $(STAMP)  ## the main job, told on screen
+	$(BIN)/python -m tests.demo
+
+up: $(STAMP)    ## the same cluster with the operator, left running
+	$(BIN)/python -m tests.up
+
+down: $(STAMP)  ## end it
+	$(BIN)/python -m tests.testbed down
+
 test: $(STAMP) check ## every test
 	$(BIN)/pytest tests
+
+bench: $(STAMP) ## what it costs and how fast it cuts off
+	$(BIN)/python -m tests.bench

@@ -12,17 +12,13 @@ from pathlib import Path
 from types import FrameType
 
 from tests.support import installation
-from tests.testbed import background, binaries, manifests
+from tests.testbed import background, binaries
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
 
 HOST = "app.example.com"
 EXAMPLES = installation.ROOT / "examples"
 PATIENCE = 30.0
-CONSENT = (
-    "kubectl -n edge create rolebinding doorward-secrets --clusterrole=doorward-secrets"
-    f" --serviceaccount={installation.NAMESPACE}:{installation.ACCOUNT}"
-)
 BOB = """\
 apiVersion: doorward.io/v1alpha1
 kind: ClientCertificate
@@ -50,7 +46,7 @@ class Story:
     def run(self, command: str, *, show: Callable[[str], str] = str.rstrip, stdin: str | None = None) -> str:
         """Run a shell command, with `kubectl` and `curl` as the reader would type them. Raises SystemExit if it fails."""
         begun = time.monotonic()
-        print(f"$ {command}", flush=True)
+        print(f"$ {command}" + (f" <<END\n{stdin}END" if stdin else ""), flush=True)
         done = self._shell(command, stdin)
         output = show(done.stdout + done.stderr)
         if output:
@@ -91,8 +87,9 @@ class Story:
 
 def tell(story: Story) -> None:
     """The whole of it."""
+    print("\ncurl is given -k and the testbed's port too: the server's certificate is none of Doorward's business.")
     story.tell("A namespace takes part by consent; a Service `app` is there")
-    story.run(CONSENT)
+    story.run(installation.CONSENT.format(namespace="edge"))
     story.tell("An Ingress that opts in is closed before anything else exists")
     story.run(f"kubectl apply -f {EXAMPLES / 'ingress.yaml'}")
     story.curl(status=403)
@@ -176,13 +173,14 @@ def main() -> int:
             flush=True,
         )
         run_dir = Path(folder)
-        with Cluster.start(run_dir / "cluster") as cluster, IngressNginx.start(cluster) as ingress:
-            edge = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "edge"}}
-            cluster.apply(edge, *manifests.service("edge", "app"))
-            with installation.running(cluster):
-                print(f"up in {time.monotonic() - begun:.1f} s", flush=True)
-                (run_dir / "client").mkdir(mode=0o700)
-                tell(Story(cluster, ingress, run_dir / "client"))
+        with (
+            Cluster.start(run_dir / "cluster") as cluster,
+            IngressNginx.start(cluster) as ingress,
+            installation.with_application(cluster, ingress),
+        ):
+            print(f"up in {time.monotonic() - begun:.1f} s", flush=True)
+            (run_dir / "client").mkdir(mode=0o700)
+            tell(Story(cluster, ingress, run_dir / "client"))
     print(f"Everything, with start and stop: {time.monotonic() - begun:.1f} s.")
     return 0
 

@@ -123,12 +123,14 @@ async def _certificates(cluster: Cluster, namespace: str, count: int) -> float:
 
 async def _until_ready(gateway: Gateway, namespace: str, version: str, count: int) -> None:
     ready: set[str] = set()
-    async for event in gateway.watch(CLIENT_CERTIFICATE, namespace, version):
-        conditions = event.object.get("status", {}).get("conditions", ())
-        if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
-            ready.add(event.object["metadata"]["name"])
-            if len(ready) == count:
-                return
+    while len(ready) < count:  # the API server ends the watch of a client that is slow to read
+        async for event in gateway.watch(CLIENT_CERTIFICATE, namespace, version):
+            version = event.object["metadata"]["resourceVersion"]
+            conditions = event.object.get("status", {}).get("conditions", ())
+            if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
+                ready.add(event.object["metadata"]["name"])
+                if len(ready) == count:
+                    return
 
 
 def _writes(events: list[dict[str, object]]) -> Counter[str]:

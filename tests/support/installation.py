@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.testbed import ports
+from tests.testbed import manifests, ports
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
 from tests.testbed.process import Process
@@ -16,6 +16,11 @@ from tests.testbed.process import Process
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "doorward-system"
 ACCOUNT = "doorward"
+CONSENT = (
+    "kubectl -n {namespace} create rolebinding doorward-secrets --clusterrole=doorward-secrets"
+    f" --serviceaccount={NAMESPACE}:{ACCOUNT}"
+)
+"""What the README says to run once in each namespace that takes part."""
 DOORWARD = Path(sys.executable).parent / "doorward"
 
 
@@ -82,8 +87,8 @@ class OperatorProcess:
 
 
 @contextlib.contextmanager
-def running(cluster: Cluster, _ingress: IngressNginx | None = None) -> Iterator[OperatorProcess]:
-    """Installed, and the operator at work, for the length of a block; also a companion of `make up`."""
+def running(cluster: Cluster) -> Iterator[OperatorProcess]:
+    """Installed, and the operator at work, for the length of a block."""
     install(cluster)
     operator = OperatorProcess(cluster)
     try:
@@ -91,3 +96,12 @@ def running(cluster: Cluster, _ingress: IngressNginx | None = None) -> Iterator[
         yield operator
     finally:
         operator.close()
+
+
+@contextlib.contextmanager
+def with_application(cluster: Cluster, _ingress: IngressNginx) -> Iterator[OperatorProcess]:
+    """The same, with a namespace `edge` and a Service `app` in it: what the examples take for granted."""
+    edge = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "edge"}}
+    cluster.apply(edge, *manifests.service("edge", "app"))
+    with running(cluster) as operator:
+        yield operator
