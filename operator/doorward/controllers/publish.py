@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from doorward.clock import Clock
 from doorward.cluster.cache import version_of
-from doorward.cluster.errors import AlreadyExists, Conflict, Invalid, NotFound
+from doorward.cluster.errors import AlreadyExists, Conflict, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, SECRET, Gateway
 from doorward.controllers.observe import remember
 from doorward.controllers.world import Committed, LoadedCa, Object, World
@@ -34,7 +34,7 @@ TRIES = 5
 async def commit(
     world: World, gateway: Gateway, clock: Clock, issuer: ObjectKey, loaded: LoadedCa, action: PublishCrl
 ) -> None:
-    """Publish. Raises Conflict after five lost races."""
+    """Publish, or remember that it does not fit. Raises Conflict after five lost races."""
     at = ObjectKey(issuer.namespace, crl_configmap_name(issuer.name))
     body = world.configmaps.get(at)
     for _ in range(TRIES):
@@ -44,13 +44,15 @@ async def commit(
             return
         signed = await asyncio.to_thread(_sign, world, clock, issuer, loaded, action, before)
         bundle = TrustBundle(anchors=loaded.authority.anchor_pem, crl=signed.pem)
-        if len(bundle.anchors) + len(bundle.crl) > MAX_BYTES:
-            raise Invalid(f"the CRL has {len(bundle.crl)} bytes, more than a ConfigMap takes; nothing was published")
+        if bundle.size > MAX_BYTES:
+            world.overflows[issuer] = len(action.entries)
+            return
         try:
             written = await _write(gateway, issuer, at, bundle, body)
         except (AlreadyExists, Conflict, NotFound):
             body = await _read(gateway, at)
             continue
+        world.overflows.pop(issuer, None)
         world.configmaps.put(written)
         world.committed[issuer] = Committed(
             version=version_of(written), ca=loaded.authority.sha256, bundle=bundle, published=signed

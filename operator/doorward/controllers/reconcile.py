@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from doorward.clock import Clock
+from doorward.controllers import rivals
 from doorward.controllers.apply import Applier
 from doorward.controllers.observe import Observer
 from doorward.controllers.world import IssuerState, Key, World
@@ -60,10 +61,16 @@ class Reconciler:
                 return self._plan_ingress(key.at)
 
     async def _plan_issuer(self, key: ObjectKey, now: datetime) -> Plan:
+        world = self._world
+        before, first_look = rivals.ca_key(world, key), key not in world.looked_at
         seen = await self._observer.issuer(key)
         if seen is None:
-            self._world.issuer_states.pop(key, None)
-            self._world.authorities.pop(key, None)
+            for known in (world.issuer_states, world.authorities):
+                known.pop(key, None)
+            world.looked_at.discard(key)
+        for other in rivals.concerned(world, key, before=before, first_look=first_look):
+            self._wake(Key("issuer", other))
+        if seen is None:
             return Plan()
         plan = issuer.plan(seen, now)
         self._tell_certificates(key, seen, now)
