@@ -1,0 +1,180 @@
+"""Whatever happens, in whatever order: the promises hold, and in the end exactly the entitled get in."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from doorward.cluster.errors import Conflict, Forbidden, Transient
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, SECRET
+from tests.support import promises
+from tests.support.memory_gateway import Fault, killed
+from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed
+from tests.support.operator_bed import ObjectKey as At
+from tests.unit.given import NOW
+
+NAMES = st.sampled_from(["alice", "bob", "carol"])
+KNOWN = st.runner().flatmap(lambda history: st.sampled_from(sorted(history.entitled)))
+SERVED = st.runner().flatmap(lambda history: st.sampled_from(history.secrets()))
+SOON = st.integers(1, 6)
+ERRORS = st.sampled_from([Transient("timeout"), Conflict("changed meanwhile"), Forbidden("no leave today")])
+WRONG = [timedelta(minutes=4), timedelta(minutes=-4), timedelta(hours=1), timedelta(hours=-1), timedelta(days=100)]
+GATE = f"doorward.{ISSUER_AT.namespace}.{ISSUER_AT.name}"
+CRL = f"{ISSUER_AT.name}-crl"
+
+
+class Histories(RuleBasedStateMachine):
+    """People, accidents and time; `entitled` is what people asked for, and nothing else is looked at in the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entitled: dict[str, bool] = {}
+        self.bed: OperatorBed | None = None
+
+    @initialize(fence=st.booleans(), latency=st.sampled_from([0.0, 0.01]), lag=st.sampled_from([0.0, 0.5]))
+    def begin(self, fence: bool, latency: float, lag: float) -> None:
+        self.bed = OperatorBed(NOW, finalizer_at_creation=fence)
+        self.bed.latency, self.bed.lag = latency, lag
+        self.bed.start()
+        ca = {"generate": {"commonName": "Partners CA", "duration": "87600h"}}
+        self.bed.issuer(ca=ca, certificates={"supersededGracePeriod": "1h"})
+        self.bed.ingress()
+        self.apply("alice")
+        self.bed.settle()
+
+    def secrets(self) -> list[str]:
+        """Of the clients that are there."""
+        names = [f"{name}-mtls" for name in sorted(self.entitled)]
+        return [name for name in names if self.bed.find(SECRET, name)]
+
+    # People
+
+    @rule(name=NAMES)
+    def apply(self, name: str) -> None:
+        if self.bed.find(CLIENT_CERTIFICATE, name) is None:
+            self.bed.apply(name)
+            self.entitled[name] = True
+
+    @precondition(lambda self: self.entitled)
+    @rule(name=KNOWN, unit=st.sampled_from(["ops", "dev"]))
+    def edit(self, name: str, unit: str) -> None:
+        self.bed.apply(name, subject={"organizationalUnits": [unit]})
+
+    @precondition(lambda self: self.entitled)
+    @rule(name=KNOWN, revoked=st.booleans())
+    def revoke(self, name: str, revoked: bool) -> None:
+        self.bed.apply(name, revoked=revoked)
+        self.entitled[name] = not revoked
+
+    @precondition(lambda self: self.entitled)
+    @rule(name=KNOWN)
+    def delete(self, name: str) -> None:
+        del self.entitled[name]
+        self.bed.delete(CLIENT_CERTIFICATE, name)
+
+    # Accidents
+
+    @precondition(lambda self: self.secrets())
+    @rule(name=SERVED)
+    def lose_secret(self, name: str) -> None:
+        self.bed.delete(SECRET, name)
+
+    @precondition(lambda self: self.secrets())
+    @rule(name=SERVED)
+    def spoil_secret(self, name: str) -> None:
+        self.bed.cluster.merge_patch(SECRET, At(NAMESPACE_NAME, name), {"data": {"tls.crt": "anVuaw=="}}, PEOPLE, "")
+
+    @precondition(lambda self: self.bed.find(CONFIG_MAP, CRL))
+    @rule()
+    def lose_crl(self) -> None:
+        self.bed.delete(CONFIG_MAP, CRL)
+
+    @precondition(lambda self: self.bed.find(CONFIG_MAP, CRL))
+    @rule()
+    def spoil_crl(self) -> None:
+        self.bed.cluster.merge_patch(CONFIG_MAP, At(NAMESPACE_NAME, CRL), {"data": {"ca.crl": "junk"}}, PEOPLE, "")
+
+    @precondition(lambda self: self.bed.find(SECRET, GATE))
+    @rule()
+    def lose_gate(self) -> None:
+        self.bed.delete(SECRET, GATE)
+
+    @rule(number=SOON, done=st.booleans())
+    def kill_at_a_write(self, number: int, done: bool) -> None:
+        self.bed.gateway.faults[len(self.bed.gateway.writes) + number] = killed(done=done)
+
+    @rule(number=SOON, error=ERRORS, done=st.booleans())
+    def fail_a_write(self, number: int, error: Exception, done: bool) -> None:
+        self.bed.gateway.faults[len(self.bed.gateway.writes) + number] = Fault(error, done=done)
+
+    @rule()
+    def restart(self) -> None:
+        self.bed.restart()
+
+    @rule(compact=st.booleans())
+    def end_watches(self, compact: bool) -> None:
+        self.bed.gateway.end_watches()
+        if compact:
+            self.bed.cluster.compact()
+
+    # Time
+
+    @rule(seconds=st.sampled_from([0.02, 1.0, 60.0]))
+    def go_on(self, seconds: float) -> None:
+        self.bed.advance(seconds)
+
+    @rule()
+    def settle(self) -> None:
+        self.bed.settle()
+
+    @rule(by=st.sampled_from([timedelta(hours=2), timedelta(hours=30), timedelta(days=25)]))
+    def sleep(self, by: timedelta) -> None:
+        self.bed.advance(1.0)
+        self.bed.jump(seconds=by.total_seconds())
+
+    @rule(by=st.sampled_from(WRONG))
+    def set_the_clock_wrong(self, by: timedelta) -> None:
+        self.bed.set_wrong(by)
+
+    @rule()
+    def set_the_clock_right(self) -> None:
+        self.bed.set_wrong(timedelta(0))
+
+    def teardown(self) -> None:
+        if self.bed is not None:
+            try:
+                self._come_to_rest()
+                self._check()
+            finally:
+                self.bed.__exit__()
+
+    def _come_to_rest(self) -> None:
+        """Nothing more happens; long enough for every wait, retry and grace period to end."""
+        self.bed.set_wrong(timedelta(0))
+        self.bed.gateway.faults.clear()
+        for hours in (7, 7, 2):
+            self.bed.settle()
+            self.bed.jump(hours=hours)
+        self.bed.settle()
+
+    def _check(self) -> None:
+        bed = self.bed
+        assert promises.broken(bed.cluster) == []
+        entitled = {name for name, is_live in self.entitled.items() if is_live}
+        held = {name: promises.held_serial(bed.find(SECRET, f"{name}-mtls")) for name in sorted(entitled)}
+        assert promises.live_serials(bed.cluster, bed.cluster.now()) == set(held.values())
+        assert promises.gate_crls(bed.cluster) == {NAMESPACE_NAME: promises.newest_crl(bed.cluster)}
+        left = {body["metadata"]["name"] for body in bed.cluster.all(CLIENT_CERTIFICATE)}
+        assert left == self.entitled.keys()
+        bed.restart()
+        bed.settle()
+        assert bed.gateway.writes == []
+
+
+@pytest.mark.promise(1)
+@pytest.mark.promise(2)
+@pytest.mark.promise(6)
+def test_whatever_happens_the_promises_hold_and_exactly_the_entitled_get_in():
+    run_state_machine_as_test(Histories, settings=settings(max_examples=40, stateful_step_count=20))
