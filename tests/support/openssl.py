@@ -5,6 +5,7 @@ Nothing of the code under test is used here. Files lie in the folder that is giv
 
 import itertools
 import re
+import subprocess
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,21 +42,19 @@ class OpenSsl:
         path.write_bytes(content)
         return path
 
+    def run(self, *arguments: str | Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+        """The command as it ended."""
+        return self._tool.run(*arguments, stdin=stdin, env=self._env)
+
     def says(self, *arguments: str | Path, stdin: bytes | None = None) -> str:
         """Standard output, as text; AssertionError with what went wrong if it fails."""
         return self.makes(*arguments, stdin=stdin).decode()
 
     def makes(self, *arguments: str | Path, stdin: bytes | None = None) -> bytes:
         """Standard output, as bytes; AssertionError with what went wrong if it fails."""
-        ended = self._tool.run(*arguments, stdin=stdin, env=self._env)
+        ended = self.run(*arguments, stdin=stdin)
         assert ended.returncode == 0, ended.stderr.decode(errors="replace")
         return ended.stdout
-
-    def refuses(self, *arguments: str | Path, stdin: bytes | None = None) -> str:
-        """Standard error of a command that must fail."""
-        ended = self._tool.run(*arguments, stdin=stdin, env=self._env)
-        assert ended.returncode != 0, f"openssl {arguments[0]} took it"
-        return ended.stderr.decode(errors="replace")
 
     def text(self, certificate: bytes) -> str:
         """`x509 -text`."""
@@ -76,10 +75,9 @@ class OpenSsl:
     ) -> str:
         """`verify` of a TLS client at that instant, every CRL demanded if one is given: "OK", or openssl's reasons."""
         crls = () if crl is None else ("-crl_check_all", "-CRLfile", self.file(crl))
-        ended = self._tool.run(
+        ended = self.run(
             *("verify", "-x509_strict", "-purpose", purpose, "-attime", str(int(at.timestamp()))),
             *("-no-CApath", "-no-CAstore", "-CAfile", self.file(anchor), *crls, self.file(leaf)),
-            env=self._env,
         )
         if ended.returncode == 0:
             return "OK"

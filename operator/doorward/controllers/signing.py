@@ -24,10 +24,6 @@ from doorward.pki.pem import certificate_pem
 from doorward.pki.requests import ClientRequest
 from doorward.planning.plan import CreateCa, Issue
 
-OWN_PASSWORD_ROUNDS = 2048
-"""Our own passwords have 192 bits: rounds add nothing but time (1.2 ms at this number, measured)."""
-USER_PASSWORD_ROUNDS = 20_000
-
 
 class KeySource(Protocol):
     """Everything random, so that tests can say what it is."""
@@ -84,17 +80,21 @@ def _contents(
     """The Secret around a leaf; `password` is the referenced one, None: make one. No key: no keystore."""
     chain = certificate_pem(leaf.certificate) + chain_pem(_intermediates(signer))
     if key is None:
-        return Contents(certificate=chain, ca=ca_pem, key=None, keystore=None, own_password=None, profile=None)
+        return Contents(
+            certificate=chain, ca=ca_pem, key=None, keystore=None, own_password=None, profile=None, seal=None
+        )
     profile = keystores.Profile(spec.keystores.pkcs12.profile)
     own = source.password() if password is None else None
+    opens_with = (own or password or SecretBytes(b"")).reveal()
+    rounds = keystores.OWN_PASSWORD_ROUNDS if own else keystores.USER_PASSWORD_ROUNDS
     keystore = keystores.build_pkcs12(
         profile=profile,
         key=key,
         leaf=leaf.certificate,
         chain=_intermediates(signer),
         friendly_name=spec.common_name,
-        password=(own or password or SecretBytes(b"")).reveal(),
-        kdf_rounds=OWN_PASSWORD_ROUNDS if own else USER_PASSWORD_ROUNDS,
+        password=opens_with,
+        kdf_rounds=rounds,
     )
     return Contents(
         certificate=chain,
@@ -103,6 +103,9 @@ def _contents(
         keystore=keystore,
         own_password=own,
         profile=profile.value,
+        seal=keystores.seal(
+            keystore.reveal(), profile=profile.value, leaf_sha256=leaf.sha256, password=opens_with, rounds=rounds
+        ),
     )
 
 

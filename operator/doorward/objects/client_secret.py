@@ -48,8 +48,8 @@ class Foreign:
 def parse(body: Object, *, certificate: str, password: bytes | None) -> ClientSecret | Broken | Foreign:
     """What the Secret holds for the ClientCertificate of that name.
 
-    `password` opens the keystore; None: the one in the Secret itself. `keystore_profile` is None where there is no
-    keystore, or one that does not open or holds another certificate.
+    `password` is the keystore's; None: the one in the Secret itself. `keystore_profile` is None where there is no
+    keystore, or one that is not what was written for this leaf and password.
     """
     annotations = body["metadata"].get("annotations") or {}
     if not is_ours(body, ROLE) or annotations.get(CLIENT_ANNOTATION) != certificate:
@@ -84,15 +84,18 @@ def _fits(pem: bytes, leaf: Leaf) -> bool:
 def _profile(
     values: Mapping[str, bytes], annotations: Mapping[str, str], password: bytes | None, leaf: Leaf
 ) -> str | None:
+    profile, _, sealed = annotations.get(KEYSTORE_ANNOTATION, "").partition(":")
     secret = password if password is not None else values[PASSWORD]
-    if not values[KEYSTORE] or not secret:
+    if not (values[KEYSTORE] and secret and sealed):
         return None
-    return annotations.get(KEYSTORE_ANNOTATION) if keystores.opens(values[KEYSTORE], secret) == leaf.sha256 else None
+    rounds = keystores.USER_PASSWORD_ROUNDS if password is not None else keystores.OWN_PASSWORD_ROUNDS
+    seal = keystores.seal(values[KEYSTORE], profile=profile, leaf_sha256=leaf.sha256, password=secret, rounds=rounds)
+    return profile if seal == sealed else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What is to be written; the key and what derives from it only as SecretBytes."""
+    """What is to be written; the key and what derives from it only as SecretBytes. `seal`: the keystore's."""
 
     certificate: bytes
     ca: bytes
@@ -100,6 +103,7 @@ class Contents:
     keystore: SecretBytes | None
     own_password: SecretBytes | None
     profile: str | None
+    seal: str | None
 
 
 def render(
@@ -120,7 +124,7 @@ def render(
     }
     annotations = dict(extra_annotations) | {CLIENT_ANNOTATION: owner["metadata"]["name"]}
     if contents.profile is not None:
-        annotations[KEYSTORE_ANNOTATION] = contents.profile
+        annotations[KEYSTORE_ANNOTATION] = f"{contents.profile}:{contents.seal}"
     return {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -235,7 +235,7 @@ def _rewrite_reason(
         return "a private key stands beside a certificate made from a CSR" if secret.any_key else None
     profile = spec.keystores.pkcs12
     if secret.keystore_profile != profile.profile:
-        return "keystore.p12 is missing, does not open, or has another profile"
+        return "keystore.p12 is missing, is not the one that was written, or has another profile or password"
     if secret.own_password != (profile.password_secret_ref is None):
         return "keystore.password does not follow spec.keystores"
     return None

@@ -19,6 +19,7 @@ PROFILES = pytest.mark.parametrize("profile", Profile)
 KEYS = pytest.mark.parametrize(
     ("algorithm", "size"), [("ECDSA", 256), ("ECDSA", 384), ("RSA", 2048)], ids=["P-256", "P-384", "RSA 2048"]
 )
+PUNCTUATION = 'a"l;i}c,e+=\\'
 PASSWORD = "Tr0ub4dor & 3;=\"'\\"
 
 Write = Callable[..., Leaf]
@@ -36,7 +37,7 @@ def empty(tmp_path: Path) -> Path:
     return folder
 
 
-def write(file: Path, profile: Profile, client: PrivateKey, *, password: str = PASSWORD) -> Leaf:
+def write(file: Path, profile: Profile, client: PrivateKey, *, password: str = PASSWORD, name: str = "alice") -> Leaf:
     """A keystore of a client below an intermediate; what is in it."""
     ca: CertificateAuthority = intermediate()
     leaf = build_leaf(template(public_key=client.public_key()), ca)
@@ -45,7 +46,7 @@ def write(file: Path, profile: Profile, client: PrivateKey, *, password: str = P
         key=client,
         leaf=leaf,
         chain=(ca.certificate,),
-        friendly_name="alice",
+        friendly_name=name,
         password=password.encode(),
         kdf_rounds=20_000,
     )
@@ -61,6 +62,18 @@ def test_the_key_its_certificate_and_the_intermediate_are_imported_under_the_cli
 ) -> None:
     leaf = write(file, profile, key(2, algorithm, size))
     assert importer(file, PASSWORD, empty) == ("alice", leaf.sha256, 2)
+
+
+@IMPORTERS
+def test_the_name_of_the_entry_may_hold_any_punctuation(file: Path, empty: Path, importer: Importer) -> None:
+    write(file, Profile.MODERN_2023, key(), name=PUNCTUATION)
+    assert importer(file, PASSWORD, empty).name == PUNCTUATION
+
+
+@pytest.mark.parametrize("importer", [with_keytool, with_nss], ids=["Java's keytool", "NSS's pk12util"])
+def test_the_name_of_the_entry_may_be_beyond_ascii(file: Path, empty: Path, importer: Importer) -> None:
+    write(file, Profile.LEGACY_DES, key(), name="älice 🚪")
+    assert importer(file, PASSWORD, empty).name == "älice 🚪"
 
 
 @IMPORTERS
