@@ -10,6 +10,7 @@ from doorward.clock import Clock
 from doorward.cluster.cache import version_of
 from doorward.cluster.errors import Forbidden, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, SECRET, Gateway
+from doorward.controllers import rivals
 from doorward.controllers.world import (
     GENERATION,
     CertificateObject,
@@ -25,6 +26,7 @@ from doorward.objects import ca_secret, client_secret, crl_configmap
 from doorward.objects.client_secret import Broken, ClientSecret, Foreign
 from doorward.objects.ledger_record import Record, record_name
 from doorward.objects.meta import (
+    CLIENT_ANNOTATION,
     FINALIZER,
     ObjectKey,
     crl_configmap_name,
@@ -135,15 +137,18 @@ class Observer:
         return None if found is None else found["metadata"].get("labels") or {}
 
     def _rival(self, found: CertificateObject, key: ObjectKey) -> str | None:
-        """The older of two with one secretName wins; deleted ones go on holding it until they are gone."""
+        """Whose the Secret is already, else the older of two with one secretName; it is held until its object is gone."""
 
         def age(certificate: CertificateObject) -> tuple[str, str]:
             metadata = certificate.body["metadata"]
             return metadata.get("creationTimestamp") or "", metadata["uid"]
 
-        others = (c for c in self._world.certificates.lookup("secret", found.secret) if c.body is not found.body)
-        older = [c.body["metadata"]["name"] for c in others if age(c) < age(found)]
-        return min((name for name in older if name != key.name), default=None)
+        sharers = self._world.certificates.lookup("secret", found.secret)
+        others = {c.body["metadata"]["name"]: c for c in sharers if c.body["metadata"]["name"] != key.name}
+        holder = _holder(self._world.secrets.get(found.secret))
+        if holder == key.name or holder in others:
+            return None if holder == key.name else holder
+        return min((name for name, other in others.items() if age(other) < age(found)), default=None)
 
     def _secret_metadata(self, key: ObjectKey) -> Object | Unseen:
         consent = self._world.consent.get(key.namespace)
@@ -175,7 +180,7 @@ class Observer:
             metadata = body
         if isinstance(metadata, Unseen):
             return metadata
-        if not is_ours(metadata, client_secret.ROLE):
+        if _holder(metadata) != key.name:
             return Foreign()
         versions = (version_of(metadata), self.password_version(found))
         known = world.secret_views.get(at)
@@ -262,6 +267,11 @@ class Observer:
         name = found.ca_secret.name
         authority = await self._authority(found, found.ca_secret, key)
         committed = await self._committed(key)
+        if authority is not Unseen.UNKNOWN:
+            world.looked_at.add(key)
+        rival = rivals.rival_of(world, key)
+        if isinstance(rival, Unseen):
+            authority, rival = rival, None
         newest = world.newest_crl.get(key)
         sha256 = authority.sha256 if isinstance(authority, Authority) else ""
         return IssuerObserved(
@@ -271,7 +281,7 @@ class Observer:
             status=found.body.get("status") or {},
             ca_secret=name,
             authority=authority,
-            rival=self._ca_rival(found, key),
+            rival=rival,
             is_cluster_ca=await self._is_cluster_ca(authority),
             records=world.records.lookup("issuer", key) if world.records.synced else Unseen.UNKNOWN,
             published=committed.published if isinstance(committed, Committed) else committed,
@@ -304,24 +314,6 @@ class Observer:
             return loaded
         world.authorities[key] = loaded
         return loaded.authority
-
-    def _ca_rival(self, found: IssuerObject, key: ObjectKey) -> ObjectKey | None:
-        mine = self._world.authorities.get(key)
-        if not isinstance(mine, LoadedCa):
-            return None
-
-        def age(issuer: IssuerObject) -> tuple[str, str]:
-            metadata = issuer.body["metadata"]
-            return metadata.get("creationTimestamp") or "", metadata["uid"]
-
-        for other_key, other in self._world.authorities.items():
-            issuer = self._world.issuers.get(other_key)
-            if other_key == key or issuer is None or not isinstance(other, LoadedCa):
-                continue
-            same = other.authority.public_key_sha256 == mine.authority.public_key_sha256
-            if same and age(issuer) < age(found):
-                return other_key
-        return None
 
     async def _is_cluster_ca(self, authority: Authority | Condition | Unseen) -> bool:
         if not isinstance(authority, Authority) or authority.generated:
@@ -437,6 +429,14 @@ class Observer:
             issuer=issuer,
             allowed=allowed,
         )
+
+
+def _holder(secret: Object | None) -> str | None:
+    """The ClientCertificate whose Secret this is; None: nobody's."""
+    if secret is None or not is_ours(secret, client_secret.ROLE):
+        return None
+    holder: str | None = (secret["metadata"].get("annotations") or {}).get(CLIENT_ANNOTATION)
+    return holder
 
 
 def remember(world: World, key: ObjectKey, ca_sha256: str, crl: PublishedCrl) -> None:

@@ -238,6 +238,8 @@ class World:
 
     issuer_states: dict[ObjectKey, IssuerState] = field(default_factory=dict)
     authorities: dict[ObjectKey, LoadedCa | tuple[int, Condition]] = field(default_factory=dict)
+    looked_at: set[ObjectKey] = field(default_factory=set)
+    """Issuers whose CA and CRL were looked at since the start."""
     committed: dict[ObjectKey, Committed] = field(default_factory=dict)
     newest_crl: dict[ObjectKey, tuple[str, PublishedCrl]] = field(default_factory=dict)
     """The CA's fingerprint and the newest CRL that this process saw or signed."""
