@@ -255,7 +255,10 @@ _READY = _table(
         "False",
         Mender.ISSUER,
         "The CRL would not fit into a ConfigMap; it is never truncated.",
-        "the CRL has {bytes} bytes, more than the {limit} that a ConfigMap holds: make a new MTLSIssuer and move the clients",
+        (
+            "the next CRL must name {entries} serials, which do not fit into the {limit} bytes of a ConfigMap; nothing is"
+            " signed or published any more: make a new MTLSIssuer and move the clients"
+        ),
     ),
 )
 

@@ -290,6 +290,7 @@ class Observer:
             gates=await self._gates(found, key, committed),
             counts_due=world.counts_due.get(key, EPOCH),
             skew=self._gateway.skew(),
+            overflow=world.overflows.get(key),
         )
 
     async def _authority(self, found: IssuerObject, at: ObjectKey, key: ObjectKey) -> Authority | Condition | Unseen:

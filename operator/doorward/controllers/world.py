@@ -243,6 +243,8 @@ class World:
     committed: dict[ObjectKey, Committed] = field(default_factory=dict)
     newest_crl: dict[ObjectKey, tuple[str, PublishedCrl]] = field(default_factory=dict)
     """The CA's fingerprint and the newest CRL that this process saw or signed."""
+    overflows: dict[ObjectKey, int] = field(default_factory=dict)
+    """By issuer, how many serials the ledger asked for when the CRL did not fit; until one fits again."""
     foreign_configmaps: set[ObjectKey] = field(default_factory=set)
     signed: dict[ObjectKey, Signed] = field(default_factory=dict)
     secret_views: dict[ObjectKey, tuple[tuple[int, int], ClientSecret | Broken | Foreign]] = field(default_factory=dict)

@@ -25,6 +25,11 @@ class TrustBundle:
     anchors: bytes
     crl: bytes
 
+    @property
+    def size(self) -> int:
+        """Bytes, as a ConfigMap counts them."""
+        return len(self.anchors) + len(self.crl)
+
 
 def parse_configmap(body: Object) -> TrustBundle:
     """The bundle in the CRL ConfigMap; absent keys are empty."""

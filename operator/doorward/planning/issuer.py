@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from doorward.api.conditions import Condition, instant, merge, said
 from doorward.api.kinds import MTLSIssuerSpec
+from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import crl_configmap_name
 from doorward.pki.crls import PublishedCrl
@@ -16,6 +17,7 @@ from doorward.planning.permission import not_permitted
 from doorward.planning.plan import Action, CloseGate, CreateCa, Plan, PublishCrl, WriteGate, WriteStatus, earliest
 
 LOOK_AGAIN = timedelta(seconds=5)
+FULL_AGAIN = timedelta(minutes=10)  # entries leave a full CRL as their certificates expire
 MOST_GATES = 50
 MOST_INGRESSES = 16
 
@@ -51,7 +53,17 @@ def why_not_signing(o: IssuerObserved, now: datetime) -> Condition | None:
         return said("CaSecretMissing", secret=o.ca_secret)
     if problem is None and isinstance(o.authority, Authority) and now >= o.authority.not_after:
         return said("CaExpired", secret=o.ca_secret, detail=f"the CA expired at {instant(o.authority.not_after)}")
-    return problem
+    return problem or _overflow(o, o.spec, o.records, now)
+
+
+def _overflow(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...], now: datetime) -> Condition | None:
+    """The ledger asks for no fewer entries than did not fit the last time: nothing is published, and nothing signed."""
+    if o.overflow is None:
+        return None
+    wanted = crl.from_ledger(records, keep_after_expiry=timing.duration(spec.crl.validity), now=now)
+    if len(wanted) < o.overflow:
+        return None
+    return said("CrlFull", entries=len(wanted), limit=MAX_BYTES)
 
 
 def _problem(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...]) -> Condition | CreateCa | None:
@@ -110,6 +122,8 @@ def _running(
         return Plan(actions=tuple(repairs))
     if o.published is not None and isinstance(o.published, Condition) and o.published.reason.name == "CrlForeign":
         return _status(o, o.published, now)
+    if (full := _overflow(o, spec, records, now)) is not None:
+        return _full(o, full, published, now)
     if (publish := _publish(o, spec, records, published, now)) is not None:
         return Plan(actions=(publish,))
     gates: tuple[Action, ...] = (*_writings(o), *_closings(o))
@@ -119,6 +133,14 @@ def _running(
     due = earliest(crl.renewal_due(published, spec.crl), revocation.next_end_of_hold(records), _retry(o, now))
     ready = why_not_signing(o, now) or said("Signing", subject=authority.subject, until=instant(authority.not_after))
     return _status(o, ready, now, due=due)
+
+
+def _full(o: IssuerObserved, full: Condition, published: PublishedCrl | None, now: datetime) -> Plan:
+    """No CRL is published any more; gates still get the last one, and are closed."""
+    gates: tuple[Action, ...] = (*(_writings(o) if published is not None else ()), *_closings(o))
+    if gates:
+        return Plan(actions=gates)
+    return _status(o, full, now, due=now + FULL_AGAIN)
 
 
 def _publish(

@@ -151,3 +151,5 @@ class IssuerObserved:
     counts_due: datetime
     """The counts are not written before this instant."""
     skew: timedelta
+    overflow: int | None = None
+    """How many serials the ledger asked for when the CRL did not fit into its ConfigMap; None: the last one did."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, ISSUER
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUER, SECRET
 from doorward.controllers import publish
 from tests.support.operator_bed import ISSUER_AT, OperatorBed
 
@@ -49,7 +49,10 @@ def test_nothing_is_written_again_by_a_restart(full):
 def test_nobody_is_issued_a_certificate_that_could_not_be_revoked(full):
     full.apply("dave")
     full.settle()
-    assert len(full.cluster.list(ISSUED_CERTIFICATE, ISSUER_AT.namespace)) == len(CLIENTS)
+    assert full.find(SECRET, "dave-mtls") is None
+    (ready,) = [c for c in full.find(CLIENT_CERTIFICATE, "dave")["status"]["conditions"] if c["type"] == "Ready"]
+    assert ready["reason"] == "IssuerNotReady"
+    assert "make a new MTLSIssuer" in ready["message"]
 
 
 @pytest.mark.promise(1)
