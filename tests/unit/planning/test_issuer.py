@@ -1,0 +1,383 @@
+"""The rules of one MTLSIssuer: rows of a sentence, a world, and the plan."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from doorward.api.conditions import said
+from doorward.objects.meta import ObjectKey
+from doorward.pki.keys import KeyAlgorithm, KeyKind
+from doorward.planning import issuer
+from doorward.planning.observed import GateState, Unseen
+from doorward.planning.plan import CloseGate, Plan, PublishCrl, WriteGate
+from tests.unit import given
+from tests.unit.given import DAY, HOUR, NOW, SECOND
+
+SKEWED = timedelta(minutes=6)
+REVOKED = given.record(1, revocation=given.revocation())
+HELD = given.record(1, revocation=given.hold())
+LIFTED = given.record(1, revocation=given.hold(lifted=True))
+OVER = given.record(1, revocation=given.hold(final_at=NOW))
+LONG_EXPIRED = given.expired(1, since=7 * DAY, revocation=given.revocation())
+NO_CA = {"authority": Unseen.ABSENT, "published": Unseen.ABSENT}
+BROKEN_CA = {"authority": said("CaSecretInvalid", secret="partners-ca-1", detail="junk"), "published": Unseen.ABSENT}
+OWN_CA = given.issuer_spec(ca={"secretRef": {"name": "mine"}})
+NOT_A_CRL = said("NotPublished", configmap="partners-crl", detail="the CRL cannot be parsed")
+FOREIGN_CRL = said("CrlForeign", configmap="partners-crl")
+
+
+def _plan(now=NOW, **world):
+    return issuer.plan(given.trust_domain(**world), now)
+
+
+def _names(**world):
+    return given.names(_plan(**world).actions)
+
+
+def _status(**world):
+    (action,) = _plan(**world).actions
+    return action.status
+
+
+def _reasons(**world):
+    return given.reasons(_status(**world))
+
+
+def _listed(**world):
+    """The serials of the CRL that is to be published; None: none is."""
+    plan = _plan(**world)
+    (action,) = plan.actions
+    return [entry.serial for entry in action.entries] if isinstance(action, PublishCrl) else None
+
+
+def _after(**world):
+    """The plan once the status it asks for is written."""
+    return _plan(**{**world, "status": _status(**world)})
+
+
+# What is unknown, or wrong with everything
+
+
+@pytest.mark.parametrize("what", ["records", "published", "authority"])
+def test_nothing_is_decided_before_it_is_heard_of(what):
+    world = {"published": Unseen.ABSENT} | {what: Unseen.UNKNOWN}
+    assert _plan(**world) == Plan(due=NOW + 5 * SECOND)
+
+
+def test_a_spec_that_cannot_be_read_is_said():
+    assert _reasons(spec="spec.ca: junk")["Ready"] == "InvalidSpec"
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param(NO_CA, id="there is no CA"),
+        pytest.param({"published": Unseen.ABSENT}, id="there is no CRL"),
+        pytest.param({"records": (REVOKED,), "published": given.published()}, id="a serial must be refused"),
+        pytest.param({"published": given.published(signed=NOW - 2 * DAY)}, id="a CRL is due"),
+        pytest.param({"records": (OVER,)}, id="a hold ends"),
+    ],
+)
+@pytest.mark.parametrize("skew", [SKEWED, -SKEWED])
+def test_while_the_clocks_disagree_nothing_is_made_though(world, skew):
+    plan = _plan(**world, skew=skew)
+    assert given.names(plan.actions) == ["WriteStatus"]
+    assert given.reasons(plan.actions[0].status)["Ready"] == "ClockSkewed"
+    assert plan.due == NOW + 5 * SECOND
+
+
+# The CA
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        pytest.param({}, KeyKind(algorithm=KeyAlgorithm.ECDSA, size=256), id="by default"),
+        pytest.param(
+            {"algorithm": "ECDSA", "size": 384},
+            KeyKind(algorithm=KeyAlgorithm.ECDSA, size=384),
+            id="as it is asked for",
+        ),
+        pytest.param({"algorithm": "RSA"}, KeyKind(algorithm=KeyAlgorithm.RSA, size=3072), id="RSA without a size"),
+    ],
+)
+def test_a_new_issuer_makes_its_ca(key, kind):
+    wanted = {"commonName": "My CA", "duration": "48h", "privateKey": key, "subject": {"organizations": ["ACME"]}}
+    (action,) = _plan(**NO_CA, spec=given.issuer_spec(ca={"generate": wanted})).actions
+    assert (action.generation, action.kind, action.lifetime) == (1, kind, 2 * DAY)
+    assert (action.subject.common_name, action.subject.organizations) == ("My CA", ("ACME",))
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param({"records": (given.record(),)}, id="it has signed certificates"),
+        pytest.param({"published": NOT_A_CRL}, id="it has published a CRL"),
+        pytest.param({"spec": OWN_CA}, id="it is somebody's own"),
+    ],
+)
+def test_a_ca_that_is_missing_is_not_made_anew_where(world):
+    assert _reasons(**NO_CA | world)["Ready"] == "CaSecretMissing"
+
+
+def test_a_ca_whose_name_no_certificate_can_say_is_not_made():
+    spec = given.issuer_spec(ca={"generate": {"commonName": "My CA", "subject": {"countries": ["Neverland"]}}})
+    assert _reasons(**NO_CA, spec=spec)["Ready"] == "InvalidSpec"
+
+
+PROBLEMS = [
+    pytest.param({"authority": Unseen.DENIED, "published": Unseen.DENIED}, "NotPermitted", id="no consent"),
+    pytest.param({"published": Unseen.DENIED}, "NotPermitted", id="no consent since the CA was read"),
+    pytest.param(BROKEN_CA, "CaSecretInvalid", id="the CA's Secret holds junk"),
+    pytest.param({"rival": ObjectKey("issuers", "older")}, "CaKeyShared", id="another issuer has the key"),
+    pytest.param({"is_cluster_ca": True}, "ClusterCa", id="it is the cluster's own client CA"),
+    pytest.param({"published": NOT_A_CRL, "replaced": "CN=Old"}, "CaReplaced", id="another CA has published here"),
+]
+
+
+@pytest.mark.parametrize(("world", "reason"), PROBLEMS)
+def test_an_issuer_that_cannot_sign_says_why(world, reason):
+    assert _reasons(**world)["Ready"] == reason
+
+
+@pytest.mark.parametrize(("world", "reason"), PROBLEMS)
+def test_its_certificates_hear_why(world, reason):
+    assert issuer.why_not_signing(given.trust_domain(**world), NOW).reason.name == reason
+
+
+@pytest.mark.parametrize(
+    ("world", "reason"),
+    [
+        pytest.param({"spec": "junk"}, "InvalidSpec", id="a spec that cannot be read"),
+        pytest.param({"records": Unseen.UNKNOWN}, "NotPublished", id="a ledger that is not read yet"),
+        pytest.param(NO_CA, "CaSecretMissing", id="a CA that is about to be made"),
+        pytest.param({"authority": given.authority(not_after=NOW)}, "CaExpired", id="a CA that has expired"),
+    ],
+)
+def test_certificates_wait_for(world, reason):
+    assert issuer.why_not_signing(given.trust_domain(**world), NOW).reason.name == reason
+
+
+def test_certificates_need_not_wait_for_an_issuer_that_signs():
+    assert issuer.why_not_signing(given.trust_domain(), NOW) is None
+
+
+# The ledger is mended before it is published
+
+
+def test_a_hold_whose_time_has_come_becomes_final_since_when_it_was_held():
+    (action,) = _plan(records=(OVER,)).actions
+    assert (action.revocation.reason, action.revocation.time) == ("cessationOfOperation", OVER.revocation.time)
+
+
+@pytest.mark.promise(1)
+def test_a_record_that_lost_its_revocation_gets_it_back_from_the_crl():
+    published = given.published(given.entry(1, "keyCompromise"))
+    (action,) = _plan(records=(given.record(1),), published=published).actions
+    assert (action.record.serial, action.revocation.reason) == (1, "keyCompromise")
+
+
+# The CRL
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize(
+    ("world", "serials"),
+    [
+        pytest.param({"published": Unseen.ABSENT}, [], id="there is none: an empty CRL is a CRL"),
+        pytest.param({"published": NOT_A_CRL}, [], id="the published one cannot be read"),
+        pytest.param({"published": Unseen.ABSENT, "records": (REVOKED,)}, [1], id="it was lost"),
+        pytest.param({"published": given.published(), "records": (REVOKED,)}, [1], id="a serial was revoked"),
+        pytest.param({"published": given.published(), "records": (HELD,)}, [1], id="a serial is held"),
+        pytest.param({"published": given.published(given.entry(1)), "records": (HELD,)}, [1], id="a reason changed"),
+        pytest.param({"published": given.published(given.entry(1)), "records": (LIFTED,)}, [], id="a hold was lifted"),
+        pytest.param({"records": (LONG_EXPIRED,)}, [], id="a certificate expired a period ago"),
+        pytest.param({"published": given.published(signed=NOW - DAY)}, [], id="its day is over"),
+        pytest.param({"newest_number": 1 << 62}, [], id="a newer one was seen: etcd went back"),
+        pytest.param({"authority": given.authority(not_after=NOW), "published": Unseen.ABSENT}, [], id="its CA ended"),
+    ],
+)
+def test_a_crl_is_published_where(world, serials):
+    assert _listed(**world) == serials
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param({}, id="nobody is refused"),
+        pytest.param({"records": (REVOKED,)}, id="all the refused are named"),
+        pytest.param({"published": given.published(given.entry(9))}, id="one is named whose record is gone"),
+        pytest.param({"published": given.published(signed=NOW - DAY + SECOND)}, id="it is not a day old"),
+        pytest.param({"published": FOREIGN_CRL}, id="the ConfigMap is somebody else's"),
+    ],
+)
+def test_no_crl_is_published_where(world):
+    assert _listed(**world) is None
+
+
+def test_a_crl_is_good_from_an_hour_back_for_as_long_as_the_spec_says():
+    spec = given.issuer_spec(crl={"validity": "48h", "renewEvery": "12h"})
+    (action,) = _plan(published=Unseen.ABSENT, spec=spec).actions
+    assert (action.this_update, action.next_update) == (NOW - HOUR, NOW + 2 * DAY)
+
+
+def test_a_foreign_configmap_is_said_and_left_alone():
+    assert _reasons(published=FOREIGN_CRL)["Ready"] == "CrlForeign"
+
+
+# Gates
+
+
+@pytest.mark.promise(3)
+@pytest.mark.parametrize(
+    ("gate", "action"),
+    [
+        pytest.param({"state": GateState.STALE}, WriteGate, id="an old CRL is mended"),
+        pytest.param({"state": GateState.STALE, "targets": ()}, WriteGate, id="also where nobody asks for it now"),
+        pytest.param({"state": GateState.ABSENT}, WriteGate, id="a missing one is made"),
+        pytest.param({"state": GateState.FOREIGN}, WriteGate, id="a planted one is replaced"),
+        pytest.param({"state": GateState.CURRENT, "allowed": False}, CloseGate, id="one not allowed is closed"),
+        pytest.param({"state": GateState.STALE, "allowed": False}, CloseGate, id="closed, not mended"),
+    ],
+)
+def test_of_gates(gate, action):
+    assert _plan(gates=(given.gate(**gate),)).actions == (action(namespace="edge"),)
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        pytest.param({}, id="it holds the published CRL"),
+        pytest.param({"state": GateState.ABSENT, "targets": ()}, id="nobody asks for it"),
+        pytest.param({"state": GateState.ABSENT, "allowed": False}, id="it is not allowed and not there"),
+        pytest.param({"state": GateState.FOREIGN, "allowed": False}, id="it is not allowed and not ours"),
+        pytest.param({"state": GateState.STALE, "allowed": None}, id="whether it is allowed is unknown"),
+        pytest.param({"state": GateState.DENIED}, id="its namespace has not consented"),
+        pytest.param({"state": GateState.UNKNOWN}, id="it is not heard of yet"),
+        pytest.param({"state": GateState.REFUSED}, id="it was refused a moment ago"),
+    ],
+)
+def test_a_gate_is_left_alone_where(gate):
+    assert _names(gates=(given.gate(**gate),)) == ["WriteStatus"]
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        pytest.param({"state": GateState.UNKNOWN}, id="is not heard of yet"),
+        pytest.param({"state": GateState.REFUSED}, id="was refused"),
+        pytest.param({"allowed": None}, id="may be allowed or not"),
+    ],
+)
+def test_a_gate_is_looked_at_again_soon_that(gate):
+    assert _after(gates=(given.gate(**gate),), counts_due=NOW).due == NOW + 5 * SECOND
+
+
+@pytest.mark.promise(1)
+def test_the_crl_is_committed_before_any_gate_is_written():
+    stale = given.gate(state=GateState.STALE)
+    assert _names(records=(REVOKED,), published=given.published(), gates=(stale,)) == ["PublishCrl"]
+
+
+@pytest.mark.parametrize(("world", "reason"), PROBLEMS)
+def test_a_gate_that_is_not_allowed_is_closed_also_by_an_issuer_that_cannot_sign(world, reason):
+    gates = (given.gate(allowed=False), given.gate("other", state=GateState.STALE))
+    assert _plan(**world, gates=gates).actions == (CloseGate(namespace="edge"),), reason
+
+
+@pytest.mark.parametrize(
+    ("gate", "behind"),
+    [
+        pytest.param({}, False, id="holds the CRL"),
+        pytest.param({"state": GateState.STALE}, True, id="holds an old one"),
+        pytest.param({"state": GateState.DENIED}, True, id="cannot be written"),
+        pytest.param({"state": GateState.STALE, "allowed": None}, True, id="may have to hold it"),
+        pytest.param({"state": GateState.STALE, "targets": ()}, False, id="lets nobody in"),
+        pytest.param({"state": GateState.STALE, "allowed": False}, False, id="is to be closed"),
+    ],
+)
+def test_a_deletion_waits_for_a_gate_that(gate, behind):
+    assert bool(issuer.gates_behind((given.gate(**gate),))) is behind
+
+
+# Status
+
+
+def test_a_settled_issuer_says_so():
+    assert _reasons() == {
+        "Ready": "Signing",
+        "CRLCurrent": "Published",
+        "GatesCurrent": "NoGates",
+        "CAExclusive": "Generated",
+        "CutOffHolds": "SessionResumption",
+        "HostsSeparated": "SharedListener",
+    }
+
+
+@pytest.mark.parametrize(
+    ("world", "condition", "reason"),
+    [
+        pytest.param({"gates": (given.gate(),)}, "GatesCurrent", "AllCurrent", id="a gate holds the CRL"),
+        pytest.param(
+            {"gates": (given.gate(state=GateState.DENIED),)}, "GatesCurrent", "SomeNotCurrent", id="a gate does not"
+        ),
+        pytest.param({"gates": (given.gate(targets=()),)}, "GatesCurrent", "NoGates", id="a gate nobody uses"),
+        pytest.param(
+            {"authority": given.authority(generated=False)}, "CAExclusive", "SharedCA", id="the CA is a user's"
+        ),
+        pytest.param({"authority": given.authority(not_after=NOW)}, "Ready", "CaExpired", id="the CA has expired"),
+        pytest.param(NO_CA | {"spec": OWN_CA}, "CRLCurrent", "NotPublished", id="there is no CA"),
+    ],
+)
+def test_a_status_says(world, condition, reason):
+    assert _reasons(**world)[condition] == reason
+
+
+def test_a_gate_without_consent_is_told_with_the_command_to_run():
+    conditions = _status(gates=(given.gate(state=GateState.DENIED),))["conditions"]
+    (message,) = [item["message"] for item in conditions if item["type"] == "GatesCurrent"]
+    assert "kubectl -n edge create rolebinding doorward-secrets" in message
+
+
+def test_a_status_shows_ca_and_crl():
+    status = _status(records=(REVOKED,))
+    assert (status["ca"]["subject"], status["ca"]["serialNumber"]) == ("CN=Partners CA", "64")
+    assert (status["crl"]["entries"], status["crl"]["nextUpdate"]) == (1, "2026-09-08T11:00:00Z")
+
+
+def test_a_status_lists_fifty_gates_and_counts_them_all():
+    gates = tuple(given.gate(f"edge-{n}", targets=tuple(map(str, range(20)))) for n in range(60))
+    status = _status(gates=gates)
+    assert (len(status["gates"]), status["gatesTotal"]) == (50, 60)
+    assert len(status["gates"][0]["ingresses"]) == 16
+
+
+def test_a_status_counts_live_revoked_and_expired():
+    records = (given.record(1), given.record(2), replace(REVOKED, serial=3, key=given.record(3).key))
+    records += (given.expired(4, since=SECOND),)
+    assert _status(records=records)["counts"] == {"live": 2, "revoked": 1, "expired": 1}
+
+
+def test_a_settled_status_is_not_written_again_and_the_next_crl_is_due_in_time():
+    assert _after() == Plan(due=NOW + 23 * HOUR)
+
+
+def test_the_end_of_a_hold_is_due_before_the_next_crl():
+    ends = given.record(1, revocation=given.hold(final_at=NOW + HOUR))
+    assert _after(records=(ends,)).due == NOW + HOUR
+
+
+def test_a_status_that_is_written_is_looked_at_again_for_its_counts():
+    assert _plan().due == NOW + 10 * SECOND
+
+
+def test_counts_alone_are_written_when_they_are_due():
+    before = _status()
+    world = {"status": before, "records": (given.record(1),)}
+    assert _plan(**world, counts_due=NOW + SECOND) == Plan(due=NOW + SECOND)
+    assert _names(**world, counts_due=NOW) == ["WriteStatus"]
+
+
+def test_anything_else_is_written_at_once():
+    assert _names(status=_status(), counts_due=NOW + SECOND, gates=(given.gate(),)) == ["WriteStatus"]
