@@ -5,7 +5,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from doorward.api.fields import GROUP, VERSION
+from doorward.api.fields import GROUP, RESERVED_SECRETS, VERSION, rule
 from doorward.api.kinds import ClientCertificateSpec, IssuedCertificateSpec, MTLSIssuerSpec
 from doorward.api.status import ClientCertificateStatus, MTLSIssuerStatus
 
@@ -31,11 +31,18 @@ _KINDS: tuple[Schema, ...] = (
         "spec": ClientCertificateSpec,
         "status": ClientCertificateStatus,
         "name_limit": 248,
+        "rules": (
+            rule(
+                f"has(self.spec.secretName) || !self.metadata.name.matches('{RESERVED_SECRETS}')",
+                "choose another name, or a secretName: Secret names with 'doorward.' at the start or after a '-' are kept"
+                " for gates",
+            ),
+        ),
         "columns": [
             _column("Who", ".spec.commonName", "Common name."),
             _column("Ready", _condition("Ready"), "Is the spec fulfilled?"),
             _column("Admitted", _condition("Admitted"), "Can the client get in?"),
-            _column("Serial", ".status.serialNumber", "Serial number.", priority=1),
+            _column("Serial", ".status.serialNumber", "Serial number."),
             _column("Expires", ".status.notAfter", "notAfter of the certificate."),
             _column("Revoked", ".status.revokedAt", "Since when it is refused."),
             _AGE,
@@ -158,11 +165,12 @@ def render(kind: Schema) -> Schema:
                             "required": ["spec"],
                             "properties": properties,
                             "x-kubernetes-validations": [
-                                {
-                                    "rule": f"size(self.metadata.name) <= {limit}",
-                                    "message": f"choose a name of at most {limit} characters:"
+                                rule(
+                                    f"size(self.metadata.name) <= {limit}",
+                                    f"choose a name of at most {limit} characters:"
                                     " names of files and Secrets are made from it",
-                                }
+                                ),
+                                *kind.get("rules", ()),
                             ],
                         }
                     },

@@ -12,6 +12,8 @@ API_VERSION = f"{GROUP}/{VERSION}"
 DURATION_PATTERN = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$"
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+RESERVED_SECRETS = "(^|-)doorward[.]"
+"""Two Secrets could share a file of ingress-nginx, whose names are joined with a dash."""
 INSTANT_PATTERN = (
     r"^[12][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-][01][0-9]:[0-5][0-9])$"
 )
@@ -60,7 +62,7 @@ SecretName = Annotated[
         pattern=DNS_SUBDOMAIN,
         json_schema_extra=validations(
             rule(
-                "!self.matches('(^|-)doorward[.]')",
+                f"!self.matches('{RESERVED_SECRETS}')",
                 "choose another secretName: names with 'doorward.' at the start or after a '-' are kept for gates",
             )
         ),
@@ -79,3 +81,18 @@ Instant = Annotated[
     # Narrower than the API server's date-time, which also takes what no other reader does: 12:00:00z, 12:00:00x5Z.
     Field(json_schema_extra={"format": "date-time"}, max_length=35, pattern=INSTANT_PATTERN),
 ]
+
+
+class Subject(Model):
+    """What the subject says beside the common name; field names as cert-manager's."""
+
+    organizations: Annotated[tuple[Attribute, ...], Field(max_length=8, description="O")] = ()
+    organizational_units: Annotated[tuple[Attribute, ...], Field(max_length=8, description="OU")] = ()
+    countries: Annotated[tuple[Attribute, ...], Field(max_length=8, description="C, two letters each")] = ()
+    localities: Annotated[tuple[Attribute, ...], Field(max_length=8, description="L")] = ()
+    provinces: Annotated[tuple[Attribute, ...], Field(max_length=8, description="ST")] = ()
+    street_addresses: Annotated[tuple[Attribute, ...], Field(max_length=8, description="STREET")] = ()
+    postal_codes: Annotated[tuple[Attribute, ...], Field(max_length=8, description="Postal code")] = ()
+    serial_number: Annotated[
+        str, Field(max_length=64, description="The subject's serialNumber attribute, not the certificate's serial.")
+    ] = ""
