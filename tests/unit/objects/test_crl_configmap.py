@@ -1,0 +1,99 @@
+"""The trust bundle in its ConfigMap and in the gates' Secrets: the same two values, and never a key."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from doorward.objects import crl_configmap
+from doorward.objects.crl_configmap import MAX_BYTES, TrustBundle
+from doorward.objects.meta import ISSUER_ANNOTATION, is_ours
+from tests.unit.given import ISSUER
+from tests.unit.objects.given import NO_BASE64, with_data
+
+BUNDLE = TrustBundle(anchors=b"anchors\n", crl=b"crl\n")
+PEM_TEXT = st.text(st.characters(min_codepoint=10, max_codepoint=126), max_size=200).map(str.encode)
+
+
+def configmap(bundle: TrustBundle = BUNDLE, version: str | None = None) -> dict[str, Any]:
+    return crl_configmap.render_configmap(ISSUER, bundle, version=version)
+
+
+def gate(bundle: TrustBundle = BUNDLE, version: str | None = None) -> dict[str, Any]:
+    return crl_configmap.render_gate(ISSUER, "edge", bundle, version=version)
+
+
+BOTH = pytest.mark.parametrize("render", [configmap, gate], ids=["ConfigMap", "gate Secret"])
+Render = Callable[..., dict[str, Any]]
+
+
+@given(anchors=PEM_TEXT, crl=PEM_TEXT)
+def test_a_bundle_is_read_back_from_both(anchors: bytes, crl: bytes) -> None:
+    bundle = TrustBundle(anchors=anchors, crl=crl)
+    assert crl_configmap.parse_configmap(configmap(bundle)) == bundle
+    assert crl_configmap.parse_gate(gate(bundle)) == bundle
+
+
+@BOTH
+def test_it_holds_ca_crt_and_ca_crl_and_nothing_else(render: Render) -> None:
+    assert set(render()["data"]) == {"ca.crt", "ca.crl"}
+
+
+@BOTH
+def test_a_write_names_the_version_that_it_is_based_on(render: Render) -> None:
+    assert render(version="42")["metadata"]["resourceVersion"] == "42"
+
+
+@BOTH
+def test_a_creation_names_no_version(render: Render) -> None:
+    assert "resourceVersion" not in render()["metadata"]
+
+
+@BOTH
+def test_it_outlives_its_issuer_and_names_it(render: Render) -> None:
+    metadata = render()["metadata"]
+    assert "ownerReferences" not in metadata
+    assert metadata["annotations"] == {ISSUER_ANNOTATION: "issuers/partners"}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "namespace", "name", "role"),
+    [
+        (configmap(), "ConfigMap", "issuers", "partners-crl", "crl"),
+        (gate(), "Secret", "edge", "doorward.issuers.partners", "gate"),
+    ],
+    ids=["ConfigMap", "gate Secret"],
+)
+def test_it_stands_where_the_design_says(body: dict[str, Any], kind: str, namespace: str, name: str, role: str) -> None:
+    metadata = body["metadata"]
+    assert (body["kind"], metadata["namespace"], metadata["name"]) == (kind, namespace, name)
+    assert is_ours(body, role)
+
+
+@pytest.mark.parametrize("data", [None, {}], ids=["null", "nothing"])
+@pytest.mark.parametrize(
+    "parse", [crl_configmap.parse_configmap, crl_configmap.parse_gate], ids=["ConfigMap", "gate Secret"]
+)
+def test_absent_keys_are_empty(parse: Callable[[dict[str, Any]], TrustBundle], data: dict[str, str] | None) -> None:
+    assert parse({"data": data}) == TrustBundle(anchors=b"", crl=b"")
+
+
+@pytest.mark.parametrize("value", NO_BASE64.values(), ids=NO_BASE64)
+@pytest.mark.parametrize("name", ["ca_crt", "ca_crl"])
+def test_what_is_no_base64_is_refused_in_a_gate(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match="no base64"):
+        crl_configmap.parse_gate(with_data(gate(), **{name: value}))
+
+
+@pytest.mark.parametrize("name", ["tls.crt", "tls.key", "ca.key"])
+def test_a_gate_with_another_key_is_not_what_was_written(name: str) -> None:
+    body = gate()
+    body["data"][name] = ""
+    with pytest.raises(ValueError, match=name):
+        crl_configmap.parse_gate(body)
+
+
+def test_a_full_bundle_leaves_room_for_metadata_within_the_limit_of_the_api() -> None:
+    assert 1024 * 1024 - MAX_BYTES >= 8 * 1024

@@ -1,0 +1,140 @@
+"""The ledger record: what was signed is read back as it was, and a revocation as it was said."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given as for_any
+from hypothesis import strategies as st
+
+from doorward.api.kinds import IssuedCertificateSpec
+from doorward.objects import ledger_record
+from doorward.objects.ledger_record import Record, Revocation
+from doorward.objects.meta import ObjectKey
+from doorward.pki.pem import certificate_pem
+from tests.support.openssl import OpenSsl
+from tests.unit import given
+from tests.unit.given import ALICE, DAY, HOUR, ISSUER, NOW, SECOND, UID
+
+
+def rendered(serial: int = 0xA1) -> dict[str, Any]:
+    return ledger_record.render(
+        given.leaf(serial), issuer=ISSUER, generation=1, holder=ALICE, holder_uid=UID, subject="CN=alice"
+    )
+
+
+def parsed(revocation: dict[str, Any] | None = None) -> Record:
+    body = rendered()
+    if revocation is not None:
+        body["spec"]["revocation"] = revocation
+    return ledger_record.parse(body)
+
+
+def test_what_was_rendered_is_read_back() -> None:
+    assert parsed() == given.record(of=given.leaf(), issued_at=NOW - DAY - HOUR)
+
+
+def test_it_was_issued_when_the_api_server_created_it() -> None:
+    body = rendered()
+    body["metadata"]["creationTimestamp"] = "2026-08-31T12:00:00Z"
+    assert ledger_record.parse(body).issued_at == NOW - DAY
+
+
+def test_what_was_rendered_fits_the_schema() -> None:
+    IssuedCertificateSpec.model_validate(rendered()["spec"])
+
+
+@for_any(serial=st.integers(1, 2**159 - 1))
+def test_every_serial_is_read_back(serial: int) -> None:
+    body = rendered(serial)
+    assert ledger_record.parse(body).serial == serial
+    assert body["metadata"]["name"] == f"partners.1.{serial:x}"
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha1"])
+def test_fingerprints_are_those_of_openssl(openssl: OpenSsl, algorithm: str) -> None:
+    pem = certificate_pem(given.leaf().certificate)
+    said = openssl.says("x509", "-noout", "-fingerprint", f"-{algorithm}", stdin=pem)
+    expected = said.strip().partition("=")[2].replace(":", "").lower()
+    assert rendered()["spec"]["fingerprints"][algorithm] == expected
+
+
+def test_it_outlives_its_client_certificate() -> None:
+    assert "ownerReferences" not in rendered()["metadata"]
+
+
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(
+    lambda moment: moment.replace(microsecond=0, tzinfo=NOW.tzinfo)
+)
+
+
+@for_any(
+    revocation=st.builds(
+        Revocation,
+        reason=st.sampled_from(["keyCompromise", "certificateHold"]),
+        time=MOMENTS,
+        final_at=st.none() | MOMENTS,
+        lifted=st.booleans(),
+    )
+)
+def test_a_revocation_is_read_back(revocation: Revocation) -> None:
+    assert parsed(ledger_record.render_revocation(revocation)).revocation == revocation
+
+
+def test_a_person_need_say_no_more_than_reason_and_time() -> None:
+    said = {"reason": "keyCompromise", "time": "2026-09-01T11:00:00Z"}
+    assert parsed(said).revocation == Revocation(reason="keyCompromise", time=NOW - HOUR)
+
+
+@pytest.mark.parametrize("revocation", [None, {}], ids=["none", "an empty one"])
+def test_without_a_revocation_the_serial_is_not_refused(revocation: dict[str, Any] | None) -> None:
+    assert not parsed(revocation).refused
+
+
+@pytest.mark.parametrize(
+    ("revocation", "refused"),
+    [(given.revocation(), True), (given.hold(), True), (given.hold(lifted=True), False)],
+    ids=["revoked", "held", "lifted"],
+)
+def test_a_serial_is_refused_until_its_hold_is_lifted(revocation: Revocation, refused: bool) -> None:
+    record = replace(given.record(), revocation=revocation)
+    assert (record.refused, record.live(NOW)) == (refused, not refused)
+
+
+@pytest.mark.parametrize(
+    ("left", "live"), [(SECOND, True), (timedelta(0), False)], ids=["a second before its end", "at its end"]
+)
+def test_a_serial_is_live_until_its_certificate_expires(left: timedelta, live: bool) -> None:
+    record = given.record()
+    assert record.live(record.not_after - left) is live
+
+
+@pytest.mark.parametrize(("reason", "hold"), [("certificateHold", True), ("keyCompromise", False)])
+def test_only_certificate_hold_is_a_hold(reason: str, hold: bool) -> None:
+    assert given.revocation(reason).is_hold is hold
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("serialNumber", "xyz"), ("notAfter", "soon"), ("notBefore", "2026-09-01T12:00:00")],
+    ids=["no serial", "no instant", "an instant without a zone"],
+)
+def test_a_record_that_is_not_as_its_schema_says_is_refused(field: str, value: str) -> None:
+    body = rendered()
+    body["spec"][field] = value
+    with pytest.raises(ValueError, match=r"literal|isoformat|offset"):
+        ledger_record.parse(body)
+
+
+@pytest.mark.parametrize("field", ["issuerName", "serialNumber", "fingerprints", "clientCertificate"])
+def test_a_record_that_lacks_a_field_is_refused(field: str) -> None:
+    body = rendered()
+    del body["spec"][field]
+    with pytest.raises(KeyError, match=field):
+        ledger_record.parse(body)
+
+
+def test_its_key_and_its_issuers_are_in_its_namespace() -> None:
+    record = parsed()
+    assert (record.key, record.issuer) == (ObjectKey("issuers", "partners.1.a1"), ISSUER)
