@@ -11,6 +11,21 @@ from tests.support.home import Home
 from tests.support.kube import Person
 from tests.testbed.controlplane import Cluster
 
+WHOLE = ("cluster", "gate")
+"""The rings that use the operator's rights."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What speaks of the whole suite runs last, and is left out where only a part of it runs."""
+    last = [item for item in items if item.get_closest_marker("last")]
+    items[:] = [item for item in items if item not in last]
+    files = {path for ring in WHOLE for path in (Path(__file__).parent / ring).glob("test_*.py")}
+    if files - {item.path for item in last} <= {item.path for item in items}:
+        items += last
+    else:
+        config.hook.pytest_deselected(items=last)
+
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:

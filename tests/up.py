@@ -12,7 +12,7 @@ alias kubectl={kubectl}
 kubectl apply -f examples/issuer-minimal.yaml -f examples/client.yaml -f examples/ingress.yaml
 kubectl -n edge wait --for=condition=Ready mtlsissuer/partners clientcertificate/alice
 for file in crt key; do kubectl -n edge get secret alice-mtls -o jsonpath="{{.data.tls\\.$file}}" | base64 -d > alice.$file; done
-alias door='curl -k --connect-to ::{address}:{port} https://app.example.com/'
+alias door='curl -sSk --connect-to ::{address}:{port} https://app.example.com/'
 door
 door --cert alice.crt --key alice.key
 kubectl -n edge patch clientcertificate alice --type=merge -p '{{"spec":{{"revoked":true}}}}'
