@@ -20,6 +20,8 @@ from doorward.cluster.gateway import MERGE_PATCH, Kind, Object, WatchEvent
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=15.0, sock_connect=3.0)
 WATCH_SECONDS = 290
+LONGEST_SILENCE = 75.0
+"""The API server sends a bookmark every minute: a watch that is silent for longer (seconds) has lost its connection."""
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _CHUNK = 500
@@ -155,7 +157,7 @@ class LiveGateway:
             kind.path(namespace),
             query=query,
             accept=_METADATA if metadata_only else "application/json",
-            limits=aiohttp.ClientTimeout(total=None, sock_connect=3.0, sock_read=WATCH_SECONDS + 30),
+            limits=aiohttp.ClientTimeout(total=None, sock_connect=3.0, sock_read=LONGEST_SILENCE),
         )
         try:
             async for line in response.content:
