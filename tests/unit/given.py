@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from doorward.api.kinds import ClientCertificateSpec, IngressSettings, MTLSIssuerSpec
+from doorward.api.issuer_parts import IngressSettings
+from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.objects.client_secret import Broken, ClientSecret, Foreign
 from doorward.objects.ledger_record import Record, Revocation, record_name
 from doorward.objects.meta import ObjectKey, ca_secret_name

@@ -65,20 +65,8 @@ _READY = _table(
         "The client is being cut off before the object goes.",
         "the object goes as soon as the CRL that names its {count} serials is published{detail}",
     ),
-    (
-        "InvalidSpec",
-        "False",
-        Mender.OWNER,
-        "The spec asks for what no certificate can say.",
-        "{detail}",
-    ),
-    (
-        "InvalidRequest",
-        "False",
-        Mender.OWNER,
-        "spec.request is no usable CSR.",
-        "spec.request: {detail}",
-    ),
+    ("InvalidSpec", "False", Mender.OWNER, "The spec asks for what no certificate can say.", "{detail}"),
+    ("InvalidRequest", "False", Mender.OWNER, "spec.request is no usable CSR.", "spec.request: {detail}"),
     (
         "KeyCompromised",
         "False",
@@ -93,13 +81,7 @@ _READY = _table(
         "There is no such MTLSIssuer (yet).",
         "there is no MTLSIssuer {issuer}: create it, or make a new ClientCertificate with the right issuerRef",
     ),
-    (
-        "IssuerNotReady",
-        "False",
-        Mender.ISSUER,
-        "The issuer cannot sign.",
-        "MTLSIssuer {issuer} cannot sign: {detail}",
-    ),
+    ("IssuerNotReady", "False", Mender.ISSUER, "The issuer cannot sign.", "MTLSIssuer {issuer} cannot sign: {detail}"),
     (
         "NamespaceNotAllowed",
         "False",
@@ -184,13 +166,7 @@ _READY = _table(
         "nothing is signed while the operator's clock is {skew} s off the API server's: set the clocks right",
     ),
     # of an MTLSIssuer
-    (
-        "Signing",
-        "True",
-        Mender.NOBODY,
-        "The CA signs, and its CRL is published.",
-        "CA {subject} signs until {until}",
-    ),
+    ("Signing", "True", Mender.NOBODY, "The CA signs, and its CRL is published.", "CA {subject} signs until {until}"),
     (
         "CaSecretMissing",
         "False",

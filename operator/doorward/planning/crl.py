@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from doorward.api.kinds import CrlPolicy
+from doorward.api.issuer_parts import CrlPolicy
 from doorward.objects.ledger_record import Record
 from doorward.pki.crls import CrlEntry, PublishedCrl
 from doorward.planning.timing import BACKDATE, duration

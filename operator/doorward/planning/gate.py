@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from doorward.api.conditions import Condition, said
 from doorward.api.fields import DNS_LABEL
-from doorward.api.kinds import IngressSettings, MTLSIssuerSpec
+from doorward.api.issuer_parts import IngressSettings
+from doorward.api.kinds import MTLSIssuerSpec
 from doorward.objects.meta import ObjectKey
 from doorward.planning.observed import Unseen
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from doorward.api.conditions import Condition, said
-from doorward.api.kinds import AllowedSubject, ClientCertificateSpec, NamespaceRule
+from doorward.api.issuer_parts import AllowedSubject, NamespaceRule
+from doorward.api.kinds import ClientCertificateSpec
 from doorward.objects.client_secret import Foreign
 from doorward.objects.meta import ObjectKey
 from doorward.pki import subjects

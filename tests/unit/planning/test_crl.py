@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from cryptography import x509
 
-from doorward.api.kinds import CrlPolicy
+from doorward.api.issuer_parts import CrlPolicy
 from doorward.planning import crl
 from tests.unit import given
 from tests.unit.given import DAY, HOUR, NOW, SECOND

@@ -1,0 +1,229 @@
+"""The parts of an MTLSIssuer's spec: its CA, what it may sign, who may use it."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from doorward.api.fields import (
+    DURATION_PATTERN,
+    Duration,
+    Glob,
+    LabelValue,
+    Model,
+    ObjectName,
+    Subject,
+    rule,
+    validations,
+)
+
+NamespacesFrom = Literal["Same", "Selector", "All"]
+
+
+class CaPrivateKey(Model):
+    """The CA's key."""
+
+    algorithm: Annotated[Literal["ECDSA", "RSA"], Field(description="Key algorithm of the CA.")] = "ECDSA"
+    size: Annotated[
+        Literal[256, 384, 2048, 3072, 4096] | None,
+        Field(description="Bits: 256 (default) or 384 for ECDSA; 2048, 3072 (default) or 4096 for RSA."),
+    ] = None
+
+    model_config = Model.model_config | {
+        "json_schema_extra": validations(
+            rule(
+                "!has(self.size) || (self.algorithm == 'ECDSA') == (self.size < 1000)",
+                "choose a size that fits the algorithm: 256 or 384 for ECDSA; 2048, 3072 or 4096 for RSA",
+            )
+        )
+    }
+
+
+class GeneratedCa(Model):
+    """A CA of Doorward's own making."""
+
+    common_name: Annotated[str, Field(min_length=1, max_length=64, description="Common name of the CA.")]
+    subject: Annotated[Subject, Field(default_factory=Subject, description="Further parts of the CA's subject.")]
+    duration: Annotated[Duration, Field(description="Lifetime of the CA certificate.")] = "8760h"
+    renew_before: Annotated[Duration, Field(description="How long before its end the CA asks for its successor.")] = (
+        "2160h"
+    )
+    private_key: Annotated[CaPrivateKey, Field(default_factory=CaPrivateKey, description="The CA's key.")]
+
+    model_config = Model.model_config | {
+        "json_schema_extra": validations(
+            rule(
+                f"!self.duration.matches('{DURATION_PATTERN}') || (duration(self.duration) >= duration('1h')"
+                " && duration(self.duration) <= duration('262800h'))",
+                "choose a CA duration between 1h and 262800h (30 years)",
+            )
+        )
+    }
+
+
+class SecretReference(Model):
+    """A Secret in the issuer's own namespace."""
+
+    name: Annotated[ObjectName, Field(description="Name of the Secret: tls.crt and tls.key, or ca.crt and ca.key.")]
+
+
+class CaSource(Model):
+    """Where the CA comes from: exactly one of the two."""
+
+    generate: Annotated[GeneratedCa | None, Field(description="Let Doorward make the CA.")] = None
+    secret_ref: Annotated[SecretReference | None, Field(description="Use your own CA from a Secret.")] = None
+
+    model_config = Model.model_config | {
+        "json_schema_extra": validations(
+            rule("has(self.generate) != has(self.secretRef)", "name exactly one of ca.generate and ca.secretRef")
+        )
+    }
+
+    @model_validator(mode="after")
+    def exactly_one(self) -> Self:
+        if (self.generate is None) == (self.secret_ref is None):
+            msg = "name exactly one of ca.generate and ca.secretRef"
+            raise ValueError(msg)
+        return self
+
+
+class CertificateLimits(Model):
+    """Defaults and limits of what the issuer signs."""
+
+    duration: Annotated[Duration, Field(description="Lifetime where a ClientCertificate names none.")] = "2160h"
+    max_duration: Annotated[Duration, Field(description="The longest lifetime a ClientCertificate may ask for.")] = (
+        "8760h"
+    )
+    superseded_grace_period: Annotated[
+        Duration | None,
+        Field(description="Revoke a superseded serial this long after its successor; absent: it runs out by itself."),
+    ] = None
+    allowed_keys: Annotated[
+        tuple[Literal["ECDSA", "RSA", "Ed25519"], ...],
+        Field(min_length=1, max_length=3, description="Key algorithms a client may use."),
+    ] = ("ECDSA", "RSA", "Ed25519")
+
+
+class LabelSelector(Model):
+    """Labels that a namespace must carry, all of them."""
+
+    match_labels: Annotated[
+        dict[Annotated[str, Field(max_length=317)], LabelValue],
+        Field(min_length=1, max_length=16, description="Labels of the namespace."),
+    ]
+
+
+class NamespaceRule(Model):
+    """Which namespaces take part."""
+
+    from_: Annotated[
+        NamespacesFrom,
+        Field(alias="from", description="Same: the issuer's own. Selector: by label. All: every namespace."),
+    ] = "Same"
+    selector: Annotated[LabelSelector | None, Field(description="With from: Selector.")] = None
+
+    model_config = Model.model_config | {
+        "json_schema_extra": validations(
+            rule(
+                "(self.from == 'Selector') == has(self.selector)", "give a selector with from: Selector, and only then"
+            )
+        )
+    }
+
+
+class AllowedSubject(Model):
+    """Patterns that a client's names must fit: `*` is any run of characters, `{namespace}` the client's namespace."""
+
+    common_name: Annotated[Glob, Field(description="Pattern for the common name.")]
+    organizations: Annotated[
+        tuple[Glob, ...] | None, Field(max_length=16, description="Each organization must fit one; absent: any.")
+    ] = None
+    dns_names: Annotated[
+        tuple[Glob, ...] | None, Field(max_length=16, description="Each DNS name must fit one; absent: any.")
+    ] = None
+    email_addresses: Annotated[
+        tuple[Glob, ...] | None, Field(max_length=16, description="Each email address must fit one; absent: any.")
+    ] = None
+    uris: Annotated[
+        tuple[Glob, ...] | None, Field(max_length=16, description="Each URI must fit one; absent: any.")
+    ] = None
+
+
+class Issuance(Model):
+    """Who may mint clients here."""
+
+    allowed_namespaces: Annotated[
+        NamespaceRule, Field(default_factory=NamespaceRule, description="Where ClientCertificates may stand.")
+    ]
+    allowed_subjects: Annotated[
+        tuple[AllowedSubject, ...],
+        Field(max_length=32, description="What they may be called; needed unless allowedNamespaces is from: Same."),
+    ] = ()
+
+    model_config = Model.model_config | {
+        "json_schema_extra": validations(
+            rule(
+                "self.allowedNamespaces.from == 'Same' || (has(self.allowedSubjects) && size(self.allowedSubjects) > 0)",
+                "name allowedSubjects, such as [{commonName: '*.{namespace}.example'}], when other namespaces may mint",
+            )
+        )
+    }
+
+
+class GatesRule(Model):
+    """Who may let this issuer's clients in."""
+
+    allowed_namespaces: Annotated[
+        NamespaceRule, Field(default_factory=NamespaceRule, description="Where Ingresses may name this issuer.")
+    ]
+    allow_optional: Annotated[bool, Field(description="May an Ingress choose doorward.io/verify-client: optional?")] = (
+        False
+    )
+
+
+class RevocationPolicy(Model):
+    """How a cut-off becomes final."""
+
+    undo_window: Annotated[
+        Duration, Field(description="How long a deleted client is held before its cut-off is final.")
+    ] = "24h"
+
+
+class CrlPolicy(Model):
+    """The pace of the revocation list."""
+
+    validity: Annotated[Duration, Field(description="From thisUpdate to nextUpdate.")] = "168h"
+    renew_every: Annotated[Duration, Field(description="A new one at the latest this long after the last.")] = "24h"
+
+    model_config = Model.model_config | {
+        "json_schema_extra": validations(
+            rule(
+                f"!self.validity.matches('{DURATION_PATTERN}') || !self.renewEvery.matches('{DURATION_PATTERN}')"
+                " || (duration(self.renewEvery) + duration(self.renewEvery) <= duration(self.validity)"
+                " && duration(self.validity) <= duration('8760h') && duration(self.renewEvery) >= duration('1m'))",
+                "keep renewEvery at 1m or more and at half of validity or less, and validity at 8760h or less",
+            )
+        )
+    }
+
+
+class IngressSettings(Model):
+    """What ingress-nginx is told on each Ingress that opts in."""
+
+    verify_client: Annotated[
+        Literal["on", "optional"],
+        Field(
+            description="on: no certificate, no entry. optional: the application decides; needs gates.allowOptional."
+        ),
+    ] = "on"
+    verify_depth: Annotated[int, Field(ge=1, le=10, description="Longest chain that is accepted.")] = 1
+    error_page: Annotated[
+        str | None,
+        Field(
+            max_length=512,
+            pattern=r"^https?://[-a-zA-Z0-9._~:/?#@!&*+,=%]+$",
+            description="Where clients without a valid certificate are sent: an absolute URL on a host of its own.",
+        ),
+    ] = None
+    pass_certificate_to_upstream: Annotated[
+        bool, Field(description="Send the client's certificate to the application in ssl-client-cert.")
+    ] = False
