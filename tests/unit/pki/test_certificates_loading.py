@@ -4,8 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
+from hypothesis import given
 
-from doorward.pki.certificates import CertificateAuthority, build_leaf, load_ca
+from doorward.pki.certificates import CertificateAuthority, build_leaf, der, is_self_signed, load_ca
+from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import (
     CaExpired,
     CaLacksCertSign,
@@ -21,8 +23,9 @@ from doorward.pki.pem import (
     certificate_pem,
 )
 from tests.support.openssl import CA_EXTENSIONS, EC_KEY, LEAF_EXTENSIONS, Issued, OpenSsl
+from tests.unit.given import NOW, ca
 from tests.unit.pki.given import crl, entry, template
-from tests.unit.pki.junk import JUNK
+from tests.unit.pki.junk import JUNK, changed, pem
 
 MINUTE = timedelta(minutes=1)
 KEYS = {
@@ -182,3 +185,17 @@ def test_a_certificate_that_is_not_above_the_ca_is_refused(openssl: OpenSsl, low
 def test_a_namesake_of_the_root_is_not_above_the_ca(openssl: OpenSsl, middle: Issued) -> None:
     with pytest.raises(ChainBroken):
         load(middle, chain=openssl.ca("Company Root").certificate)
+
+
+# Damaged in transit, or on purpose
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
+@given(body=changed(der(ca().certificate)))
+def test_a_damaged_ca_is_loaded_with_an_anchor_or_refused_by_an_error_of_ours(body: bytes) -> None:
+    key = private_key_pem(ca().private_key).reveal()
+    try:
+        loaded = load_ca(certificate=pem("CERTIFICATE", body), key=key, chain=None, now=NOW)
+    except PkiError:
+        return
+    assert is_self_signed(loaded.anchor)
