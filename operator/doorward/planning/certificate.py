@@ -1,5 +1,6 @@
 """The rules of one ClientCertificate, from top to bottom: cut off, or issue, deliver, repair, and say so."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from doorward.api.conditions import Condition, instant, merge, said
@@ -30,8 +31,15 @@ LOOK_AGAIN = timedelta(seconds=5)
 def plan(o: CertificateObserved, now: datetime) -> Plan:
     """What to do for this ClientCertificate at `now`.
 
-    Status is written by a plan of its own, when there is nothing else to do: so a certificate costs three writes.
+    Status is written by a plan of its own, when there is nothing else to do: so a certificate costs three writes. While
+    the clocks disagree nothing has expired, and no wait is over, by one of them alone.
     """
+    certain = timing.certain(now, o.skew)
+    planned = _plan(o, certain)
+    return planned if planned.due is None else replace(planned, due=planned.due + (now - certain))
+
+
+def _plan(o: CertificateObserved, now: datetime) -> Plan:
     if isinstance(o.records, Unseen) or o.secret is Unseen.UNKNOWN or o.issuer is Unseen.UNKNOWN:
         return Plan(due=now + LOOK_AGAIN)
     if o.deleting_since is not None:
@@ -74,7 +82,7 @@ def _deleting(o: CertificateObserved, records: tuple[Record, ...], since: dateti
         if now < since + LOOK_AGAIN:  # most are published within a second, and need no status
             return Plan(due=since + LOOK_AGAIN)
         deleting = [said("Deleting", count=len(missing), detail=""), said("CuttingOff")]
-        return _status(o, deleting, now, due=patience)
+        return _status(o, deleting, now, due=patience if now < patience else now + LOOK_AGAIN)
     if issuer.gates_behind and now < patience and any(record.refused for record in records):
         detail = "; its gates are being written"
         waiting = _status(o, [said("Deleting", count=0, detail=detail)], now, due=patience)

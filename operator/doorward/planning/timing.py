@@ -34,6 +34,11 @@ def skewed(skew: timedelta) -> bool:
     return abs(skew) > MAX_SKEW
 
 
+def certain(now: datetime, skew: timedelta) -> datetime:
+    """The latest instant that is past by both clocks, where they disagree too much: either may be the wrong one."""
+    return min(now, now - skew) if skewed(skew) else now
+
+
 def renewal_time(not_before: datetime, not_after: datetime, renew_before: timedelta | None) -> datetime:
     """When the successor is due: `renew_before` the end, else at two thirds of the lifetime, at half below ten days.
 
