@@ -46,7 +46,7 @@ def intermediate() -> CertificateAuthority:
     )
     return CertificateAuthority(
         certificate=certificate,
-        chain=(certificate,),
+        chain=(),
         anchor=trust_anchor(certificate, private_key),
         private_key=private_key,
     )

@@ -98,6 +98,15 @@ def test_the_twin_vouches_for_clients_only_and_for_no_further_ca(openssl: OpenSs
     assert "TLS Web Client Authentication\n" in text
 
 
+def test_an_intermediate_with_a_key_identifier_of_its_own_choosing_is_shown_with_it(openssl: OpenSsl, pki: Pki) -> None:
+    chosen = CA_EXTENSIONS.replace("subjectKeyIdentifier=hash", "subjectKeyIdentifier=0102030405")
+    made = openssl.issue("Partners", pki.root, extensions=chosen)
+    ours = load_ca(certificate=made.certificate, key=made.key, chain=None, now=pki.now + MINUTE)
+    leaf = certificate_pem(build_leaf(template(now=pki.now), ours))
+    assert "01:02:03:04:05" in openssl.text(certificate_pem(ours.anchor))
+    assert openssl.verdict(leaf, anchor=certificate_pem(ours.anchor), crl=None, at=pki.now + MINUTE) == "OK"
+
+
 def test_equal_inputs_give_the_same_twin(pki: Pki) -> None:
     again = trust_anchor(pki.ours.certificate, pki.ours.private_key)
     assert certificate_pem(again) == pki.anchor()
