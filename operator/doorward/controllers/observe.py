@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 from doorward.api.conditions import Condition, said
 from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.clock import Clock
 from doorward.cluster.cache import version_of
-from doorward.cluster.errors import Forbidden, NotFound
-from doorward.cluster.gateway import CONFIG_MAP, SECRET, Gateway
+from doorward.cluster.errors import ApiError, Forbidden, NotFound
+from doorward.cluster.gateway import CONFIG_MAP, ISSUER, SECRET, Gateway
 from doorward.controllers import rivals
 from doorward.controllers.world import (
     GENERATION,
@@ -47,6 +48,7 @@ from doorward.pki.pem import (
     load_certificates,
 )
 from doorward.pki.subjects import display
+from doorward.planning import timing
 from doorward.planning.gate import GateObserved, parse_reference
 from doorward.planning.observed import (
     Authority,
@@ -289,9 +291,16 @@ class Observer:
             newest_number=newest[1].number if newest and newest[0] == sha256 else 0,
             gates=await self._gates(found, key, committed),
             counts_due=world.counts_due.get(key, EPOCH),
-            skew=self._gateway.skew(),
+            skew=await self._skew(key),
             overflow=world.overflows.get(key),
         )
+
+    async def _skew(self, key: ObjectKey) -> timedelta:
+        """How far the clocks are apart; heard anew where it is too much, as nothing else may be asked meanwhile."""
+        if timing.skewed(self._gateway.skew()):
+            with suppress(ApiError):  # any answer has a date
+                await self._gateway.get(ISSUER, key.namespace, key.name)
+        return self._gateway.skew()
 
     async def _authority(self, found: IssuerObject, at: ObjectKey, key: ObjectKey) -> Authority | Condition | Unseen:
         world = self._world
