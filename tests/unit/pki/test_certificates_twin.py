@@ -10,6 +10,7 @@ from doorward.pki.certificates import CertificateAuthority, build_leaf, load_ca,
 from doorward.pki.crls import CrlEntry, build_crl
 from doorward.pki.pem import certificate_pem
 from tests.support.openssl import CA_EXTENSIONS, LEAF_EXTENSIONS, Issued, OpenSsl
+from tests.unit.given import HOUR
 from tests.unit.pki.given import template
 
 REVOKED = 0xBAD
@@ -42,7 +43,7 @@ class Pki(NamedTuple):
 def pki(openssl: OpenSsl) -> Pki:
     root = openssl.ca("Company Root")
     intermediate = openssl.issue("Partners", root, extensions=CA_EXTENSIONS)
-    now = x509.load_pem_x509_certificate(intermediate.certificate).not_valid_before_utc + MINUTE
+    now = x509.load_pem_x509_certificate(intermediate.certificate).not_valid_before_utc + HOUR
     return Pki(
         root=root,
         intermediate=intermediate,
