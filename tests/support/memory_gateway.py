@@ -71,13 +71,15 @@ class MemoryGateway:
         """Listen no more."""
         self.cluster.listeners.remove(self._changed.set)
 
-    async def _travel(self) -> None:
+    async def _travel(self, *, date: bool = True) -> None:
+        """One way; an answer, but no event of a watch, says what time it is to the server."""
         if self.killed.is_set():
             await asyncio.get_running_loop().create_future()
         await asyncio.sleep(self.latency)
         if self.killed.is_set():
             await asyncio.get_running_loop().create_future()
-        self._skew = self.cluster.clock.now() - self.cluster.now().replace(microsecond=0)
+        if date:
+            self._skew = self.cluster.clock.now() - self.cluster.now().replace(microsecond=0)
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
         await self._travel()
@@ -174,14 +176,11 @@ class MemoryGateway:
                     await self._changed.wait()
                     continue
                 heard = changes[-1].version
-                if self.lag:
-                    await asyncio.sleep(self.lag)
-                for change in changes:
-                    if change.kind == kind and namespace in (None, change.at.namespace):
-                        await self._travel()
-                        if (event := _event(change, selector)) is not None:
-                            body = _partial(event.object) if metadata_only else event.object
-                            yield WatchEvent(event.type, body)
+                await asyncio.sleep(self.lag)
+                await self._travel(date=False)
+                here = (c for c in changes if c.kind == kind and namespace in (None, c.at.namespace))
+                for event in filter(None, (_event(change, selector) for change in here)):
+                    yield WatchEvent(event.type, _partial(event.object) if metadata_only else event.object)
         finally:
             self.open_watches -= 1
 

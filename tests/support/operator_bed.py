@@ -5,8 +5,8 @@ within `settle` and `advance`.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Self
 from unittest import mock
@@ -57,6 +57,26 @@ def immutable(kind: Kind, before: Object | None, after: Object) -> None:
         raise Invalid("this serial is revoked for good", status=422)
 
 
+async def _like_kopf(gateway: MemoryGateway, handle: Handle) -> None:
+    """What Kopf does: first all there is, then what changes; a relist tells of no deletion."""
+    async with asyncio.TaskGroup() as group:
+        for kind in (ISSUER, CLIENT_CERTIFICATE, INGRESS):
+            group.create_task(_follow(gateway, kind, handle))
+
+
+async def _follow(gateway: MemoryGateway, kind: Kind, handle: Handle) -> None:
+    while True:
+        with suppress(ApiError):
+            items, version = await gateway.list(kind, None)
+            for body in items:
+                handle(kind.plural, "", body)
+            while True:
+                async for event in gateway.watch(kind, None, version):
+                    version = event.object["metadata"]["resourceVersion"]
+                    handle(kind.plural, event.type, event.object)
+        await asyncio.sleep(1)
+
+
 class OperatorBed:
     """One cluster, and one operator process in it at a time."""
 
@@ -68,7 +88,8 @@ class OperatorBed:
         self.lag = 0.0
         self._source = CountingKeySource()
         self._runner = virtual_loop.runner(self.clock)
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._gateways: list[MemoryGateway] = []
         self.gateway = MemoryGateway(self.cluster)
         self.cluster.create(NAMESPACE, "", {"metadata": {"name": NAMESPACE_NAME}}, PEOPLE)
 
@@ -82,49 +103,40 @@ class OperatorBed:
 
     # The process
 
-    def start(self) -> None:
-        """A new process: it knows nothing but what is in the cluster."""
+    def start(self, *, refuse_reads: Callable[[Kind, str | None], ApiError | None] = lambda *_: None) -> None:
+        """A new process: it knows nothing but what is in the cluster. It may be a second one beside the first."""
         self.gateway = MemoryGateway(self.cluster, latency=self.latency)
         self.gateway.lag = self.lag
-        self._runner.run(self._start())
+        self.gateway.refuse_reads = refuse_reads
+        self._gateways.append(self.gateway)
+        self._runner.run(self._start(self.gateway))
 
-    async def _start(self) -> None:
-        self.operator = Operator(self.gateway, self.clock, self._source, Settings(health_port=None))
-        with mock.patch.object(handlers, "supervise", self._front):
-            self._task = asyncio.create_task(self.operator.run(asyncio.Event()))
-            while self.operator._watches is None:
-                await asyncio.sleep(0)
+    async def _start(self, gateway: MemoryGateway) -> None:
+        operator = Operator(gateway, self.clock, self._source, Settings(health_port=None))
+        started = asyncio.Event()
 
-    async def _front(self, handle: Handle, **_: object) -> None:
-        """What Kopf does: first all there is, then what changes; a relist tells of no deletion."""
-        async with asyncio.TaskGroup() as group:
-            for kind in (ISSUER, CLIENT_CERTIFICATE, INGRESS):
-                group.create_task(self._follow(kind, handle))
+        async def front(handle: Handle, **_: object) -> None:
+            started.set()
+            await _like_kopf(gateway, handle)
 
-    async def _follow(self, kind: Kind, handle: Handle) -> None:
-        while True:
-            with suppress(ApiError):
-                items, version = await self.gateway.list(kind, None)
-                for body in items:
-                    handle(kind.plural, "", body)
-                while True:
-                    async for event in self.gateway.watch(kind, None, version):
-                        version = event.object["metadata"]["resourceVersion"]
-                        handle(kind.plural, event.type, event.object)
-            await asyncio.sleep(1)
+        with mock.patch.object(handlers, "supervise", front):
+            self._tasks.append(asyncio.create_task(operator.run(asyncio.Event())))
+            await started.wait()
 
     def kill(self) -> None:
-        """`kill -9`: whatever it was waiting for, it hears no more."""
-        self.gateway.killed.set()
+        """`kill -9` of all there are: whatever they were waiting for, they hear no more."""
+        for gateway in self._gateways:
+            gateway.killed.set()
+            gateway.stop()
+        self._gateways.clear()
         self._runner.run(self._kill())
 
     async def _kill(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
-            self.gateway.stop()
+                await task
+        self._tasks.clear()
 
     def restart(self) -> None:
         self.kill()
@@ -136,15 +148,21 @@ class OperatorBed:
         """Let the operator work until it writes no more; a process that was killed is started again."""
         quiet = 0
         for _ in range(MOST_ROUNDS):
-            before = (self.cluster.version, len(self.gateway.writes))
+            before = (self.cluster.version, self._asked())
             self.advance(ROUND)
-            if self.gateway.killed.is_set():
+            if any(gateway.killed.is_set() for gateway in self._gateways):
                 self.restart()
-                quiet = 0
-            quiet = quiet + 1 if before == (self.cluster.version, len(self.gateway.writes)) else 0
+            quiet = quiet + 1 if before == (self.cluster.version, self._asked()) else 0
             if quiet == 2:
                 return
         raise AssertionError(f"it goes on writing: {self.gateway.writes[-10:]}")
+
+    def _asked(self) -> list[int]:
+        return [len(gateway.writes) for gateway in self._gateways]
+
+    def forget_faults(self) -> None:
+        for gateway in self._gateways:
+            gateway.faults.clear()
 
     def advance(self, seconds: float) -> None:
         """Let the operator work for so long."""
@@ -159,13 +177,12 @@ class OperatorBed:
         """The operator's wall clock is ahead of the server's by that."""
         self.clock.set(self.cluster.now() + by)
 
-    @contextmanager
-    def writes(self) -> Iterator[list[Write]]:
-        """The writes that the operator asked for within the block, and what came of it until it was quiet."""
-        heard: list[Write] = []
+    def writes_of(self, act: Callable[[], None]) -> list[Write]:
+        """What the operator asked for, from the act until it was quiet."""
         first = len(self.gateway.writes)
-        yield heard
-        heard += self.gateway.writes[first:]
+        act()
+        self.settle()
+        return self.gateway.writes[first:]
 
     # What people do
 
@@ -200,6 +217,9 @@ class OperatorBed:
 
     def delete(self, kind: Kind, name: str) -> None:
         self.cluster.delete(kind, ObjectKey(NAMESPACE_NAME, name), PEOPLE)
+
+    def edit(self, kind: Kind, name: str, patch: Object) -> None:
+        self.cluster.merge_patch(kind, ObjectKey(NAMESPACE_NAME, name), patch, PEOPLE, "")
 
     def find(self, kind: Kind, name: str) -> Object | None:
         return self.cluster.find(kind, ObjectKey(NAMESPACE_NAME, name))

@@ -11,8 +11,7 @@ from doorward.cluster.errors import Conflict, Forbidden, Transient
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, SECRET
 from tests.support import promises
 from tests.support.memory_gateway import Fault, killed
-from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed
-from tests.support.operator_bed import ObjectKey as At
+from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, OperatorBed
 from tests.unit.given import NOW
 
 NAMES = st.sampled_from(["alice", "bob", "carol"])
@@ -84,7 +83,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.secrets())
     @rule(name=SERVED)
     def spoil_secret(self, name: str) -> None:
-        self.bed.cluster.merge_patch(SECRET, At(NAMESPACE_NAME, name), {"data": {"tls.crt": "anVuaw=="}}, PEOPLE, "")
+        self.bed.edit(SECRET, name, {"data": {"tls.crt": "anVuaw=="}})
 
     @precondition(lambda self: self.bed.find(CONFIG_MAP, CRL))
     @rule()
@@ -94,7 +93,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.bed.find(CONFIG_MAP, CRL))
     @rule()
     def spoil_crl(self) -> None:
-        self.bed.cluster.merge_patch(CONFIG_MAP, At(NAMESPACE_NAME, CRL), {"data": {"ca.crl": "junk"}}, PEOPLE, "")
+        self.bed.edit(CONFIG_MAP, CRL, {"data": {"ca.crl": "junk"}})
 
     @precondition(lambda self: self.bed.find(SECRET, GATE))
     @rule()
@@ -112,6 +111,10 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.bed.restart()
+
+    @rule()
+    def start_another(self) -> None:
+        self.bed.start()
 
     @rule(compact=st.booleans())
     def end_watches(self, compact: bool) -> None:
@@ -153,7 +156,7 @@ class Histories(RuleBasedStateMachine):
     def _come_to_rest(self) -> None:
         """Nothing more happens; long enough for every wait, retry and grace period to end."""
         self.bed.set_wrong(timedelta(0))
-        self.bed.gateway.faults.clear()
+        self.bed.forget_faults()
         for hours in (7, 7, 2):
             self.bed.settle()
             self.bed.jump(hours=hours)
