@@ -97,6 +97,7 @@ def test_what_is_no_text_is_no_base64(value: object) -> None:
         ca_secret.decode(value)
 
 
+@pytest.mark.promise(5)
 def test_the_key_is_not_in_the_repr() -> None:
     read = ca_secret.parse(holding(tls_crt=b"certificate", tls_key=b"hunter2"))
     assert read.key == SecretBytes(b"hunter2")

@@ -210,6 +210,7 @@ def test_a_planted_keystore_of_many_rounds_costs_no_time() -> None:
     assert time.process_time() - begun < 0.1
 
 
+@pytest.mark.promise(5)
 @pytest.mark.parametrize("shown", [repr, str], ids=["repr", "str"])
 def test_neither_key_nor_password_is_in_the_repr(shown: Callable[[object], str]) -> None:
     for value in (contents(), seen(rendered())):

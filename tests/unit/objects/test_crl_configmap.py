@@ -36,6 +36,7 @@ def test_a_bundle_is_read_back_from_both(anchors: bytes, crl: bytes) -> None:
     assert crl_configmap.parse_gate(gate(bundle)) == bundle
 
 
+@pytest.mark.promise(5)
 @BOTH
 def test_it_holds_ca_crt_and_ca_crl_and_nothing_else(render: Render) -> None:
     assert set(render()["data"]) == {"ca.crt", "ca.crl"}

@@ -126,6 +126,7 @@ def test_the_first_of_a_chain_is_the_clients() -> None:
     assert read_leaf(chain) == describe(load_certificates(chain)[0])
 
 
+@pytest.mark.promise(5)
 def test_a_private_key_is_not_in_the_repr_of_a_ca() -> None:
     assert "private_key" not in repr(ca())
 

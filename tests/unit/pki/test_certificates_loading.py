@@ -87,6 +87,7 @@ def test_the_ca_of_the_tutorial_is_taken(openssl: OpenSsl) -> None:
 USUAL_CA = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "subjectKeyIdentifier=hash")
 
 
+@pytest.mark.promise(7)
 @pytest.mark.parametrize(("extensions", "error", "says"), USELESS.values(), ids=USELESS)
 def test_a_certificate_that_cannot_serve_as_a_ca_is_refused(
     openssl: OpenSsl, extensions: str, error: type[PkiError], says: str

@@ -270,6 +270,7 @@ def test_a_number_that_is_not_above_the_last_is_refused(number: int) -> None:
         check(published(entry(3), number=number), published(entry(3)), [entry(3)])
 
 
+@pytest.mark.promise(1)
 def test_a_serial_that_would_be_let_in_again_without_a_reason_is_refused() -> None:
     with pytest.raises(CrlRefused, match="1 serials would be let in again without a reason"):
         check(published(number=6), published(entry(3)), [])

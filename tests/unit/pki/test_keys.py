@@ -117,6 +117,7 @@ def test_an_rsa_key_of_numbers_that_are_no_primes_is_refused() -> None:
         load_private_key(planted(2**1279 - 1, 2**1279 - 3, (2**1279 - 1) * (2**1279 - 3)))
 
 
+@pytest.mark.promise(5)
 @given(body=st.binary(max_size=500), label=st.sampled_from(["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"]))
 def test_any_bytes_are_refused_by_an_error_of_ours_that_quotes_nothing(body: bytes, label: str) -> None:
     with pytest.raises((PemError, KeyProblem)) as caught:
@@ -162,6 +163,7 @@ def test_a_public_key_is_named_by_the_digest_of_its_der(openssl: OpenSsl) -> Non
     assert public_key_sha256(key().public_key()) == said.split()[0]
 
 
+@pytest.mark.promise(5)
 @pytest.mark.parametrize("shown", [repr, str, "{}".format, "{!r}".format], ids=["repr", "str", "format", "format !r"])
 def test_secret_bytes_do_not_show_themselves(shown: Callable[[object], str]) -> None:
     assert shown(SecretBytes(b"hunter2")) == "<secret>"

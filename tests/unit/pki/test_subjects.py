@@ -103,6 +103,7 @@ def test_the_name_for_people_is_the_one_that_openssl_shows(openssl: OpenSsl, nam
     assert said == f"subject={display(made.subject)}\n"
 
 
+@pytest.mark.promise(7)
 @pytest.mark.parametrize(("name", "says"), UNLAWFUL.values(), ids=UNLAWFUL)
 def test_what_no_common_name_may_be_is_said_in_a_sentence(name: str, says: str) -> None:
     assert says in problems(subject(name), None)[0]
