@@ -11,6 +11,7 @@ from typing import Literal
 
 from doorward.cluster.errors import ApiError
 from doorward.cluster.gateway import APPLY_PATCH, MERGE_PATCH, Kind, Object, WatchEvent
+from doorward.cluster.skew import Skew
 from doorward.objects.meta import ObjectKey
 from tests.support.memory_cluster import Change, MemoryCluster
 
@@ -56,11 +57,11 @@ class MemoryGateway:
         self.open_watches = 0
         self._epoch = 0
         self._changed = asyncio.Event()
-        self._skew = timedelta(0)
+        self._skew = Skew(cluster.clock)
         cluster.listeners.append(self._changed.set)
 
     def skew(self) -> timedelta:
-        return self._skew
+        return self._skew.now()
 
     def end_watches(self) -> None:
         """What a server does every few minutes: it ends the streams, without a word."""
@@ -79,7 +80,7 @@ class MemoryGateway:
         if self.killed.is_set():
             await asyncio.get_running_loop().create_future()
         if date:
-            self._skew = self.cluster.clock.now() - self.cluster.now().replace(microsecond=0)
+            self._skew.hear(self.cluster.now().replace(microsecond=0))
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
         await self._travel()

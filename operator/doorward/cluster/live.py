@@ -17,6 +17,7 @@ from kubernetes.aio import client, config
 from doorward.clock import Clock
 from doorward.cluster.errors import Transient, from_answer
 from doorward.cluster.gateway import MERGE_PATCH, Kind, Object, WatchEvent
+from doorward.cluster.skew import Skew
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=15.0, sock_connect=3.0)
 WATCH_SECONDS = 290
@@ -49,16 +50,15 @@ class LiveGateway:
 
     def __init__(self, api: client.ApiClient, clock: Clock, *, limits: aiohttp.ClientTimeout = REQUEST_TIMEOUT) -> None:
         self._api = api
-        self._clock = clock
+        self._skew = Skew(clock)
         self._limits = limits
-        self._skew = timedelta(0)
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._api.close()  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
 
     def skew(self) -> timedelta:
-        return self._skew
+        return self._skew.now()
 
     async def _open(
         self,
@@ -97,7 +97,7 @@ class LiveGateway:
     def _hear_date(self, header: str | None) -> None:
         if header:
             try:
-                self._skew = self._clock.now() - parsedate_to_datetime(header)
+                self._skew.hear(parsedate_to_datetime(header))
             except (ValueError, TypeError):
                 return
 
