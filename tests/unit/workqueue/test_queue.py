@@ -27,8 +27,9 @@ def queue(clock):
 async def ready(queue):
     """Every key that is ready, in order; each is left as being worked on."""
     keys = []
-    while len(queue):
-        keys.append(await queue.get())
+    async with asyncio.timeout(5):
+        while len(queue):
+            keys.append(await queue.get())
     return keys
 
 
