@@ -41,7 +41,7 @@ from doorward.controllers.world import (
 from doorward.gates import ingress_nginx
 from doorward.objects import ca_secret, client_secret, crl_configmap, ledger_record
 from doorward.objects.client_secret import ClientSecret, Contents
-from doorward.objects.meta import FINALIZER, ObjectKey, gate_secret_name
+from doorward.objects.meta import FINALIZER, ObjectKey, gate_secret_name, key_of
 from doorward.pki.certificates import Leaf
 from doorward.pki.keys import SecretBytes
 from doorward.pki.requests import ClientRequest
@@ -219,6 +219,7 @@ class Applier:
         record = self._record_of(found, key, leaf, loaded.authority.generation)
         pending = Pending(serial=leaf.serial, wanted=action.wanted)
         self._world.signed[key] = Signed(pending=pending, leaf=leaf, record=record, recorded=False, contents=contents)
+        self._world.signatures[found.secret] = ((leaf.sha256, loaded.authority.sha256), True)
         logger.info("signed serial %x: %s", leaf.serial, action.because, extra={"object": f"ClientCertificate {key}"})
         await self._deliver(key)
 
@@ -403,6 +404,10 @@ class Applier:
         world.gate_refusals.pop(at, None)
         world.secrets.put(_metadata_only(written))
         world.gate_views[at] = (version_of(written), digest(committed.bundle))
+        if known is None:
+            for ingress in world.ingresses.lookup("issuer", issuer):
+                if ingress["metadata"]["namespace"] == namespace:
+                    self._wake(Key("ingress", key_of(ingress)))
 
     async def _look_again(self, kind: Kind, at: ObjectKey) -> None:
         """What is there after all: the next look plans with it."""

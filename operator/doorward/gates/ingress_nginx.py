@@ -77,6 +77,12 @@ def changes(body: Mapping[str, Any], decision: Decision) -> Mapping[str, str] | 
     return wanted if differences(wanted, annotations, _owned(body)) else None
 
 
+def names_gate(body: Mapping[str, Any], protection: Protection) -> bool:
+    """Whether nobody gets in there but through this gate, whatever else is still to be said."""
+    annotations = body["metadata"].get("annotations") or {}
+    return bool(annotations.get(SECRET) == _wanted(body["metadata"]["namespace"], protection)[SECRET])
+
+
 def _owned(body: Mapping[str, Any]) -> frozenset[str]:
     """The annotations that we own by server-side apply."""
     for entry in body["metadata"].get("managedFields") or ():
