@@ -90,17 +90,21 @@ class Street:
         home.make(ENDPOINTS, endpoints)
         return cls(ingress, home)
 
+    def host(self, name: str) -> str:
+        """The host of the Ingress of that name."""
+        return f"{name}.{self.home.namespace}.example"
+
     def manifest(self, name: str, *, issuer: str | None = "partners", **annotations: str) -> dict[str, Any]:
         """An Ingress that opts in; without an issuer, one that does not."""
         said = ({ISSUER: issuer} if issuer else {}) | annotations
         options: dict[str, Any] = {"ingress_class": self.ingress.ingress_class, "annotations": said}
-        *_, body = manifests.backing(self.home.namespace, f"{name}.{self.home.namespace}.example", **options)
+        *_, body = manifests.backing(self.home.namespace, self.host(name), **options)
         return body | {"metadata": body["metadata"] | {"name": name}}
 
     def door(self, name: str, *, issuer: str | None = "partners", **annotations: str) -> Door:
         """Put a host up."""
-        body = self.home.make(INGRESSES, self.manifest(name, issuer=issuer, **annotations))
-        return Door(self.ingress, body["spec"]["rules"][0]["host"])
+        self.home.make(INGRESSES, self.manifest(name, issuer=issuer, **annotations))
+        return Door(self.ingress, self.host(name))
 
 
 def admitted(home: Home, door: Door, name: str, **spec: Any) -> Files:
@@ -117,12 +121,17 @@ class Knocks:
     """What a client who knocks without end was told so far, by host."""
 
     told: Mapping[str, Counter[int]]
-    rounds: list[Sequence[str]]
+    rounds: list[set[int]]
+    """The statuses of each round that is over."""
 
     def once_more(self) -> None:
         """Wait until every host was asked again from now on."""
         asked = len(self.rounds)
         eventually(lambda: len(self.rounds) >= asked + 2, "another round at all hosts")
+
+    def come_to_be_told(self, status: int) -> None:
+        """Wait for a round in which all hosts answered that."""
+        eventually(lambda: {status} in self.rounds[-1:], f"{status} from all hosts")
 
     def statuses(self, *hosts: str) -> set[int]:
         """The statuses that came from these hosts."""
@@ -142,11 +151,10 @@ def knocking(ingress: IngressNginx, hosts: Sequence[str], client: Files = NOBODY
     def knock() -> None:
         while not leave.is_set():
             done = subprocess.run(command, input=config, capture_output=True, text=True, check=False)
-            lines = done.stdout.splitlines()
-            for line in lines:
-                status, _, url = line.partition(" ")
+            answers = [line.split(" ") for line in done.stdout.splitlines()]
+            for status, url in answers:
                 knocks.told[url.removeprefix("https://").rstrip("/")][int(status)] += 1
-            knocks.rounds.append(lines)
+            knocks.rounds.append({int(status) for status, _ in answers})
 
     thread = threading.Thread(target=knock)
     thread.start()

@@ -61,7 +61,7 @@ def site(
     home.make(ISSUERS, issuer("my-ca", ca={"secretRef": {"name": "my-ca"}}))
     street = Street.build(ingress_nginx, home)
     body = street.manifest("site", issuer="my-ca")
-    host = body["spec"]["rules"][0]["host"]
+    host = street.host("site")
     files = server_certificate(ca, host)
     server = home.secret("site-tls", {key: path.read_bytes() for key, path in files.items()}, type="kubernetes.io/tls")
     body["spec"]["tls"][0]["secretName"] = "site-tls"
