@@ -5,7 +5,8 @@ and CRL ConfigMaps. These go on when Kopf's part is stopped.
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from doorward.cluster.cache import Store, version_of
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 FIRST_REST = 0.2
 LONGEST_REST = 20.0
 DENIED_REST = 30.0
+WITHDRAWAL_PAUSES = (FIRST_REST, 1.0, 5.0)
 OURS = f"{MANAGED_BY}={OWNER}"
 
 
@@ -43,16 +45,18 @@ class Source:
     """Whether the list was allowed."""
     selector: str = ""
     metadata_only: bool = False
+    again: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set where rights may have been given: cuts the rest after a denial short."""
 
 
-async def follow(gateway: Gateway, source: Source, retry: asyncio.Event) -> None:
-    """List and watch for ever; `retry` cuts the rest after a denial short."""
-    rest = FIRST_REST
+async def follow(gateway: Gateway, source: Source) -> None:
+    """List and watch for ever."""
+    rest, rest_denied = FIRST_REST, DENIED_REST
     while True:
         try:
             version = await _list(gateway, source)
             source.heard(True)
-            rest = FIRST_REST
+            rest, rest_denied = FIRST_REST, DENIED_REST
             while True:
                 version = await _watch(gateway, source, version)
         except Gone:
@@ -60,10 +64,9 @@ async def follow(gateway: Gateway, source: Source, retry: asyncio.Event) -> None
         except (Forbidden, NotFound) as error:
             source.heard(False)
             logger.warning("cannot watch %s%s: %s", source.kind.plural, _where(source), error)
-            retry.clear()
-            rest = min(rest * 2, DENIED_REST) if rest > FIRST_REST else DENIED_REST
-            await _sleep(retry, rest)
-            rest = FIRST_REST
+            # The authorizer hears of a new RoleBinding a moment after we do.
+            hurried = await _sleep(source.again, rest_denied)
+            rest_denied = FIRST_REST if hurried else min(rest_denied * 2, DENIED_REST)
         except ApiError as error:
             logger.warning("watch of %s%s broke: %s", source.kind.plural, _where(source), error)
             await asyncio.sleep(rest)
@@ -74,14 +77,15 @@ def _where(source: Source) -> str:
     return f" in {source.namespace}" if source.namespace else ""
 
 
-async def _sleep(retry: asyncio.Event, seconds: float) -> None:
+async def _sleep(again: asyncio.Event, seconds: float) -> bool:
+    """Rest; True: `again` was set meanwhile, or before."""
     try:
         async with asyncio.timeout(seconds):
-            await retry.wait()
+            await again.wait()
     except TimeoutError:
-        return
-    # The authorizer hears of a new RoleBinding a moment after we do.
-    await asyncio.sleep(FIRST_REST)
+        return False
+    again.clear()
+    return True
 
 
 async def _list(gateway: Gateway, source: Source) -> str:
@@ -90,7 +94,6 @@ async def _list(gateway: Gateway, source: Source) -> str:
     )
     before = {key: source.store.get(key) for key in source.store.keys()}  # noqa: SIM118 - a Store is no dict
     changed = source.store.replace_all(items, int(version), source.namespace)
-    source.store.synced = True
     for key in changed:
         source.changed(key, before.get(key), source.store.get(key))
     return version
@@ -137,19 +140,31 @@ class Watches:
         self._group = group
         self._wake = wake
         self._scope = tuple(scope)
-        self._retry: dict[str, asyncio.Event] = {}
+        self._followed: dict[str, list[tuple[Source, asyncio.Task[None]]]] = {}
+        """By namespace that takes part."""
+        self._allowed: dict[tuple[str, str], bool] = {}
+        """By namespace and kind, what the last list was answered."""
 
     def start(self) -> None:
         """Follow what is watched from the first moment."""
-        everywhere = asyncio.Event()
         world = self._world
-        self._follow(
-            Source(kind=NAMESPACE, namespace=None, store=world.namespaces, changed=self._namespace_changed), everywhere
-        )
+        self._follow(Source(kind=NAMESPACE, namespace=None, store=world.namespaces, changed=self._namespace_changed))
+        unheard = set(self._scope or (None,))
+
+        def heard(namespace: str | None, allowed: bool) -> None:
+            if allowed:
+                unheard.discard(namespace)
+                world.records.synced = not unheard
+
         for namespace in self._scope or (None,):
             self._follow(
-                Source(kind=ISSUED_CERTIFICATE, namespace=namespace, store=world.records, changed=self._record_changed),
-                everywhere,
+                Source(
+                    kind=ISSUED_CERTIFICATE,
+                    namespace=namespace,
+                    store=world.records,
+                    changed=self._record_changed,
+                    heard=partial(heard, namespace),
+                )
             )
             self._follow(
                 Source(
@@ -158,45 +173,45 @@ class Watches:
                     store=Store(lambda body: body),
                     changed=self._consent_changed,
                     metadata_only=True,
-                ),
-                everywhere,
+                )
             )
 
     def join(self, namespace: str) -> None:
         """Watch what Doorward writes in this namespace, from now on."""
-        if namespace in self._retry:
+        if namespace in self._followed:
             return
-        retry = self._retry[namespace] = asyncio.Event()
         world = self._world
         world.consent.setdefault(namespace, None)
-        self._follow(
+        sources = (
             Source(
                 kind=CONFIG_MAP,
                 namespace=namespace,
                 store=world.configmaps,
                 changed=lambda key, _before, _now: self._wake_crl(key),
+                heard=partial(self._heard, namespace, CONFIG_MAP.plural),
                 selector=OURS,
             ),
-            retry,
-        )
-        self._follow(
             Source(
                 kind=SECRET,
                 namespace=namespace,
                 store=world.secrets,
                 changed=self._secret_changed,
-                heard=lambda allowed: self._heard(namespace, allowed=allowed),
+                heard=partial(self._heard, namespace, SECRET.plural),
                 metadata_only=True,
             ),
-            retry,
         )
+        self._followed[namespace] = [(source, self._follow(source)) for source in sources]
 
-    def _follow(self, source: Source, retry: asyncio.Event) -> None:
-        self._group.create_task(follow(self._gateway, source, retry), name=f"watch {source.kind.plural}")
+    def _follow(self, source: Source) -> asyncio.Task[None]:
+        return self._group.create_task(follow(self._gateway, source), name=f"watch {source.kind.plural}")
 
-    def _heard(self, namespace: str, *, allowed: bool) -> None:
-        if self._world.consent.get(namespace) != allowed:
-            self._world.consent[namespace] = allowed
+    def _heard(self, namespace: str, plural: str, allowed: bool) -> None:
+        """A namespace has consented when both its Secrets and its ConfigMaps were listed: neither is called absent before."""
+        self._allowed[namespace, plural] = allowed
+        answers = [self._allowed.get((namespace, kind.plural)) for kind in (CONFIG_MAP, SECRET)]
+        consent = False if False in answers else None if None in answers else True
+        if self._world.consent.get(namespace) != consent:
+            self._world.consent[namespace] = consent
             self._wake_namespace(namespace)
 
     def _wake_namespace(self, namespace: str) -> None:
@@ -222,10 +237,29 @@ class Watches:
         if labels(before) != labels(now):
             self._wake_namespace(key.name)
 
-    def _consent_changed(self, key: ObjectKey, _before: Object | None, _now: Object | None) -> None:
-        retry = self._retry.get(key.namespace)
-        if retry is not None and self._world.consent.get(key.namespace) is False:
-            retry.set()
+    def _consent_changed(self, key: ObjectKey, before: Object | None, _now: Object | None) -> None:
+        followed = self._followed.get(key.namespace, ())
+        for source, _ in followed:
+            source.again.set()
+        if followed and before is not None and self._world.consent.get(key.namespace):
+            self._group.create_task(self._look_for_withdrawal(key.namespace), name="is the consent withdrawn?")
+
+    async def _look_for_withdrawal(self, namespace: str) -> None:
+        """The API server lets a watch run on that it would not open again, and hears of the change a moment after us."""
+        for pause in WITHDRAWAL_PAUSES:
+            await asyncio.sleep(pause)
+            if not self._world.consent.get(namespace):
+                return
+            try:
+                await self._gateway.list(SECRET, namespace, metadata_only=True)
+            except Forbidden:
+                followed = self._followed[namespace]
+                for _, task in followed:
+                    task.cancel()
+                self._followed[namespace] = [(source, self._follow(source)) for source, _ in followed]
+                return
+            except ApiError:
+                continue
 
     def _record_changed(self, _key: ObjectKey, before: Any, now: Any) -> None:
         record = now or before

@@ -250,11 +250,16 @@ def _rewrite_reason(
 
 
 def _admitted(o: CertificateObserved, now: datetime) -> Condition:
-    record = issuance.shown_record(o)
-    if record is None or record.refused:
+    """By the ledger, since whoever has a certificate keeps it when its Secret cannot be read or is gone."""
+    shown = issuance.shown_record(o)
+    if shown is None or shown.refused:
+        records = () if isinstance(o.records, Unseen) else o.records
+        held = [r for r in records if r.live(now) and not (o.pending and o.pending.serial == r.serial)]
+        shown = max(held, key=lambda record: record.not_after, default=None)
+    if shown is None:
         return said("NotIssued")
-    serial, until = f"{record.serial:x}", instant(record.not_after)
-    return said("Live" if now < record.not_after else "Expired", serial=serial, until=until)
+    serial, until = f"{shown.serial:x}", instant(shown.not_after)
+    return said("Live" if now < shown.not_after else "Expired", serial=serial, until=until)
 
 
 def _say(
