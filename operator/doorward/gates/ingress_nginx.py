@@ -93,11 +93,14 @@ def _owned(body: Mapping[str, Any]) -> frozenset[str]:
 
 
 def leftovers(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """Annotations of ours on an Ingress that opted out: those we own, and by value one that only a policy wrote."""
+    """Annotations of ours on an Ingress that opted out: those we own, and by value the one that a policy wrote.
+
+    Where nothing shows that it ever opted in, somebody else closed that door, and it stays closed.
+    """
     annotations = body["metadata"].get("annotations") or {}
     names = set(_owned(body)) & set(annotations)
-    if _is_gate(annotations.get(SECRET, ""), body["metadata"]["namespace"]):
-        names.add(SECRET)
     if GATE in annotations:
         names.add(GATE)
+    if names and _is_gate(annotations.get(SECRET, ""), body["metadata"]["namespace"]):
+        names.add(SECRET)
     return tuple(sorted(names))

@@ -181,7 +181,8 @@ def test_an_ingress_whose_managed_fields_were_stripped_is_written_again():
         pytest.param(ingress({"a": "b", ERROR_PAGE: "https://a/"}), (), id="only those of others"),
         pytest.param(ingress(SETTLED, owned=SETTLED), tuple(sorted(SETTLED)), id="all that we own"),
         pytest.param(ingress({"a": "b"}, owned=SETTLED), (), id="what we own and is gone already"),
-        pytest.param(ingress({SECRET: OURS}), (SECRET,), id="the gate that only a policy wrote"),
+        pytest.param(ingress({SECRET: OURS, GATE: PROTECTED}), (GATE, SECRET), id="the gate that only a policy wrote"),
+        pytest.param(ingress({SECRET: OURS}), (), id="a gate that a person names without having opted in"),
         pytest.param(ingress({GATE: PROTECTED}), (GATE,), id="what we said and nobody owns"),
         pytest.param(ingress({SECRET: "edge/own-ca", VERIFY: "on"}), (), id="a Secret that a person made"),
         pytest.param(
