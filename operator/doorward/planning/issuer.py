@@ -115,6 +115,7 @@ def _running(
     o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...], authority: Authority, now: datetime
 ) -> Plan:
     published = o.published if isinstance(o.published, PublishedCrl) else None
+    records = _concerned(records, published)
     repairs: list[Action] = [*revocation.holds_that_end(records, now)]
     if published is not None:
         repairs += revocation.forgotten(records, published, now)
@@ -133,6 +134,12 @@ def _running(
     due = earliest(crl.renewal_due(published, spec.crl), revocation.next_end_of_hold(records), _retry(o, now))
     ready = why_not_signing(o, now) or said("Signing", subject=authority.subject, until=instant(authority.not_after))
     return _status(o, ready, now, due=due)
+
+
+def _concerned(records: tuple[Record, ...], published: PublishedCrl | None) -> tuple[Record, ...]:
+    """The records that a CRL may have something to say of: a ledger is mostly of clients that are in."""
+    named = published.entries if published is not None else {}
+    return tuple(record for record in records if record.revocation is not None or record.serial in named)
 
 
 def _full(o: IssuerObserved, full: Condition, published: PublishedCrl | None, now: datetime) -> Plan:
@@ -261,8 +268,8 @@ def _gate_status(gate: Gate) -> dict[str, object]:
 def _with_counts(o: IssuerObserved, status: dict[str, object], now: datetime, due: datetime | None) -> Plan:
     """Counts alone are no reason to write before they are due: a storm of certificates is not a storm of statuses."""
     assert not isinstance(o.records, Unseen)
-    live = sum(1 for record in o.records if record.live(now))
     refused = sum(1 for record in o.records if record.refused)
+    live = sum(1 for record in o.records if now < record.not_after and not record.refused)
     counts = {"live": live, "revoked": refused, "expired": len(o.records) - live - refused}
     before = o.status.get("counts")
     if status == {k: v for k, v in o.status.items() if k != "counts"}:
