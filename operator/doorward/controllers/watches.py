@@ -264,7 +264,8 @@ class Watches:
     def _record_changed(self, _key: ObjectKey, before: Any, now: Any) -> None:
         record = now or before
         self._wake(Key("certificate", record.holder))
-        if now is None or before is None or before.revocation != now.revocation:
+        known = before.revocation if before is not None else None
+        if now is None or known != now.revocation:  # a new one that is live changes no CRL
             self._wake(Key("issuer", record.issuer))
 
     def _wake_crl(self, key: ObjectKey) -> None:
