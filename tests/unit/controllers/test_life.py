@@ -184,6 +184,20 @@ def test_a_client_is_cut_off_though_the_clock_was_wrong(served, ahead):
 
 
 @pytest.mark.promise(1)
+@pytest.mark.parametrize("seconds", [0.01, 0.2, 0.45, 0.55])
+def test_a_client_that_is_revoked_while_it_is_issued_is_cut_off_though_watches_lag(bed, seconds):
+    bed.lag = 0.5
+    bed.restart()
+    bed.advance(5)
+    bed.apply("alice")
+    bed.advance(seconds)
+    bed.apply("alice", revoked=True)
+    bed.settle()
+    assert promises.live_serials(bed.cluster, bed.cluster.now()) == set()
+    assert said(bed, "alice")["Ready"] == "CutOff"
+
+
+@pytest.mark.promise(1)
 def test_many_revocations_are_few_crls(bed):
     bed.latency = 0.005
     bed.restart()

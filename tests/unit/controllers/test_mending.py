@@ -170,6 +170,22 @@ def test_deleting_the_record_of_a_refused_client_lets_nobody_in(cut, restart):
     assert promises.broken(cut.cluster) == []
 
 
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("restart", [False, True], ids=["it runs", "it was restarted"])
+def test_deleting_the_record_of_a_deleted_client_lets_nobody_in(served, restart):
+    number = serial(served, "alice")
+    served.delete(CLIENT_CERTIFICATE, "alice")
+    served.settle()
+    served.delete(ISSUED_CERTIFICATE, f"{RECORDS}{number:x}")
+    if restart:
+        served.restart()
+    served.jump(hours=25)
+    served.settle()
+    served.apply("bob", revoked=True)
+    served.settle()
+    assert promises.newest_crl(served.cluster) == {number, serial(served, "bob")}
+
+
 # Gates
 
 
