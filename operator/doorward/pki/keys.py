@@ -1,7 +1,6 @@
 """Private keys: making, reading, writing; bytes that do not show themselves."""
 
 import hmac
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -23,7 +22,6 @@ PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519
 
 _CURVES: dict[int, type[ec.EllipticCurve]] = {256: ec.SECP256R1, 384: ec.SECP384R1}
 _RSA_SIZES = (2048, 3072, 4096)
-_PARAMETERS = re.compile(rb"-----BEGIN EC PARAMETERS-----[^-]*-----END EC PARAMETERS-----\s*")
 
 
 class KeyAlgorithm(StrEnum):
@@ -96,12 +94,11 @@ def load_private_key(data: bytes) -> PrivateKey:
     bounded(data, MAX_PEM_BYTES, "the private key")
     if b"ENCRYPTED" in data:
         raise KeyEncrypted("the private key is encrypted: store it without a passphrase")
-    pem = _PARAMETERS.sub(b"", data)
     with parsing("the private key"):
-        key = load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
+        key = load_pem_private_key(data, password=None, unsafe_skip_rsa_key_validation=True)
         if isinstance(key, rsa.RSAPrivateKey):
             _check_rsa(key)
-            key = load_pem_private_key(pem, password=None)
+            key = load_pem_private_key(data, password=None)
     if isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
         return key
     raise KeyUnsupported("the private key must be RSA, ECDSA or Ed25519")
