@@ -197,6 +197,17 @@ def test_a_client_that_is_revoked_while_it_is_issued_is_cut_off_though_watches_l
     assert said(bed, "alice")["Ready"] == "CutOff"
 
 
+@pytest.mark.parametrize("ahead", ["minutes", "days"])
+def test_what_waited_by_a_wrong_clock_goes_on_when_it_is_set_right(bed, ahead):
+    bed.set_wrong(timedelta(**{ahead: 200}))
+    bed.apply("alice")
+    bed.settle()
+    assert said(bed, "alice")["Ready"] == "ClockSkewed"
+    bed.set_wrong(timedelta(0))
+    bed.advance(30)
+    assert said(bed, "alice")["Ready"] == "Issued"
+
+
 @pytest.mark.promise(1)
 def test_many_revocations_are_few_crls(bed):
     bed.latency = 0.005
