@@ -96,6 +96,22 @@ def _unknown_key() -> bytes:
     return CERTIFICATE.replace(bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d027f"))
 
 
+DAMAGE = {
+    "an extension that stands twice": ("0603551d23", "0603551d0e"),
+    "an extension that is none": ("04023000", "04023100"),
+    "a version that does not exist": ("a003020102", "a003020103"),
+    "a public key off its curve": ("03420004", "03420001"),
+    "a name that is no text": ("0c05616c696365", "0c05ffffffffff"),
+}
+
+
+@pytest.mark.parametrize(("good", "bad"), DAMAGE.values(), ids=DAMAGE)
+def test_what_would_fail_when_somebody_looks_later_is_refused_at_once(good: str, bad: str) -> None:
+    assert bytes.fromhex(good) in CERTIFICATE
+    with pytest.raises(Malformed, match="the certificate cannot be parsed"):
+        load_certificates(pem("CERTIFICATE", CERTIFICATE.replace(bytes.fromhex(good), bytes.fromhex(bad))))
+
+
 @pytest.mark.filterwarnings(IGNORED_WARNING)
 @given(body=changed(CERTIFICATE))
 def test_a_damaged_certificate_is_read_wholly_or_refused(body: bytes) -> None:
