@@ -123,6 +123,10 @@ class OperatorBed:
             self._tasks.append(asyncio.create_task(operator.run(asyncio.Event())))
             await started.wait()
 
+    @property
+    def processes(self) -> int:
+        return len(self._gateways)
+
     def kill(self) -> None:
         """`kill -9` of all there are: whatever they were waiting for, they hear no more."""
         for gateway in self._gateways:

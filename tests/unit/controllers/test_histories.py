@@ -112,6 +112,7 @@ class Histories(RuleBasedStateMachine):
     def restart(self) -> None:
         self.bed.restart()
 
+    @precondition(lambda self: self.bed.processes < 2)
     @rule()
     def start_another(self) -> None:
         self.bed.start()
