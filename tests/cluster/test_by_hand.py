@@ -1,0 +1,252 @@
+"""What people delete, edit or strip by hand comes back, and a certificate that was lost on the way is revoked.
+
+The fences that refuse most of it are taken away for these tests, as somebody would who breaks the glass.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+
+import pytest
+
+from tests.support.home import Home, client
+from tests.support.kube import (
+    CERTIFICATES,
+    CONFIGMAPS,
+    INGRESSES,
+    ISSUERS,
+    NAMESPACES,
+    RECORDS,
+    SECRETS,
+    Answer,
+    Kind,
+    Object,
+    Person,
+    eventually,
+)
+from tests.support.openssl import OpenSsl
+
+from .policies_support import GATE, ISSUER, NGINX, SECRET, crl, ingress, record, secret, unbound
+
+MANAGED = "app.kubernetes.io/managed-by"
+FINALIZER = "doorward.io/cut-off"
+GATE_SAYS = "doorward.io/gate"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _unfenced(admin: Person) -> Iterator[None]:
+    place = admin.create(NAMESPACES, {"metadata": {"generateName": "unfenced-"}}).body["metadata"]["name"]
+    for kind, body in ((CONFIGMAPS, crl(place)), (RECORDS, record(place))):
+        assert admin.create(kind, body).ok
+    refused = {
+        "fence-crl.doorward.io": partial(delete, admin, CONFIGMAPS, crl(place)),
+        "fence-ledger.doorward.io": partial(delete, admin, RECORDS, record(place)),
+        "fence-gates.doorward.io": partial(admin.create, SECRETS, secret(place, GATE), dry_run=True),
+    }
+    with ExitStack() as stack:
+        for policy, probe in refused.items():
+            stack.enter_context(unbound(admin, policy, probe))
+        yield
+    admin.delete(NAMESPACES, {"metadata": {"name": place}})
+
+
+def delete(person: Person, kind: Kind, body: Object) -> Answer:
+    path = kind.path(body["metadata"]["namespace"], body["metadata"]["name"])
+    return person.ask("DELETE", path, query="dryRun=All")
+
+
+@pytest.fixture
+def served(home: Home) -> Home:
+    """An issuer, alice, and an Ingress that lets her in."""
+    settings = {"verifyDepth": 2, "passCertificateToUpstream": True, "errorPage": "https://help.example/"}
+    home.partners("alice", ingress=settings)
+    home.make(INGRESSES, ingress(home.namespace, {ISSUER: "partners"}))
+    home.says(ISSUERS, "partners", "GatesCurrent", "AllCurrent")
+    eventually(lambda: GATE_SAYS in home.body(INGRESSES, "app")["metadata"]["annotations"], "the Ingress is told")
+    return home
+
+
+def gate(home: Home) -> str:
+    return f"doorward.{home.namespace}.partners"
+
+
+def serial(home: Home, name: str = "alice") -> str:
+    return str(home.body(CERTIFICATES, name)["status"]["serialNumber"])
+
+
+def listed(home: Home, openssl: OpenSsl) -> set[str]:
+    """The serials that the published CRL names."""
+    said = openssl.crl_text(home.crl().read_bytes())
+    return {line.split(":")[1].strip().lower() for line in said.splitlines() if "Serial Number:" in line}
+
+
+# The client's Secret
+
+LOSSES: dict[str, Object] = {
+    "deleted": {},
+    "robbed of its key": {"data": {"tls.key": ""}},
+    "robbed of its certificate": {"data": {"tls.crt": ""}},
+    "filled with junk": {"data": {"tls.crt": "anVuaw==", "tls.key": "anVuaw=="}},
+}
+
+
+@pytest.mark.parametrize("edit", LOSSES.values(), ids=LOSSES)
+def test_a_client_secret_is_reissued_and_the_lost_serial_revoked_when_it_is(served: Home, openssl: OpenSsl, edit):
+    lost = serial(served)
+    if edit:
+        served.change(SECRETS, "alice-mtls", edit)
+    else:
+        served.remove(SECRETS, "alice-mtls")
+    eventually(lambda: serial(served) != lost, "a new certificate", seconds=20)
+    assert served.issued()
+    eventually(lambda: listed(served, openssl) == {lost}, "the lost serial is on the CRL", seconds=20)
+    leaf = served.files()["tls.crt"].read_bytes()
+    assert openssl.text(leaf).replace(":", "").replace(" ", "").lower().count(serial(served))
+
+
+MENDED: dict[str, Object] = {
+    "its keystore": {"data": {"keystore.p12": None}},
+    "its keystore's password": {"data": {"keystore.password": "d3JvbmctcGFzc3dvcmQ="}},
+    "its ca.crt": {"data": {"ca.crt": "anVuaw=="}},
+}
+
+
+@pytest.mark.parametrize("edit", MENDED.values(), ids=MENDED)
+def test_a_client_secret_gets_back_around_the_same_certificate(served: Home, openssl: OpenSsl, edit):
+    before = served.data("alice-mtls")
+    served.change(SECRETS, "alice-mtls", edit)
+
+    def whole() -> bool:
+        data = served.data("alice-mtls")
+        if data.get("ca.crt") != before["ca.crt"] or data.keys() != before.keys():
+            return False
+        password = f"pass:{data['keystore.password'].decode()}"
+        try:
+            return bool(openssl.makes("pkcs12", "-nodes", "-passin", password, stdin=data["keystore.p12"]))
+        except AssertionError:
+            return False
+
+    eventually(whole, "the Secret is whole again", seconds=20)
+    assert served.data("alice-mtls")["tls.crt"] == before["tls.crt"]
+    assert served.data("alice-mtls")["tls.key"] == before["tls.key"]
+
+
+def test_a_label_stripped_from_our_secret_makes_it_foreign_until_it_is_back(served: Home):
+    before = serial(served)
+    served.change(SECRETS, "alice-mtls", {"metadata": {"labels": {MANAGED: None}}})
+    assert "move it away" in served.says(CERTIFICATES, "alice", "Ready", "SecretForeign")
+    assert served.condition(CERTIFICATES, "alice", "Admitted")["reason"] == "Live"
+    served.change(SECRETS, "alice-mtls", {"metadata": {"labels": {MANAGED: "doorward"}}})
+    served.issued()
+    assert serial(served) == before
+
+
+def test_a_secret_that_was_stripped_and_then_deleted_is_reissued_and_its_serial_revoked(served: Home, openssl: OpenSsl):
+    lost = serial(served)
+    served.change(SECRETS, "alice-mtls", {"metadata": {"labels": {MANAGED: None}}})
+    served.says(CERTIFICATES, "alice", "Ready", "SecretForeign")
+    served.remove(SECRETS, "alice-mtls")
+    served.issued()
+    eventually(lambda: listed(served, openssl) == {lost}, "the lost serial is on the CRL", seconds=20)
+
+
+def test_the_finalizer_comes_back(served: Home):
+    served.change(CERTIFICATES, "alice", {"metadata": {"finalizers": None}})
+    eventually(
+        lambda: FINALIZER in (served.body(CERTIFICATES, "alice")["metadata"].get("finalizers") or ()),
+        "the finalizer is back",
+        seconds=20,
+    )
+
+
+# The CRL
+
+
+def revoked(served: Home) -> str:
+    """alice's serial, on the published CRL."""
+    served.respec(CERTIFICATES, "alice", revoked=True)
+    served.says(CERTIFICATES, "alice", "Admitted", "Revoked")
+    return serial(served)
+
+
+@pytest.mark.promise(1)
+def test_a_deleted_crl_comes_back_with_all_it_named(served: Home, openssl: OpenSsl):
+    gone = revoked(served)
+    before = served.body(CONFIGMAPS, "partners-crl")["metadata"]["uid"]
+    served.remove(CONFIGMAPS, "partners-crl")
+    eventually(
+        lambda: served.get(CONFIGMAPS, "partners-crl").body["metadata"].get("uid") not in (before, None), "it is back"
+    )
+    assert listed(served, openssl) == {gone}
+
+
+CRL_EDITS = {"emptied": "", "cut short": "-----BEGIN X509 CRL-----\nMIIB", "filled with junk": "junk"}
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("content", CRL_EDITS.values(), ids=CRL_EDITS)
+def test_a_crl_is_published_anew_when_it_is(served: Home, openssl: OpenSsl, content: str):
+    gone = revoked(served)
+    served.change(CONFIGMAPS, "partners-crl", {"data": {"ca.crl": content}})
+    eventually(lambda: served.body(CONFIGMAPS, "partners-crl")["data"]["ca.crl"] != content, "it is published anew")
+    assert listed(served, openssl) == {gone}
+
+
+# The ledger
+
+
+@pytest.mark.promise(2)
+def test_the_record_of_a_live_certificate_comes_back(served: Home):
+    number = serial(served)
+    before = served.body(RECORDS, f"partners.1.{number}")
+    served.remove(RECORDS, f"partners.1.{number}")
+    again = eventually(
+        lambda: [r for r in served.records("alice") if r["metadata"]["uid"] != before["metadata"]["uid"]], "it is back"
+    )
+    assert [record["spec"] for record in again] == [before["spec"]]
+    assert serial(served) == number
+
+
+@pytest.mark.promise(1)
+def test_a_revoked_serial_stays_on_the_crl_when_its_record_is_deleted(served: Home, openssl: OpenSsl):
+    number = revoked(served)
+    served.remove(CERTIFICATES, "alice")
+    served.gone(CERTIFICATES, "alice")
+    served.remove(RECORDS, f"partners.1.{number}")
+    served.make(CERTIFICATES, client("bob"))
+    served.issued("bob")
+    served.respec(CERTIFICATES, "bob", revoked=True)
+    served.says(CERTIFICATES, "bob", "Admitted", "Revoked")
+    assert listed(served, openssl) == {number, serial(served, "bob")}
+
+
+# The gate
+
+
+def test_a_deleted_gate_comes_back(served: Home):
+    before = served.body(SECRETS, gate(served))
+    served.remove(SECRETS, gate(served))
+    eventually(lambda: served.get(SECRETS, gate(served)).ok, "the gate is back", seconds=20)
+    assert served.body(SECRETS, gate(served))["data"] == before["data"]
+
+
+ANNOTATIONS = {
+    "auth-tls-verify-depth": "9",
+    "auth-tls-pass-certificate-to-upstream": "false",
+    "auth-tls-error-page": "https://evil.example/",
+}
+
+
+@pytest.mark.parametrize(("name", "value"), ANNOTATIONS.items(), ids=ANNOTATIONS)
+def test_an_annotation_of_ours_is_put_right(served: Home, name: str, value: str):
+    before = served.body(INGRESSES, "app")["metadata"]["annotations"]
+    served.change(INGRESSES, "app", {"metadata": {"annotations": {NGINX + name: value}}})
+    eventually(
+        lambda: served.body(INGRESSES, "app")["metadata"]["annotations"] == before, "it is as before", seconds=20
+    )
+
+
+@pytest.mark.promise(3)
+def test_the_annotation_that_closes_the_door_cannot_be_taken_off(served: Home):
+    served.change(INGRESSES, "app", {"metadata": {"annotations": {SECRET: None}}})
+    assert served.body(INGRESSES, "app")["metadata"]["annotations"][SECRET] == f"{served.namespace}/{gate(served)}"
