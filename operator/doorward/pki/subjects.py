@@ -27,6 +27,8 @@ _ATTRIBUTES = (
     ("organizations", NameOID.ORGANIZATION_NAME, 64),
     ("organizational_units", NameOID.ORGANIZATIONAL_UNIT_NAME, 64),
 )
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of text: what an auditor reads would not be what the certificate says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,7 @@ def _text_problems(field: str, value: str, limit: int) -> Iterator[str]:
         yield f"{field} is empty"
     elif size > limit:
         yield f"{field} has {size} bytes in UTF-8; shorten it to {limit}"
-    if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in value):
+    if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in _TURNING for char in value):
         yield f"{field} holds a control character or line break ({_shown(value)}); leave it out"
     if value != value.strip():
         yield f"{field} begins or ends with white space ({_shown(value)}); leave it out"

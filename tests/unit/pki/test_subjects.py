@@ -44,6 +44,7 @@ UNLAWFUL = {
     "a newline": ("al\nice", "commonName holds a control character or line break ('al\\nice'); leave it out"),
     "a carriage return": ("al\rice", "control character"),
     "a tab": ("al\tice", "control character"),
+    "a turn of direction": ("alice\u202ebob", "control character"),
     "NUL": ("alice\0.example", "control character"),
     "a line separator": ("al\u2028ice", "line break"),
     "half a character": ("al\ud83dice", "control character"),
