@@ -130,7 +130,7 @@ class Reconciler:
         """When to look again, for an Ingress whose gate is about to change; None: it is as it shall be, and was for a while.
 
         ingress-nginx hears of Secrets and of Ingresses side by side, and of two events within a millisecond the older view
-        may win: the host then answers 403 until the next event (measured: one new gate in twenty). So the Ingress is
+        may win: the host then answers 403 until the next event (seen, once in a hundred new gates). So the Ingress is
         written last, and that mends it.
         """
         if isinstance(o.issuer, Unseen):
