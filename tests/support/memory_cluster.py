@@ -107,6 +107,10 @@ class MemoryCluster:
         """The server's own clock: only time moves it, whatever is done to the operator's."""
         return self._started + timedelta(seconds=self.clock.monotonic())
 
+    def set_clock(self, by: timedelta) -> None:
+        """Somebody sets the server's clock."""
+        self._started += by
+
     # Reads
 
     def find(self, kind: Kind, at: ObjectKey) -> Object | None:

@@ -208,6 +208,17 @@ def test_what_waited_by_a_wrong_clock_goes_on_when_it_is_set_right(bed, ahead):
     assert said(bed, "alice")["Ready"] == "Issued"
 
 
+def test_what_waited_for_a_wrong_server_goes_on_when_that_is_set_right(bed):
+    bed.cluster.set_clock(timedelta(hours=1))
+    bed.restart()
+    bed.apply("alice")
+    bed.settle()
+    assert said(bed, "alice")["Ready"] == "ClockSkewed"
+    bed.cluster.set_clock(timedelta(hours=-1))
+    bed.advance(30)
+    assert said(bed, "alice")["Ready"] == "Issued"
+
+
 @pytest.mark.promise(1)
 def test_many_revocations_are_few_crls(bed):
     bed.latency = 0.005
