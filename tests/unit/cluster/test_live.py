@@ -314,6 +314,24 @@ async def test_a_watch_gives_the_events_after_its_version_until_the_server_ends_
     assert query["allowWatchBookmarks"] == "true"
 
 
+async def test_watches_of_a_hundred_namespaces_leave_room_for_other_requests(api, gateway):
+    silent, hanging = asyncio.Event(), asyncio.Barrier(121)
+
+    async def say_nothing(_request):
+        await hanging.wait()
+        await silent.wait()
+        return web.Response()
+
+    api.behave("GET", SECRETS, say_nothing)
+    api.answer("GET", f"{SECRETS}/a", BODY)
+    async with asyncio.TaskGroup() as watches:
+        for _ in range(120):
+            watches.create_task(watched(gateway))
+        await asyncio.wait_for(hanging.wait(), 10)
+        assert await gateway.get(SECRET, "edge", "a") == BODY
+        silent.set()
+
+
 async def test_a_watch_reads_an_object_as_large_as_etcd_takes(api, gateway):
     large = {"type": "ADDED", "object": {"metadata": {"resourceVersion": "8"}, "data": {"ca.crl": "x" * 1_500_000}}}
     api.behave("GET", "/api/v1/namespaces/edge/configmaps", stream(large))
