@@ -1,6 +1,7 @@
 """Doorward in a test cluster, as the README installs it: CRDs, manifests, and the operator as a process of its own account."""
 
 import contextlib
+import json
 import signal
 import sys
 import urllib.error
@@ -8,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.support.kube import eventually
 from tests.testbed import manifests, ports
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
@@ -30,6 +32,19 @@ def install(cluster: Cluster) -> None:
     cluster.kubectl(*apply, "-f", str(ROOT / "deploy/crds"))
     cluster.kubectl("wait", "--for=condition=Established", "-f", str(ROOT / "deploy/crds"), "--timeout=60s")
     cluster.kubectl(*apply, "-k", str(ROOT / "deploy/manifests"))
+    # The API server's policies learn of a new kind some seconds after it is Established, and until then refuse it with 503.
+    eventually(lambda: _taken(cluster), "a ClientCertificate is taken", pause=0.1)
+
+
+def _taken(cluster: Cluster) -> bool:
+    probe = {
+        "apiVersion": "doorward.io/v1alpha1",
+        "kind": "ClientCertificate",
+        "metadata": {"name": "probe", "namespace": "default"},
+        "spec": {"issuerRef": {"name": "none"}, "commonName": "probe.example"},
+    }
+    tried = cluster.kubectl("create", "--dry-run=server", "-f", "-", input=json.dumps(probe), check=False)
+    return tried.returncode == 0
 
 
 class OperatorProcess:
