@@ -106,6 +106,8 @@ def test_a_namespace_that_is_no_longer_allowed_is_closed(admin, home, ingress_ng
     door.comes_to_tell(home.files(), IN)
     home.respec(ISSUERS, "partners", gates={"allowedNamespaces": {"from": "Same"}})
     door.comes_to_tell(home.files(), CLOSED)
+    eventually(lambda: gate_says(other).startswith("NotAllowedHere"), "the Ingress is told")
+    assert door.tells(home.files()) == CLOSED
     other.abandon()
 
 
