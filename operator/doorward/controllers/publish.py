@@ -42,6 +42,8 @@ async def commit(
         if body is not None and not is_ours(body, CRL_ROLE):
             world.foreign_configmaps.add(at)
             return
+        if abs(clock.now() - timing.BACKDATE - action.this_update) > timing.MAX_SKEW:
+            raise Conflict("the clock was set while a CRL was made")
         signed = await asyncio.to_thread(_sign, world, clock, issuer, loaded, action, before)
         bundle = TrustBundle(anchors=loaded.authority.anchor_pem, crl=signed.pem)
         if bundle.size > MAX_BYTES:

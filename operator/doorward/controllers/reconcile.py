@@ -53,20 +53,20 @@ class Reconciler:
         return None if plan.due is None else max(plan.due, self._clock.now() + UNFINISHED)
 
     async def _plan(self, key: Key) -> Plan:
-        now = self._clock.now()
+        """The clock is read after the look, with the skew that the look found last: it may be set in between."""
         match key.kind:
             case "certificate":
                 seen = await self._observer.certificate(key.at)
                 if seen is None:
                     self._world.signed.pop(key.at, None)
                     return Plan()
-                return certificate.plan(seen, now)
+                return certificate.plan(seen, self._clock.now())
             case "issuer":
-                return await self._plan_issuer(key.at, now)
+                return await self._plan_issuer(key.at)
             case "ingress":
                 return self._plan_ingress(key.at)
 
-    async def _plan_issuer(self, key: ObjectKey, now: datetime) -> Plan:
+    async def _plan_issuer(self, key: ObjectKey) -> Plan:
         world = self._world
         before, first_look = rivals.ca_key(world, key), key not in world.looked_at
         seen = await self._observer.issuer(key)
@@ -78,6 +78,7 @@ class Reconciler:
             self._wake(Key("issuer", other))
         if seen is None:
             return Plan()
+        now = self._clock.now()
         plan = issuer.plan(seen, now)
         self._tell_certificates(key, seen, now)
         return plan
