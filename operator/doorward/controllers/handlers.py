@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 FIRST_REST = 1.0
 LONGEST_REST = 30.0
 MOST_AT_ONCE = 20
+STOP_HEEDED_EVERY = 0.2
 Handler = Callable[[str, str, dict[str, Any]], None]
 """Plural of the kind, type of the event ("" at the first listing), object; called in the operator's own loop."""
 
@@ -86,7 +87,20 @@ def _registry(loop: asyncio.AbstractEventLoop, handle: Handler) -> kopf.Operator
 
 async def _run(registry: kopf.OperatorRegistry, namespaces: Sequence[str], stop: threading.Event) -> None:
     scope: dict[str, Any] = {"namespaces": list(namespaces)} if namespaces else {"clusterwide": True}
-    await kopf.operator(registry=registry, standalone=True, stop_flag=stop, **scope)
+    over = asyncio.Event()
+
+    async def heed() -> None:
+        # Kopf would wait for a threading.Event in the loop's executor, and the loop's end for the executor: a Kopf that
+        # stopped by itself would never be started again (measured).
+        while not stop.is_set():  # noqa: ASYNC110 - `stop` is set from another thread
+            await asyncio.sleep(STOP_HEEDED_EVERY)
+        over.set()
+
+    heeding = asyncio.create_task(heed())
+    try:
+        await kopf.operator(registry=registry, standalone=True, stop_flag=over, **scope)
+    finally:
+        heeding.cancel()
 
 
 async def supervise(
