@@ -1,0 +1,46 @@
+"""The test cluster leaves nothing behind: no process, no mount, however it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.installation import ROOT
+from tests.support.kube import eventually
+
+
+def processes(run_dir: Path) -> list[str]:
+    """Every process whose command line names the folder."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # it has just ended
+        if str(run_dir) in command:
+            found.append(command)
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_cluster_that_is_interrupted_leaves_no_process_and_no_mount(tmp_path: Path, number: signal.Signals):
+    run_dir = tmp_path / "testbed"
+    command = [sys.executable, "-m", "tests.testbed", "serve", f"--run-dir={run_dir}", "--unsafe-no-fsync"]
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+    eventually((run_dir / "state.json").exists, "the cluster is up", seconds=60)
+    assert len(processes(run_dir)) > 3
+    os.kill(server.pid, number)
+    server.wait(60)
+    eventually(lambda: not processes(run_dir), "nothing runs any more", seconds=20)
+    assert str(run_dir) not in Path("/proc/mounts").read_text()
+
+
+def test_what_up_starts_down_ends(tmp_path: Path):
+    run_dir = tmp_path / "testbed"
+    for verb in (["up", "--unsafe-no-fsync"], ["down"]):
+        subprocess.run([sys.executable, "-m", "tests.testbed", *verb, f"--run-dir={run_dir}"], cwd=ROOT, check=True)
+    eventually(lambda: not processes(run_dir), "nothing runs any more", seconds=20)
