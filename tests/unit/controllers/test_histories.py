@@ -181,4 +181,4 @@ class Histories(RuleBasedStateMachine):
 @pytest.mark.promise(2)
 @pytest.mark.promise(6)
 def test_whatever_happens_the_promises_hold_and_exactly_the_entitled_get_in():
-    run_state_machine_as_test(Histories, settings=settings(max_examples=40, stateful_step_count=20))
+    run_state_machine_as_test(Histories, settings=settings(max_examples=25, stateful_step_count=15))
