@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 FIRST_REST = 0.2
 LONGEST_REST = 20.0
 DENIED_REST = 30.0
+DOUBTED_DENIALS = 5  # in a row, of what was allowed before: 6 seconds
 WITHDRAWAL_PAUSES = (FIRST_REST, 1.0, 5.0)
 OURS = f"{MANAGED_BY}={OWNER}"
 
@@ -51,22 +52,25 @@ class Source:
 
 async def follow(gateway: Gateway, source: Source) -> None:
     """List and watch for ever."""
-    rest, rest_denied = FIRST_REST, DENIED_REST
+    rest, denials, allowed = FIRST_REST, 0, False
     while True:
         try:
             version = await _list(gateway, source)
             source.heard(True)
-            rest, rest_denied = FIRST_REST, DENIED_REST
+            rest, denials, allowed = FIRST_REST, 0, True
             while True:
                 version = await _watch(gateway, source, version)
         except Gone:
             continue
         except (Forbidden, NotFound) as error:
-            source.heard(False)
+            denials += 1
+            # An API server that has just started knows no rights yet and denies everything: that is no withdrawal.
+            if not allowed or denials > DOUBTED_DENIALS:
+                allowed = False
+                source.heard(False)
             logger.warning("cannot watch %s%s: %s", source.kind.plural, _where(source), error)
-            # The authorizer hears of a new RoleBinding a moment after we do.
-            hurried = await _sleep(source.again, rest_denied)
-            rest_denied = FIRST_REST if hurried else min(rest_denied * 2, DENIED_REST)
+            if await _sleep(source.again, min(FIRST_REST * 2.0 ** min(denials - 1, 10), DENIED_REST)):
+                denials = 0  # the authorizer hears of a new RoleBinding a moment after we do
         except ApiError as error:
             logger.warning("watch of %s%s broke: %s", source.kind.plural, _where(source), error)
             await asyncio.sleep(rest)
