@@ -77,6 +77,7 @@ def settled(home: Home, audit: Audit) -> Home:
     home.make(INGRESSES, ingress(home.namespace, {ISSUER: "partners"}))
     home.says(ISSUERS, "partners", "GatesCurrent", "AllCurrent")
     eventually(lambda: home.body(ISSUERS, "partners")["status"]["counts"]["revoked"] == 1, "the counts are written")
+    eventually(lambda: "doorward.io/gate" in home.get(INGRESSES, "app").annotations, "the Ingress is told")
     audit.rest(home.namespace)
     return home
 
