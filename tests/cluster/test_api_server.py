@@ -1,0 +1,116 @@
+"""The API server restarts and the operator goes on; what kubectl prints and waits for."""
+
+import json
+
+import pytest
+
+from tests.support.home import Home, client
+from tests.support.installation import OperatorProcess
+from tests.support.kube import CERTIFICATES, CONFIGMAPS, INGRESSES, ISSUERS, SECRETS, Person, eventually
+from tests.testbed.controlplane import Cluster
+
+from .policies_support import ISSUER, ingress
+
+
+def restart(cluster: Cluster, admin: Person) -> None:
+    """An outage, until the API server knows the kinds of its CRDs again, which its policies need."""
+    cluster.control_plane.restart_api_server()
+    body = client("probe")
+    body["metadata"]["namespace"] = "default"
+    eventually(lambda: admin.create(CERTIFICATES, body, dry_run=True).ok, "the API server serves our kinds")
+
+
+@pytest.fixture(scope="class")
+def _restarted(cluster: Cluster, admin: Person, running_operator: OperatorProcess) -> None:
+    pid = running_operator.pid
+    restart(cluster, admin)
+    assert running_operator.pid == pid
+
+
+@pytest.mark.usefixtures("_restarted")
+class TestAfterARestart:
+    def test_a_client_is_issued_and_cut_off(self, home: Home):
+        home.partners("alice")
+        home.respec(CERTIFICATES, "alice", revoked=True)
+        home.says(CERTIFICATES, "alice", "Admitted", "Revoked")
+
+    def test_a_lost_secret_is_noticed(self, home: Home):
+        home.partners("alice")
+        lost = home.issued()["status"]["serialNumber"]
+        home.remove(SECRETS, "alice-mtls")
+        eventually(lambda: home.issued()["status"]["serialNumber"] != lost, "a new certificate", seconds=20)
+
+    def test_an_ingress_is_told(self, home: Home):
+        home.partners()
+        home.make(INGRESSES, ingress(home.namespace, {ISSUER: "partners"}))
+        home.says(ISSUERS, "partners", "GatesCurrent", "AllCurrent")
+
+
+def test_a_restart_changes_nothing_of_what_was_there(home: Home, cluster: Cluster):
+    home.partners("alice")
+    before = home.issued(), home.body(CONFIGMAPS, "partners-crl")
+    restart(cluster, home.admin)
+    home.make(CERTIFICATES, client("bob"))
+    home.issued("bob")
+    assert (home.issued(), home.body(CONFIGMAPS, "partners-crl")) == before
+    assert len(home.records("alice")) == 1
+
+
+def table(cluster: Cluster, home: Home, kind: str) -> list[dict[str, str]]:
+    """What `kubectl get` prints, by column; columns begin where their heads do."""
+    head, *lines = cluster.kubectl("get", kind, f"--namespace={home.namespace}").stdout.splitlines()
+    starts = [i for i, char in enumerate(head) if char != " " and (i == 0 or head[i - 1] == " ")]
+    ends = [*starts[1:], None]
+    columns = [slice(start, end) for start, end in zip(starts, ends, strict=True)]
+    return [{head[c].strip(): line[c].strip() for c in columns} for line in lines]
+
+
+def test_kubectl_get_prints_who_gets_in_and_until_when(home: Home, cluster: Cluster):
+    home.partners("alice")
+    status = home.issued()["status"]
+    [row] = table(cluster, home, "clientcertificates")
+    assert row.pop("AGE")
+    assert row == {
+        "NAME": "alice",
+        "WHO": "alice.example",
+        "READY": "True",
+        "ADMITTED": "True",
+        "SERIAL": status["serialNumber"],
+        "EXPIRES": status["notAfter"],
+        "REVOKED": "",
+    }
+
+
+def test_kubectl_get_prints_who_was_cut_off_and_when(home: Home, cluster: Cluster):
+    home.partners("alice")
+    home.respec(CERTIFICATES, "alice", revoked=True)
+    home.says(CERTIFICATES, "alice", "Admitted", "Revoked")
+    [row] = table(cluster, home, "ccert")
+    since = home.body(CERTIFICATES, "alice")["status"]["revokedAt"]
+    assert (row["READY"], row["ADMITTED"], row["REVOKED"]) == ("True", "False", since)
+
+
+def test_kubectl_get_prints_the_issuer(home: Home, cluster: Cluster):
+    home.partners("alice")
+    [row] = table(cluster, home, "mtlsissuers")
+    until = home.body(ISSUERS, "partners")["status"]["crl"]["nextUpdate"]
+    assert (row["READY"], row["CA"], row["NEXT-UPDATE"]) == ("True", "CN=partners CA", until)
+
+
+def test_kubectl_get_prints_the_ledger(home: Home, cluster: Cluster):
+    home.partners("alice")
+    [row] = table(cluster, home, "issuedcertificates")
+    assert (row["SUBJECT"], row["CLIENT"], row["NAMESPACE"]) == ("CN=alice.example", "alice", home.namespace)
+
+
+def test_the_category_takes_in_all_kinds(home: Home, cluster: Cluster):
+    home.partners("alice")
+    listed = json.loads(cluster.kubectl("get", "doorward", f"--namespace={home.namespace}", "-o", "json").stdout)
+    kinds = {item["kind"] for item in listed["items"]}
+    assert kinds == {"MTLSIssuer", "ClientCertificate", "IssuedCertificate"}
+
+
+@pytest.mark.parametrize("what", ["mtlsissuer/partners", "clientcertificate/alice"])
+def test_kubectl_wait_ends_when_it_is_ready(home: Home, cluster: Cluster, what: str):
+    home.partners("alice")
+    cluster.kubectl("wait", "--for=condition=Ready", what, f"--namespace={home.namespace}", "--timeout=20s")
