@@ -152,10 +152,10 @@ _READY = _table(
         "ReissueBudgetSpent",
         "False",
         Mender.ITSELF,
-        "The Secret was lost so often that the next certificate has to wait.",
+        "The Secret was lost, or its serial revoked, so often that the next certificate has to wait.",
         (
             "{count} certificates were issued here in the last day; the next can be issued {time}:"
-            " find out what deletes or changes Secret {secret}"
+            " find out what deletes or changes Secret {secret}, or revokes its serials"
         ),
     ),
     (

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from doorward.clock import Clock
 from doorward.cluster.cache import version_of
 from doorward.cluster.errors import AlreadyExists, Conflict, NotFound
-from doorward.cluster.gateway import CONFIG_MAP, SECRET, Gateway
+from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, SECRET, Gateway
 from doorward.controllers.observe import remember
 from doorward.controllers.world import Committed, LoadedCa, Object, World
+from doorward.objects import ledger_record
 from doorward.objects.crl_configmap import (
     CRL_ROLE,
     MAX_BYTES,
@@ -21,7 +22,7 @@ from doorward.objects.crl_configmap import (
     parse_gate,
     render_configmap,
 )
-from doorward.objects.meta import ObjectKey, crl_configmap_name, gate_secret_name, is_ours
+from doorward.objects.meta import ObjectKey, crl_configmap_name, gate_secret_name, is_ours, key_of
 from doorward.pki.crls import CrlEntry, PublishedCrl, build_crl, check_published, next_number, read_crl
 from doorward.pki.pem import PkiError
 from doorward.planning import crl, timing
@@ -38,7 +39,10 @@ async def commit(
     at = ObjectKey(issuer.namespace, crl_configmap_name(issuer.name))
     body = world.configmaps.get(at)
     for _ in range(TRIES):
-        before = await _bases(world, gateway, issuer, loaded, body)
+        published = _read_crl(parse_configmap(body).crl, loaded) if body is not None else None
+        if published is None and await _is_behind(world, gateway, issuer):
+            raise Conflict(f"the ledger of {issuer} is not heard to its end")
+        before = await _bases(world, gateway, issuer, loaded, published)
         if body is not None and not is_ours(body, CRL_ROLE):
             world.foreign_configmaps.add(at)
             return
@@ -70,6 +74,20 @@ async def commit(
     raise Conflict(f"ConfigMap {at} changed {TRIES} times while a CRL was signed")
 
 
+async def _is_behind(world: World, gateway: Gateway, issuer: ObjectKey) -> bool:
+    """Whether the ledger holds what the watch has not told yet: where nothing is published, it alone says who is out."""
+    items, _ = await gateway.list(ISSUED_CERTIFICATE, issuer.namespace)
+    return any(version_of(item) > world.records.version(key_of(item)) for item in items if _is_readable(item))
+
+
+def _is_readable(record: Object) -> bool:
+    try:
+        ledger_record.parse(record)
+    except (ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
 async def _write(
     gateway: Gateway, issuer: ObjectKey, at: ObjectKey, bundle: TrustBundle, body: Object | None
 ) -> Object:
@@ -88,18 +106,16 @@ async def _read(gateway: Gateway, at: ObjectKey) -> Object | None:
 
 
 async def _bases(
-    world: World, gateway: Gateway, issuer: ObjectKey, loaded: LoadedCa, body: Object | None
+    world: World, gateway: Gateway, issuer: ObjectKey, loaded: LoadedCa, published: PublishedCrl | None
 ) -> list[PublishedCrl]:
     """What the new CRL must not forget, the published one first: ConfigMap, this process's memory, and, where the
     ConfigMap is missing or broken, every gate's copy.
     """
-    found: list[PublishedCrl] = []
-    if body is not None and (published := _read_crl(parse_configmap(body).crl, loaded)):
-        found.append(published)
+    found = [published] if published is not None else []
     newest = world.newest_crl.get(issuer)
     if newest is not None and newest[0] == loaded.authority.sha256:
         found.append(newest[1])
-    if not found or body is None:
+    if published is None:
         for metadata in world.secrets.lookup("gate", str(issuer)):
             namespace = metadata["metadata"]["namespace"]
             try:

@@ -166,7 +166,7 @@ def _issue(
     if revoke := tuple(_orphans(o, records, now, lost=gone)):
         return Plan(actions=(*revoke, *before))
     free_at, count = timing.next_issue(records, now)
-    if free_at > now and (gone or not isinstance(o.secret, ClientSecret)):
+    if free_at > now and (gone or issuance.refused(o)):
         waiting = said("ReissueBudgetSpent", count=count, time=f"at {instant(free_at)}", secret=o.secret_name)
         return _say(o, waiting, before, now, due=free_at)
     if authority.not_after <= now + timing.BACKDATE:

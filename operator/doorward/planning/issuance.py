@@ -59,11 +59,16 @@ def reason(o: CertificateObserved, spec: ClientCertificateSpec, now: datetime) -
     return next((why for rule in rules if (why := rule(o, spec, secret, now)) is not None), None)
 
 
+def refused(o: CertificateObserved) -> bool:
+    """Whether the serial in the Secret is revoked."""
+    record = shown_record(o)
+    return record is not None and record.refused
+
+
 def _serial_is_refused(
     o: CertificateObserved, _spec: ClientCertificateSpec, _secret: ClientSecret, _now: datetime
 ) -> str | None:
-    record = shown_record(o)
-    return "the serial in the Secret is revoked" if record is not None and record.refused else None
+    return "the serial in the Secret is revoked" if refused(o) else None
 
 
 def _names_differ(

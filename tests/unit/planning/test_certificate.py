@@ -182,6 +182,12 @@ def test_a_client_whose_secret_is_lost_in_a_loop_waits():
     assert _plan(**world).due == NOW + 59 * SECOND
 
 
+def test_a_client_whose_serials_are_revoked_in_a_loop_waits():
+    held = given.leaf(serial=0xA1)
+    records = (given.record(revocation=given.revocation(), **given.leaf_facts(held)), *_lost_often(8))
+    assert _reasons(secret=given.secret(held), records=records)["Ready"] == "ReissueBudgetSpent"
+
+
 def test_a_client_that_lost_seven_does_not_wait():
     assert _names(secret=Unseen.ABSENT, records=_lost_often(7)) == ["Issue"]
 
