@@ -419,6 +419,8 @@ def target(**override: Any) -> GateObserved:
         other_secret=False,
         issuer=issuer_spec(),
         allowed=True,
+        made_at=NOW - DAY,
+        gate=NOW - HOUR,
     )
     made = replace(made, **override)
     _refuse(

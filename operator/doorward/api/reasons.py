@@ -347,6 +347,13 @@ _GATE = _table(
         "closed: there is no MTLSIssuer {issuer}",
     ),
     (
+        "GateMissing",
+        "False",
+        Mender.ISSUER,
+        "The gate's Secret is not there, so the host answers 403; the issuer's condition GatesCurrent says why.",
+        "closed: MTLSIssuer {issuer} has no gate in namespace {namespace}, see its condition GatesCurrent",
+    ),
+    (
         "NotAllowedHere",
         "False",
         Mender.ISSUER,

@@ -427,6 +427,7 @@ class Observer:
         found = world.issuers.get(issuer_key) if issuer_key else None
         issuer: MTLSIssuerSpec | Unseen = Unseen.ABSENT if world.issuers.synced else Unseen.UNKNOWN
         allowed: bool | None = None
+        gate = self._secret_metadata(ObjectKey(key.namespace, gate_secret_name(issuer_key or key)))
         if found is not None and issuer_key is not None and not isinstance(found.spec, str):
             issuer = found.spec
             rule = issuer.gates.allowed_namespaces
@@ -438,7 +439,13 @@ class Observer:
             other_secret=target.other_secret,
             issuer=issuer,
             allowed=allowed,
+            made_at=_made_at(body),
+            gate=gate if isinstance(gate, Unseen) else _made_at(gate),
         )
+
+
+def _made_at(body: Object) -> datetime:
+    return parse_instant(body["metadata"]["creationTimestamp"])
 
 
 def _holder(secret: Object | None) -> str | None:

@@ -11,7 +11,7 @@ from doorward.controllers.apply import Applier
 from doorward.controllers.observe import Observer
 from doorward.controllers.world import IssuerState, Key, World
 from doorward.gates import ingress_nginx
-from doorward.objects.meta import ObjectKey, gate_secret_name, parse_instant
+from doorward.objects.meta import ObjectKey
 from doorward.pki.crls import PublishedCrl
 from doorward.planning import certificate, gate, issuer
 from doorward.planning.observed import Authority, IssuerObserved, Unseen
@@ -20,8 +20,6 @@ from doorward.planning.plan import Annotate, ClearAnnotations, Plan, WriteStatus
 logger = logging.getLogger(__name__)
 MOST_PASSES = 12
 UNFINISHED = timedelta(seconds=1)
-GATE_AWAITED = timedelta(seconds=5)
-GATE_SETTLES = timedelta(seconds=2)
 
 
 class Reconciler:
@@ -113,37 +111,13 @@ class Reconciler:
         body, observed = seen
         if observed.reference is not None and observed.issuer is Unseen.UNKNOWN:
             return Plan(due=self._clock.now() + UNFINISHED)
-        decision = gate.decide(observed)
-        if decision.said is None:
+        decision = gate.decide(observed, self._clock.now())
+        if not decision.opted_in:
             names = ingress_nginx.leftovers(body)
             return Plan(actions=(ClearAnnotations(names=names),) if names else ())
         changes = ingress_nginx.changes(body, decision)
-        if changes is None:
-            return Plan()
-        due = self._gate_due(observed, decision.protection) if decision.protection is not None else None
-        if due is not None and decision.protection is not None:
-            if ingress_nginx.names_gate(body, decision.protection):
-                return Plan(due=due)
-            changes = {name: value for name, value in changes.items() if name != ingress_nginx.GATE}
-        return Plan(actions=(Annotate(annotations=tuple(sorted(changes.items()))),))
-
-    def _gate_due(self, o: gate.GateObserved, protection: gate.Protection) -> datetime | None:
-        """When to look again, for an Ingress whose gate is about to change; None: it is as it shall be, and was for a while.
-
-        ingress-nginx hears of Secrets and of Ingresses side by side, and of two events within a millisecond the older view
-        may win: the host then answers 403 until the next event (seen, once in a hundred new gates). So the Ingress is
-        written last, and that mends it.
-        """
-        if isinstance(o.issuer, Unseen):
-            return None
-        now = self._clock.now()
-        held = self._world.secrets.get(ObjectKey(o.key.namespace, gate_secret_name(protection.issuer)))
-        if (held is None) != (o.allowed is False):
-            return now + GATE_AWAITED
-        if held is None:
-            return None
-        settled = parse_instant(held["metadata"]["creationTimestamp"]) + GATE_SETTLES
-        return settled if now < settled else None
+        actions = (Annotate(annotations=tuple(sorted(changes.items()))),) if changes is not None else ()
+        return Plan(actions=actions, due=decision.due)
 
 
 def _entries(state: IssuerState) -> AbstractSet[int]:

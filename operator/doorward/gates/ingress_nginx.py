@@ -65,22 +65,21 @@ def _kept(body: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[str, 
 
 
 def changes(body: Mapping[str, Any], decision: Decision) -> Mapping[str, str] | None:
-    """The annotations to apply, all of ours, for a decision on an Ingress that opted in; None: nothing differs."""
-    if decision.said is None:
+    """The annotations to apply, all of ours, for a decision on an Ingress that opted in; None: nothing differs.
+
+    While nothing is to be said yet, one that is closed already is left as it is.
+    """
+    if not decision.opted_in:
         return None
     annotations = body["metadata"].get("annotations") or {}
     if decision.protection is not None:
         wanted = _wanted(body["metadata"]["namespace"], decision.protection)
     else:
         wanted = _kept(body, annotations)
+    if decision.said is None:
+        return wanted if annotations.get(SECRET) != wanted[SECRET] else None
     wanted[GATE] = f"{decision.said.reason.name}: {decision.said.message}"
     return wanted if differences(wanted, annotations, _owned(body)) else None
-
-
-def names_gate(body: Mapping[str, Any], protection: Protection) -> bool:
-    """Whether nobody gets in there but through this gate, whatever else is still to be said."""
-    annotations = body["metadata"].get("annotations") or {}
-    return bool(annotations.get(SECRET) == _wanted(body["metadata"]["namespace"], protection)[SECRET])
 
 
 def _owned(body: Mapping[str, Any]) -> frozenset[str]:

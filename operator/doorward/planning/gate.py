@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from doorward.api.conditions import Condition, said
 from doorward.api.fields import DNS_LABEL
@@ -10,6 +11,9 @@ from doorward.api.issuer_parts import IngressSettings
 from doorward.api.kinds import MTLSIssuerSpec
 from doorward.objects.meta import ObjectKey
 from doorward.planning.observed import Unseen
+
+GATE_AWAITED = timedelta(seconds=5)
+GATE_SETTLES = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,9 @@ class GateObserved:
     """A person set another trust bundle."""
     issuer: MTLSIssuerSpec | Unseen
     allowed: bool | None
+    made_at: datetime
+    gate: datetime | Unseen
+    """Since when the trust bundle is there for the data plane; or why there is none to be seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +44,15 @@ class Protection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Protect, or leave alone (None); and what to say of it (None: nothing, it did not opt in)."""
+    """Protect, or leave alone (None); what to say of it (None: nothing, or nothing yet), and when to decide again."""
 
     protection: Protection | None
     said: Condition | None
+    due: datetime | None = None
+
+    @property
+    def opted_in(self) -> bool:
+        return self.protection is not None or self.said is not None
 
 
 def parse_reference(text: str, namespace: str) -> ObjectKey | None:
@@ -53,8 +65,13 @@ def parse_reference(text: str, namespace: str) -> ObjectKey | None:
     return ObjectKey(*parts)
 
 
-def decide(o: GateObserved) -> Decision:
-    """What this target is told. A target whose issuer is missing is protected all the same: closed, not open."""
+def decide(o: GateObserved, now: datetime) -> Decision:
+    """What this target is told. A target whose issuer is missing is protected all the same: closed, not open.
+
+    It is protected at once and told last, when its gate has been there for a while. ingress-nginx hears of Secrets and
+    of Ingresses side by side, and of two events within a millisecond the older view may win: the host then answers 403
+    until the next event (seen, once in a hundred new gates). What is written last mends it.
+    """
     if o.reference is None:
         return Decision(protection=None, said=None)
     issuer = parse_reference(o.reference, o.key.namespace)
@@ -69,11 +86,24 @@ def decide(o: GateObserved) -> Decision:
     wanted = o.wants_optional or settings.verify_client == "optional"
     optional = wanted and o.issuer.gates.allow_optional
     protection = Protection(issuer=issuer, settings=settings, optional=optional)
+    if (due := _told_at(o, now)) > now:
+        return Decision(protection=protection, said=None, due=due)
     if o.allowed is False:
         return Decision(protection=protection, said=said("NotAllowedHere", issuer=issuer, namespace=o.key.namespace))
+    if isinstance(o.gate, Unseen):
+        return Decision(protection=protection, said=said("GateMissing", issuer=issuer, namespace=o.key.namespace))
     if wanted and not optional:
         return Decision(protection=protection, said=said("OptionalNotAllowed", issuer=issuer))
     return Decision(protection=protection, said=said("Protected", issuer=issuer))
+
+
+def _told_at(o: GateObserved, now: datetime) -> datetime:
+    """Before when nothing is said."""
+    if o.gate is Unseen.UNKNOWN or (o.allowed is False and not isinstance(o.gate, Unseen)):
+        return now + GATE_AWAITED  # it was not looked at yet, or is being closed
+    if isinstance(o.gate, Unseen):
+        return now if o.allowed is False else o.made_at + GATE_AWAITED
+    return o.gate + GATE_SETTLES
 
 
 def differences(wanted: Mapping[str, str], found: Mapping[str, str], owned: frozenset[str]) -> bool:

@@ -41,13 +41,18 @@ def test_a_reference_is_an_issuer_or_namespace_and_issuer(text, expected):
         pytest.param(given.target(), "Protected", id="the issuer is there and allows it"),
         pytest.param(given.target(allowed=None), "Protected", id="whether it allows it is unknown"),
         pytest.param(given.target(issuer=Unseen.ABSENT, allowed=None), "NoSuchIssuer", id="there is no such issuer"),
-        pytest.param(given.target(allowed=False), "NotAllowedHere", id="the issuer does not allow the namespace"),
+        pytest.param(
+            given.target(allowed=False, gate=Unseen.ABSENT),
+            "NotAllowedHere",
+            id="the issuer does not allow the namespace",
+        ),
+        pytest.param(given.target(gate=Unseen.ABSENT), "GateMissing", id="its gate is not there"),
         pytest.param(given.target(wants_optional=True), "OptionalNotAllowed", id="optional without leave"),
     ],
 )
 @pytest.mark.promise(3)
 def test_a_target_that_opted_in_asks_for_a_certificate_where(target, reason):
-    decision = gate.decide(target)
+    decision = gate.decide(target, given.NOW)
     assert decision.said.reason.name == reason
     assert decision.protection.issuer == given.ISSUER
     assert decision.protection.optional is False
@@ -61,12 +66,12 @@ def test_a_target_that_opted_in_asks_for_a_certificate_where(target, reason):
     ],
 )
 def test_a_target_is_left_alone_and_told_why_where(target, reason):
-    decision = gate.decide(target)
+    decision = gate.decide(target, given.NOW)
     assert (decision.protection, decision.said.reason.name) == (None, reason)
 
 
 def test_of_a_target_that_did_not_opt_in_nothing_is_said():
-    assert gate.decide(given.target(reference=None)) == gate.Decision(protection=None, said=None)
+    assert gate.decide(given.target(reference=None), given.NOW) == gate.Decision(protection=None, said=None)
 
 
 @pytest.mark.parametrize(
@@ -80,12 +85,12 @@ def test_of_a_target_that_did_not_opt_in_nothing_is_said():
 )
 def test_a_certificate_is_optional_only_with_leave(issuer, wants, optional):
     target = given.target(issuer=given.issuer_spec(**issuer), wants_optional=wants)
-    assert gate.decide(target).protection.optional is optional
+    assert gate.decide(target, given.NOW).protection.optional is optional
 
 
 def test_a_target_is_told_the_issuers_settings():
     issuer = given.issuer_spec(ingress={"verifyDepth": 3, "errorPage": "https://help.example/"})
-    assert gate.decide(given.target(issuer=issuer)).protection.settings == issuer.ingress
+    assert gate.decide(given.target(issuer=issuer), given.NOW).protection.settings == issuer.ingress
 
 
 @pytest.mark.parametrize(
@@ -101,3 +106,19 @@ def test_a_target_is_told_the_issuers_settings():
 )
 def test_annotations_are_applied_only_where_something_differs(found, owned, differs):
     assert gate.differences({"a": "1", "b": "2"}, found, frozenset(owned)) is differs
+
+
+@pytest.mark.parametrize(
+    ("target", "seconds"),
+    [
+        pytest.param(given.target(gate=given.NOW), 2, id="its gate is new"),
+        pytest.param(given.target(gate=Unseen.ABSENT, made_at=given.NOW), 5, id="it is new, and its gate to come"),
+        pytest.param(given.target(allowed=False), 5, id="its gate is being closed"),
+        pytest.param(given.target(gate=Unseen.UNKNOWN), 5, id="its gate was not looked at yet"),
+    ],
+)
+@pytest.mark.promise(3)
+def test_a_target_is_protected_at_once_and_told_later_where(target, seconds):
+    decision = gate.decide(target, given.NOW)
+    assert decision.protection.issuer == given.ISSUER
+    assert (decision.said, decision.due) == (None, given.NOW + seconds * given.SECOND)
