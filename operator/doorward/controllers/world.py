@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from doorward.api.conditions import Condition, said
 from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.cluster.cache import Store
+from doorward.cluster.errors import Conflict, NotFound
 from doorward.gates import ingress_nginx
 from doorward.objects import ledger_record
 from doorward.objects.client_secret import Broken, ClientSecret, Contents, Foreign
@@ -255,3 +256,22 @@ class World:
     counts_due: dict[ObjectKey, datetime] = field(default_factory=dict)
     cluster_ca: tuple[str, ...] | None = None
     """SHA-256 of the public keys of the cluster's own client CAs; None: not read yet."""
+
+    def certificate(self, key: ObjectKey) -> CertificateObject:
+        """The ClientCertificate that is worked on; NotFound where it went meanwhile."""
+        found = self.certificates.get(key)
+        if found is None:
+            raise NotFound(f"ClientCertificate {key} went while it was worked on")
+        return found
+
+    def signer(self, issuer: ObjectKey) -> LoadedCa:
+        """The CA that signs; Conflict where it went meanwhile."""
+        loaded = self.authorities.get(issuer)
+        if not isinstance(loaded, LoadedCa):
+            raise Conflict(f"the CA of {issuer} went while it was worked on")
+        return loaded
+
+
+def metadata_only(body: Object) -> Object:
+    """What a store may keep of a Secret."""
+    return {"metadata": body["metadata"], "type": body.get("type")}

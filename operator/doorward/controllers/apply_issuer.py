@@ -1,0 +1,113 @@
+"""An issuer's actions to writes: its CA, its CRL, its gates."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from doorward.clock import Clock
+from doorward.cluster.cache import version_of
+from doorward.cluster.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
+from doorward.cluster.gateway import (
+    SECRET,
+    Gateway,
+    Kind,
+)
+from doorward.controllers import publish, signing
+from doorward.controllers.signing import KeySource
+from doorward.controllers.world import (
+    Key,
+    Refusal,
+    World,
+    digest,
+    metadata_only,
+)
+from doorward.objects import ca_secret, crl_configmap
+from doorward.objects.meta import ObjectKey, gate_secret_name, key_of
+from doorward.planning import timing
+from doorward.planning.plan import (
+    CreateCa,
+    PublishCrl,
+)
+
+logger = logging.getLogger(__name__)
+GATE_RETRY = timedelta(seconds=15)
+
+
+class IssuerApplier:
+    """Makes CAs, publishes, and brings gates to what is published; `wake` makes another key ready."""
+
+    def __init__(
+        self,
+        world: World,
+        gateway: Gateway,
+        source: KeySource,
+        clock: Clock,
+        wake: Callable[[Key], None],
+    ) -> None:
+        self._world = world
+        self._gateway = gateway
+        self._source = source
+        self._clock = clock
+        self._wake = wake
+
+    async def create_ca(self, key: ObjectKey, action: CreateCa) -> None:
+        now = self._clock.now()
+        certificate, private_key = await signing.make_ca(
+            self._source, action, not_before=now - timing.BACKDATE, not_after=now + action.lifetime
+        )
+        body = ca_secret.render(key, action.generation, certificate, private_key)
+        try:
+            written = await self._gateway.create(SECRET, key.namespace, body)
+        except AlreadyExists:
+            written = await self._gateway.get(SECRET, key.namespace, body["metadata"]["name"])
+        self._world.secrets.put(metadata_only(written))
+        logger.info("CA generation %d made", action.generation, extra={"object": f"MTLSIssuer {key}"})
+
+    async def publish(self, key: ObjectKey, action: PublishCrl) -> None:
+        await publish.commit(self._world, self._gateway, self._clock, key, self._world.signer(key), action)
+
+    async def write_gate(self, issuer: ObjectKey, namespace: str) -> None:
+        world = self._world
+        committed = world.committed.get(issuer)
+        if committed is None:
+            return
+        at = ObjectKey(namespace, gate_secret_name(issuer))
+        known = world.secrets.get(at)
+        version = known["metadata"]["resourceVersion"] if known else None
+        body = crl_configmap.render_gate(issuer, namespace, committed.bundle, version=version)
+        try:
+            if known is None:
+                written = await self._gateway.create(SECRET, namespace, body)
+            else:
+                written = await self._gateway.replace(SECRET, namespace, at.name, body)
+        except (AlreadyExists, Conflict, NotFound):
+            await self._look_again(SECRET, at)
+            return
+        except (Forbidden, Invalid) as error:
+            world.gate_refusals[at] = Refusal(str(error)[:300], self._clock.now() + GATE_RETRY)
+            return
+        world.gate_refusals.pop(at, None)
+        world.secrets.put(metadata_only(written))
+        world.gate_views[at] = (version_of(written), digest(committed.bundle))
+        if known is None:
+            for ingress in world.ingresses.lookup("issuer", issuer):
+                if ingress["metadata"]["namespace"] == namespace:
+                    self._wake(Key("ingress", key_of(ingress)))
+
+    async def _look_again(self, kind: Kind, at: ObjectKey) -> None:
+        """What is there after all: the next look plans with it."""
+        try:
+            self._world.secrets.put(metadata_only(await self._gateway.get(kind, at.namespace, at.name)))
+        except NotFound:
+            self._world.secrets.remove(at)
+
+    async def close_gate(self, issuer: ObjectKey, namespace: str) -> None:
+        at = ObjectKey(namespace, gate_secret_name(issuer))
+        try:
+            await self._gateway.delete(SECRET, namespace, at.name)
+        except NotFound:
+            pass
+        except (Forbidden, Invalid) as error:
+            self._world.gate_refusals[at] = Refusal(str(error)[:300], self._clock.now() + GATE_RETRY)
+            return
+        self._world.secrets.remove(at)
