@@ -75,7 +75,7 @@ class Applier:
         self._clock = clock
         self._wake = wake
         self._handle = handle
-        self._certificates = CertificateApplier(world, gateway, observer, source, clock, wake)
+        self._certificates = CertificateApplier(world, gateway, observer.certificates, source, clock, wake)
         self._issuers = IssuerApplier(world, gateway, source, clock, wake)
 
     async def apply(self, key: Key, actions: tuple[Action, ...]) -> None:

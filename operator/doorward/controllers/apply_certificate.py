@@ -14,7 +14,7 @@ from doorward.cluster.gateway import (
     Gateway,
 )
 from doorward.controllers import signing
-from doorward.controllers.observe import Observer, spec_of
+from doorward.controllers.observe_certificate import CertificateObserver, spec_of
 from doorward.controllers.signing import KeySource
 from doorward.controllers.world import (
     CertificateObject,
@@ -47,7 +47,7 @@ class CertificateApplier:
         self,
         world: World,
         gateway: Gateway,
-        observer: Observer,
+        observer: CertificateObserver,
         source: KeySource,
         clock: Clock,
         wake: Callable[[Key], None],

@@ -11,7 +11,7 @@ from doorward.clock import Clock
 from doorward.cluster.cache import version_of
 from doorward.cluster.errors import AlreadyExists, Conflict, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, SECRET, Gateway
-from doorward.controllers.observe import remember
+from doorward.controllers.authorities import remember
 from doorward.controllers.world import Committed, LoadedCa, Object, World
 from doorward.objects import ledger_record
 from doorward.objects.crl_configmap import (

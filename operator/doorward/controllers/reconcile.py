@@ -54,7 +54,7 @@ class Reconciler:
         """The clock is read after the look, with the skew that the look found last: it may be set in between."""
         match key.kind:
             case "certificate":
-                seen = await self._observer.certificate(key.at)
+                seen = await self._observer.certificates.observe(key.at)
                 if seen is None:
                     self._world.signed.pop(key.at, None)
                     return Plan()
@@ -67,7 +67,7 @@ class Reconciler:
     async def _plan_issuer(self, key: ObjectKey) -> Plan:
         world = self._world
         before, first_look = rivals.ca_key(world, key), key not in world.looked_at
-        seen = await self._observer.issuer(key)
+        seen = await self._observer.issuers.observe(key)
         if seen is None:
             for known in (world.issuer_states, world.authorities):
                 known.pop(key, None)

@@ -1,0 +1,48 @@
+"""What all observers ask: a namespace's labels, and Secrets by name; *unknown* and *denied* are answers."""
+
+from collections.abc import Mapping
+
+from doorward.cluster.errors import Forbidden, NotFound
+from doorward.cluster.gateway import SECRET, Gateway
+from doorward.controllers.world import (
+    Object,
+    World,
+)
+from doorward.objects.meta import (
+    ObjectKey,
+)
+from doorward.planning.observed import (
+    Unseen,
+)
+
+
+class Reads:
+    """Over the stores, and the API server where they hold too little."""
+
+    def __init__(self, world: World, gateway: Gateway) -> None:
+        self._world = world
+        self._gateway = gateway
+
+    def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
+        """None: unknown."""
+        found = self._world.namespaces.get(ObjectKey("", namespace))
+        return None if found is None else found["metadata"].get("labels") or {}
+
+    def secret_metadata(self, key: ObjectKey) -> Object | Unseen:
+        """As the watch told it."""
+        consent = self._world.consent.get(key.namespace)
+        if consent is None:
+            return Unseen.UNKNOWN
+        if consent is False:
+            return Unseen.DENIED
+        return self._world.secrets.get(key) or Unseen.ABSENT
+
+    async def secret(self, key: ObjectKey) -> Object | Unseen:
+        """As it is now, with its data: whoever asks keeps nothing of it that is secret."""
+        try:
+            body = await self._gateway.get(SECRET, key.namespace, key.name)
+        except NotFound:
+            return Unseen.ABSENT
+        except Forbidden:
+            return Unseen.DENIED
+        return body
