@@ -104,7 +104,11 @@ def _contents(
         own_password=own,
         profile=profile.value,
         seal=keystores.seal(
-            keystore.reveal(), profile=profile.value, leaf_sha256=leaf.sha256, password=opens_with, rounds=rounds
+            keystore.reveal(),
+            profile=profile.value,
+            leaf_sha256=leaf.sha256,
+            password=opens_with,
+            rounds=keystores.OWN_SEAL_ROUNDS if own else keystores.USER_PASSWORD_ROUNDS,
         ),
     )
 

@@ -88,7 +88,7 @@ def _profile(
     secret = password if password is not None else values[PASSWORD]
     if not (values[KEYSTORE] and secret and sealed):
         return None
-    rounds = keystores.USER_PASSWORD_ROUNDS if password is not None else keystores.OWN_PASSWORD_ROUNDS
+    rounds = keystores.USER_PASSWORD_ROUNDS if password is not None else keystores.OWN_SEAL_ROUNDS
     seal = keystores.seal(values[KEYSTORE], profile=profile, leaf_sha256=leaf.sha256, password=secret, rounds=rounds)
     return profile if seal == sealed else None
 

@@ -35,8 +35,8 @@ def keystore(leaf: Leaf, password: bytes, rounds: int) -> SecretBytes:
 def contents(leaf: Leaf | None = None, *, theirs: bytes | None = None) -> Contents:
     """Alice's certificate with key and keystore; `theirs`: a password that she chose."""
     leaf, password = leaf or given.leaf(), theirs or PASSWORD
-    rounds = keystores.USER_PASSWORD_ROUNDS if theirs else keystores.OWN_PASSWORD_ROUNDS
-    made = keystore(leaf, password, rounds)
+    rounds = keystores.USER_PASSWORD_ROUNDS if theirs else keystores.OWN_SEAL_ROUNDS
+    made = keystore(leaf, password, 2048)
     return Contents(
         certificate=certificate_pem(leaf.certificate),
         ca=CA,
