@@ -33,13 +33,17 @@ class Audit:
                     self._events.append(event)
         return self._events
 
-    def written(self, namespace: str) -> list[str]:
-        """The operator's writes into a namespace so far, by verb and resource; other tests' namespaces are not ours."""
+    def writes_into(self, namespace: str) -> list[dict[str, Any]]:
+        """The operator's writes into a namespace so far; other tests' namespaces are not ours."""
         return [
-            described(event)
+            event
             for event in self.events()
             if event["verb"] in WRITES and event["objectRef"].get("namespace") == namespace
         ]
+
+    def written(self, namespace: str) -> list[str]:
+        """The same, by verb and resource."""
+        return [described(event) for event in self.writes_into(namespace)]
 
     @contextlib.contextmanager
     def writes(self, namespace: str) -> Iterator[Counter[str]]:

@@ -30,7 +30,7 @@ def said(name: str, /, **values: object) -> Condition:
 
 def instant(moment: datetime) -> str:
     """An instant as the API writes it: RFC 3339, UTC, whole seconds."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def merge(

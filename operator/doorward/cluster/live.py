@@ -53,6 +53,7 @@ class LiveGateway:
     def __init__(self, api: client.ApiClient, clock: Clock, *, limits: aiohttp.ClientTimeout = REQUEST_TIMEOUT) -> None:
         self._api = api
         self._skew = Skew(clock)
+        self._date = ""
         self._limits = limits
 
     async def close(self) -> None:
@@ -97,7 +98,8 @@ class LiveGateway:
         return result
 
     def _hear_date(self, header: str | None) -> None:
-        if header:
+        if header and header != self._date:  # many answers come within a second
+            self._date = header
             try:
                 self._skew.hear(parsedate_to_datetime(header))
             except (ValueError, TypeError):

@@ -22,7 +22,6 @@ from doorward.controllers.world import (
     Object,
     Signed,
     World,
-    metadata_only,
 )
 from doorward.objects import client_secret, ledger_record
 from doorward.objects.client_secret import ClientSecret, Contents
@@ -140,13 +139,13 @@ class CertificateApplier:
                 written = await self._gateway.create(SECRET, found.secret.namespace, body)
             except AlreadyExists as error:
                 current = await self._gateway.get(SECRET, found.secret.namespace, found.secret.name)
-                self._world.secrets.put(metadata_only(current))
+                self._world.secrets.put(current)
                 raise Conflict(f"Secret {found.secret} was created meanwhile") from error
         else:
             body["metadata"]["resourceVersion"] = known["metadata"]["resourceVersion"]
             body["type"] = known.get("type", body["type"])
             written = await self._replace_secret(found.secret, body)
-        self._world.secrets.put(metadata_only(written))
+        self._world.secrets.put(written)
         metadata = written["metadata"]
         view = ClientSecret(
             leaf=leaf,

@@ -19,7 +19,6 @@ from doorward.controllers.world import (
     Refusal,
     World,
     digest,
-    metadata_only,
 )
 from doorward.objects import ca_secret, crl_configmap
 from doorward.objects.meta import ObjectKey, gate_secret_name, key_of
@@ -60,7 +59,7 @@ class IssuerApplier:
             written = await self._gateway.create(SECRET, key.namespace, body)
         except AlreadyExists:
             written = await self._gateway.get(SECRET, key.namespace, body["metadata"]["name"])
-        self._world.secrets.put(metadata_only(written))
+        self._world.secrets.put(written)
         logger.info("CA generation %d made", action.generation, extra={"object": f"MTLSIssuer {key}"})
 
     async def publish(self, key: ObjectKey, action: PublishCrl) -> None:
@@ -87,7 +86,7 @@ class IssuerApplier:
             world.gate_refusals[at] = Refusal(str(error)[:300], self._clock.now() + GATE_RETRY)
             return
         world.gate_refusals.pop(at, None)
-        world.secrets.put(metadata_only(written))
+        world.secrets.put(written)
         world.gate_views[at] = (version_of(written), digest(committed.bundle))
         if known is None:
             for ingress in world.ingresses.lookup("issuer", issuer):
@@ -97,7 +96,7 @@ class IssuerApplier:
     async def _look_again(self, kind: Kind, at: ObjectKey) -> None:
         """What is there after all: the next look plans with it."""
         try:
-            self._world.secrets.put(metadata_only(await self._gateway.get(kind, at.namespace, at.name)))
+            self._world.secrets.put(await self._gateway.get(kind, at.namespace, at.name))
         except NotFound:
             self._world.secrets.remove(at)
 

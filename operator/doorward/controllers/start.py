@@ -1,6 +1,7 @@
 """The composition root: everything is made and joined here, once."""
 
 import asyncio
+import gc
 import logging
 import signal
 import threading
@@ -166,6 +167,8 @@ async def _cancel_others() -> None:
 
 async def run(settings: Settings) -> None:
     """Run the operator until SIGTERM or SIGINT."""
+    # Full collections walk through all that is cached: 270 ms at a thousand certificates (measured), for hardly anything.
+    gc.set_threshold(5_000, 10, 1_000)
     clock = SystemClock()
     gateway = LiveGateway(await connect(settings.kubeconfig), clock)
     stop = asyncio.Event()

@@ -45,6 +45,18 @@ class Key(NamedTuple):
         return f"{self.kind} {self.at}"
 
 
+def _kept(body: Object) -> Object:
+    """What is kept of an object whose spec is parsed: no spec, and no managedFields, which are half of the rest."""
+    metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
+    return {"metadata": metadata, "status": body.get("status") or {}}
+
+
+def _metadata_only(body: Object) -> Object:
+    """What is kept of a Secret: no data."""
+    metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
+    return {"metadata": metadata} | ({"type": body["type"]} if "type" in body else {})
+
+
 def _mistakes(error: ValidationError) -> str:
     return "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
 
@@ -70,7 +82,7 @@ class CertificateObject:
             spec = _mistakes(error)
         reference = raw.get("issuerRef") or {}
         return cls(
-            body=body,
+            body=_kept(body),
             spec=spec,
             request=_request(spec),
             issuer=ObjectKey(str(reference.get("namespace") or key.namespace), str(reference.get("name", ""))),
@@ -110,7 +122,7 @@ class IssuerObject:
             spec = _mistakes(error)
         else:
             name = spec.ca.secret_ref.name if spec.ca.secret_ref is not None else name
-        return cls(body=body, spec=spec, ca_secret=ObjectKey(key.namespace, name))
+        return cls(body=_kept(body), spec=spec, ca_secret=ObjectKey(key.namespace, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +243,7 @@ class World:
         )
     )
     configmaps: Store[Object] = field(default_factory=lambda: Store(lambda body: body))
-    secrets: Store[Object] = field(default_factory=lambda: Store(lambda body: body, {"gate": gate_of}))
+    secrets: Store[Object] = field(default_factory=lambda: Store(_metadata_only, {"gate": gate_of}))
     namespaces: Store[Object] = field(default_factory=lambda: Store(lambda body: body))
 
     consent: dict[str, bool | None] = field(default_factory=dict)
@@ -270,8 +282,3 @@ class World:
         if not isinstance(loaded, LoadedCa):
             raise Conflict(f"the CA of {issuer} went while it was worked on")
         return loaded
-
-
-def metadata_only(body: Object) -> Object:
-    """What a store may keep of a Secret."""
-    return {"metadata": body["metadata"], "type": body.get("type")}

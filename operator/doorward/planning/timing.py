@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from doorward.api.fields import DURATION_PATTERN
 from doorward.objects.ledger_record import Record
@@ -21,6 +22,7 @@ FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=6)
 
 
+@lru_cache(maxsize=1024)
 def duration(text: str) -> timedelta:
     """A Go-style duration of hours, minutes and seconds; ValueError on anything else."""
     if not (match := re.fullmatch(DURATION_PATTERN, text)) or not text:
