@@ -30,6 +30,6 @@ def test_no_right_of_the_operator_was_left_unused(cluster: Cluster):
     used = {
         (event["objectRef"].get("apiGroup", ""), resource(event["objectRef"]), event["verb"])
         for event in Audit(cluster).events()
-        if event["responseStatus"]["code"] < 400
+        if "objectRef" in event and event["responseStatus"]["code"] < 400  # Kopf asks for the server's version too
     }
     assert set(granted()) - used == set()

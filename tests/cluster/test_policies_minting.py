@@ -5,7 +5,6 @@ import pytest
 from doorward.objects.meta import FINALIZER
 from tests.support.kube import (
     CERTIFICATES,
-    CRDS,
     ROLES,
     Object,
     bind,
@@ -126,15 +125,6 @@ def test_un_revoking_is_minting(edge):
     body = alice(edge, revoked=True)
     assert edge.person.patch(CERTIFICATES, body, {"spec": {"revoked": False}}).status == 403
     assert edge.person.patch(CERTIFICATES, body, {"spec": {"revoked": None}}).status == 403
-
-
-def test_suspending_needs_no_issue_and_lifting_it_does(edge):
-    schema = edge.admin.get(CRDS, None, "clientcertificates.doorward.io").body["spec"]["versions"][0]["schema"]
-    if "suspended" not in schema["openAPIV3Schema"]["properties"]["spec"]["properties"]:
-        pytest.skip("the CRD has no spec.suspended")
-    body = alice(edge)
-    assert edge.person.patch(CERTIFICATES, body, {"spec": {"suspended": True}}).ok
-    assert edge.person.patch(CERTIFICATES, body, {"spec": {"suspended": False}}).status == 403
 
 
 def test_labels_of_the_secret_and_of_the_object_are_free(edge):

@@ -2,10 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from cryptography import x509
 
@@ -25,15 +23,6 @@ from doorward.pki.keys import KeyKind, PrivateKey, SecretBytes, load_private_key
 from doorward.pki.pem import certificate_pem
 from doorward.pki.requests import ClientRequest
 from doorward.planning.plan import CreateCa, Issue
-
-_SIGNERS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="signing")
-"""Few: PKCS#12 holds the interpreter's lock, and more threads only wait for it before the event loop's own does."""
-T = TypeVar("T")
-
-
-async def off_the_loop(make: Callable[[], T]) -> T:
-    """Run what takes milliseconds in a thread of its own."""
-    return await asyncio.get_running_loop().run_in_executor(_SIGNERS, make)
 
 
 class KeySource(Protocol):
@@ -75,7 +64,7 @@ async def make_ca(
         )
         return certificate_pem(certificate), private_key_pem(key)
 
-    return await off_the_loop(make)
+    return await asyncio.to_thread(make)
 
 
 def _contents(
@@ -161,7 +150,7 @@ async def sign(
         contents = _contents(source, spec, leaf=leaf, key=key, signer=signer, ca_pem=ca_pem, password=password)
         return leaf, contents
 
-    return await off_the_loop(make)
+    return await asyncio.to_thread(make)
 
 
 async def wrap_again(
@@ -180,4 +169,4 @@ async def wrap_again(
         loaded = load_private_key(key.reveal()) if key is not None else None
         return _contents(source, spec, leaf=leaf, key=loaded, signer=signer, ca_pem=ca_pem, password=password)
 
-    return await off_the_loop(make)
+    return await asyncio.to_thread(make)

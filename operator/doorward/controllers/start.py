@@ -5,6 +5,7 @@ import gc
 import logging
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,8 @@ from doorward.workqueue.workers import work
 
 logger = logging.getLogger(__name__)
 WORKERS = 32
+THREADS = 3
+"""Kopf's, and two that sign: PKCS#12 holds the interpreter's lock, and more would only wait for it before the event loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +176,7 @@ async def run(settings: Settings) -> None:
     gateway = LiveGateway(await connect(settings.kubeconfig), clock)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
