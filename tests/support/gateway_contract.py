@@ -90,10 +90,14 @@ class GatewayContract:
             await gateway.create(CONFIG_MAP, "nowhere", config_map())
 
     async def test_the_server_makes_a_name_where_a_prefix_is_given(self, gateway, namespace):
-        made = [await gateway.create(CONFIG_MAP, namespace, {"metadata": {"generateName": "thing."}}) for _ in range(2)]
+        made = [await gateway.create(CONFIG_MAP, namespace, {"metadata": {"generateName": "thing-"}}) for _ in range(2)]
         names = {body["metadata"]["name"] for body in made}
         assert len(names) == 2
-        assert all(name.startswith("thing.") for name in names)
+        assert all(name.startswith("thing-") for name in names)
+
+    async def test_a_prefix_that_ends_with_a_dot_makes_no_name(self, gateway, namespace):
+        with pytest.raises(Invalid):
+            await gateway.create(CONFIG_MAP, namespace, {"metadata": {"generateName": "thing."}})
 
     @pytest.mark.parametrize("verb", ["get", "replace", "patch", "delete"])
     async def test_what_is_not_there_is_not_found(self, gateway, namespace, verb):

@@ -147,6 +147,8 @@ class MemoryCluster:
             metadata["namespace"] = namespace
         self._count += 1
         if "name" not in metadata:
+            if metadata["generateName"].endswith("."):
+                raise Invalid("metadata.generateName must end with a letter, a digit or '-'", status=422)
             metadata["name"] = f"{metadata['generateName']}{self._count:05x}"
         at = ObjectKey(metadata.get("namespace", ""), metadata["name"])
         if at in self._objects[kind]:

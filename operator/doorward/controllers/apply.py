@@ -152,7 +152,7 @@ class Applier:
         event = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"namespace": key.namespace, "generateName": "doorward."},
+            "metadata": {"namespace": key.namespace, "generateName": "doorward-"},
             "involvedObject": {
                 "apiVersion": API_VERSION,
                 "kind": "ClientCertificate",

@@ -1,0 +1,33 @@
+"""A deletion waits for the CRL, and for gates no longer than thirty seconds: what they did not get is told in an Event."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.home import Home, client, issuer
+from tests.support.kube import CERTIFICATES, INGRESSES, ISSUERS, Kind, Person, eventually
+
+from .policies_support import ISSUER, ingress
+
+EVENTS = Kind("api/v1", "events")
+
+
+@pytest.fixture
+def silent(admin: Person, tmp_path: Path) -> Iterator[Home]:
+    """A namespace that has not consented: its gate cannot be written."""
+    home = Home.found(admin, tmp_path, consent=False)
+    yield home
+    home.abandon()
+
+
+def test_a_gate_that_cannot_be_written_holds_no_deletion_back_for_good(home: Home, silent: Home):
+    home.make(ISSUERS, issuer(gates={"allowedNamespaces": {"from": "All"}}))
+    home.make(CERTIFICATES, client())
+    home.issued()
+    silent.make(INGRESSES, ingress(silent.namespace, {ISSUER: f"{home.namespace}/partners"}))
+    home.says(ISSUERS, "partners", "GatesCurrent", "SomeNotCurrent")
+    home.remove(CERTIFICATES, "alice")
+    home.gone(CERTIFICATES, "alice")
+    told = eventually(lambda: home.admin.ask("GET", EVENTS.path(home.namespace)).body["items"], "an Event is there")
+    assert [(event["reason"], event["involvedObject"]["name"]) for event in told] == [("CutOffIncomplete", "alice")]
