@@ -1,7 +1,9 @@
 """One real cluster for all tests that need one, with Doorward in it as its README installs it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kubernetes import config
@@ -11,6 +13,15 @@ from tests.support.home import Home
 from tests.support.kube import Person
 from tests.testbed.controlplane import Cluster
 
+PROMISES = {
+    1: "A revoked serial is in every CRL published from then on, until it has expired.",
+    2: "No serial is signed and handed out without a record.",
+    3: "No gate is ever open because of the operator.",
+    4: "No CRL lapses while the operator runs.",
+    5: "A CA key is in its Secret and nowhere else.",
+    6: "Killed at any write, the next start reaches the right end, with nothing lost.",
+    7: "Whatever YAML is applied: a clear message on the object, and every other object goes on working.",
+}
 WHOLE = ("cluster", "gate")
 """The rings that use the operator's rights."""
 
@@ -18,6 +29,8 @@ WHOLE = ("cluster", "gate")
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What speaks of the whole suite runs last, and is left out where only a part of it runs."""
+    for item in items:
+        item.user_properties += [("promise", mark.args[0]) for mark in item.iter_markers("promise")]
     last = [item for item in items if item.get_closest_marker("last")]
     items[:] = [item for item in items if item not in last]
     files = {path for ring in WHOLE for path in (Path(__file__).parent / ring).glob("test_*.py")}
@@ -25,6 +38,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items += last
     else:
         config.hook.pytest_deselected(items=last)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Which of the design's promises were shown, and by how many tests."""
+    shown: Counter[int] = Counter()
+    for report in terminalreporter.stats.get("passed", ()):
+        if report.when == "call":
+            shown.update(number for name, number in report.user_properties if name == "promise")
+    if shown:
+        terminalreporter.section("what this run showed")
+        for number, promise in PROMISES.items():
+            terminalreporter.write_line(f"{shown[number]:4} tests: {number}. {promise}")
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.home import Home, client, issuer
-from tests.support.kube import CERTIFICATES, INGRESSES, ISSUERS, Kind, Person, eventually
+from tests.support.kube import CERTIFICATES, EVENTS, INGRESSES, ISSUERS, Person, eventually
 
 from .policies_support import ISSUER, ingress
-
-EVENTS = Kind("api/v1", "events")
 
 
 @pytest.fixture

@@ -1,16 +1,27 @@
 """What a person applies, and what becomes of it: the three kinds on the real API server, certificates as openssl sees them."""
 
+import base64
+import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.support.home import Home, client, issuer
-from tests.support.kube import CERTIFICATES, ISSUERS
+from tests.support.installation import OperatorProcess
+from tests.support.kube import CERTIFICATES, CONFIGMAPS, EVENTS, ISSUERS, RECORDS, SECRETS, Object
 
 
 def openssl(*arguments: str | Path) -> str:
     done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def plain(body: Object) -> str:
+    """The object as text, what a Secret holds in base64 decoded too."""
+    data = (body.get("data") or {}) if "type" in body else {}
+    return json.dumps(body) + "".join(base64.b64decode(value).decode(errors="replace") for value in data.values())
 
 
 def serials(crl: Path) -> set[str]:
@@ -52,3 +63,17 @@ def test_a_client_waits_for_its_issuer_and_is_served_as_soon_as_it_is_there(home
     assert "partners" in home.says(CERTIFICATES, "alice", "Ready", "IssuerNotFound")
     home.make(ISSUERS, issuer())
     home.issued()
+
+
+@pytest.mark.promise(5)
+def test_the_ca_key_is_in_its_secret_and_nowhere_else(home: Home, running_operator: OperatorProcess):
+    home.partners("alice")
+    home.respec(CERTIFICATES, "alice", revoked=True)
+    home.says(CERTIFICATES, "alice", "Admitted", "Revoked")
+    lines = home.data("partners-ca-1")["tls.key"].decode().splitlines()[1:-1]
+    secret = {line for line in lines if len(line) > 40}
+    kinds = (SECRETS, CONFIGMAPS, EVENTS, CERTIFICATES, ISSUERS, RECORDS)
+    everything = [body for kind in kinds for body in home.admin.ask("GET", kind.path(home.namespace)).body["items"]]
+    holders = [body["metadata"]["name"] for body in everything if any(part in plain(body) for part in secret)]
+    assert holders == ["partners-ca-1"]
+    assert not any(part in running_operator.log for part in secret)

@@ -49,6 +49,7 @@ class Kind(NamedTuple):
 NAMESPACES = Kind("api/v1", "namespaces")
 SECRETS = Kind("api/v1", "secrets")
 CONFIGMAPS = Kind("api/v1", "configmaps")
+EVENTS = Kind("api/v1", "events")
 INGRESSES = Kind("apis/networking.k8s.io/v1", "ingresses")
 ISSUERS = Kind("apis/doorward.io/v1alpha1", "mtlsissuers")
 CERTIFICATES = Kind("apis/doorward.io/v1alpha1", "clientcertificates")

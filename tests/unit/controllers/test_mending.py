@@ -136,6 +136,7 @@ def test_with_ledger_and_crl_lost_a_new_process_learns_from_the_gates_who_is_ref
     assert number in promises.newest_crl(cut.cluster)
 
 
+@pytest.mark.promise(4)
 def test_a_crl_is_renewed_daily(cut):
     before = len(list(promises.crls(cut.cluster)))
     cut.jump(hours=25)
