@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from doorward.objects.meta import FINALIZER
 from tests.support.kube import eventually
 from tests.testbed import manifests, ports
 from tests.testbed.controlplane import Cluster
@@ -32,19 +33,21 @@ def install(cluster: Cluster) -> None:
     cluster.kubectl(*apply, "-f", str(ROOT / "deploy/crds"))
     cluster.kubectl("wait", "--for=condition=Established", "-f", str(ROOT / "deploy/crds"), "--timeout=60s")
     cluster.kubectl(*apply, "-k", str(ROOT / "deploy/manifests"))
-    # The API server's policies learn of a new kind some seconds after it is Established, and until then refuse it with 503.
-    eventually(lambda: _taken(cluster), "a ClientCertificate is taken", pause=0.1)
+    # The API server's policies come into force, and learn of a new kind, some seconds after it is Established; in between
+    # they refuse it with 503.
+    eventually(lambda: _in_force(cluster), "a ClientCertificate is taken, and given its finalizer", pause=0.1)
 
 
-def _taken(cluster: Cluster) -> bool:
+def _in_force(cluster: Cluster) -> bool:
     probe = {
         "apiVersion": "doorward.io/v1alpha1",
         "kind": "ClientCertificate",
         "metadata": {"name": "probe", "namespace": "default"},
         "spec": {"issuerRef": {"name": "none"}, "commonName": "probe.example"},
     }
-    tried = cluster.kubectl("create", "--dry-run=server", "-f", "-", input=json.dumps(probe), check=False)
-    return tried.returncode == 0
+    create = ("create", "--dry-run=server", "-f", "-", "--output=jsonpath={.metadata.finalizers}")
+    tried = cluster.kubectl(*create, input=json.dumps(probe), check=False)
+    return FINALIZER in tried.stdout
 
 
 class OperatorProcess:
