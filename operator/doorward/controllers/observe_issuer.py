@@ -161,7 +161,7 @@ class TrustDomainObserver:
         for ingress in world.ingresses.lookup("issuer", key):
             metadata = ingress["metadata"]
             targets.setdefault(metadata["namespace"], []).append(metadata["name"])
-        for secret in world.secrets.lookup("gate", str(key)):
+        for secret in world.secrets.lookup("gate", key):
             targets.setdefault(secret["metadata"]["namespace"], [])
         current = committed.digest if isinstance(committed, Committed) else None
         gates = []

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from doorward.clock import Clock
 from doorward.cluster.cache import version_of
-from doorward.cluster.errors import AlreadyExists, Conflict, NotFound
+from doorward.cluster.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, SECRET, Gateway
 from doorward.controllers.authorities import remember
 from doorward.controllers.world import Committed, LoadedCa, Object, World
@@ -116,12 +116,16 @@ async def _bases(
     if newest is not None and newest[0] == loaded.authority.sha256:
         found.append(newest[1])
     if published is None:
-        for metadata in world.secrets.lookup("gate", str(issuer)):
+        for metadata in world.secrets.lookup("gate", issuer):
             namespace = metadata["metadata"]["namespace"]
             try:
                 copy = parse_gate(await gateway.get(SECRET, namespace, gate_secret_name(issuer)))
             except (NotFound, ValueError):
                 continue
+            except Forbidden:
+                if world.consent.get(namespace) is False:
+                    continue  # it was withdrawn for good: nobody else's CRL waits for that
+                raise
             if published := _read_crl(copy.crl, loaded):
                 found.append(published)
     return found

@@ -38,13 +38,13 @@ async def sweep(
                     logger.warning("cannot list %s: %s", kind.plural, error)
                     complete = False
                     continue
-                _tell(kind, store, items, int(version), namespace, handle)
+                tell(kind, store, items, int(version), namespace, handle)
             if complete:
                 store.synced = True
         await asyncio.sleep(EVERY if complete else FIRST_TRIES)
 
 
-def _tell(
+def tell(
     kind: Kind,
     store: Store[Any],
     items: list[Object],
@@ -52,9 +52,13 @@ def _tell(
     namespace: str | None,
     handle: Callable[[str, str, dict[str, Any]], None],
 ) -> None:
+    """Hand a full list of one kind on, and as deleted what is not in it."""
     listed = {key_of(body) for body in items}
     for body in items:
-        handle(kind.plural, "MODIFIED", body)
+        try:
+            handle(kind.plural, "MODIFIED", body)
+        except Exception:  # one object ends no sweep: that would end the operator, for everybody
+            logger.exception("cannot take in %s %s", kind.name, key_of(body))
     for key in store.keys():  # noqa: SIM118 - a Store is no dict
         if key not in listed and (namespace is None or key.namespace == namespace) and store.version(key) <= version:
             gone = {"metadata": {"namespace": key.namespace, "name": key.name, "resourceVersion": str(version)}}

@@ -99,8 +99,16 @@ async def _list(gateway: Gateway, source: Source) -> str:
     before = {key: source.store.get(key) for key in source.store.keys()}  # noqa: SIM118 - a Store is no dict
     changed = source.store.replace_all(items, int(version), source.namespace)
     for key in changed:
-        source.changed(key, before.get(key), source.store.get(key))
+        _tell(source, key, before.get(key))
     return version
+
+
+def _tell(source: Source, key: ObjectKey, before: Any) -> None:
+    """What goes wrong with one object is loud, and ends no watch: that would end the operator, for everybody."""
+    try:
+        source.changed(key, before, source.store.get(key))
+    except Exception:
+        logger.exception("cannot follow %s %s", source.kind.name, key)
 
 
 async def _watch(gateway: Gateway, source: Source, version: str) -> str:
@@ -125,7 +133,7 @@ def take_in(source: Source, event: str, body: Object) -> None:
         logger.exception("cannot read %s %s", source.kind.name, key)
         return
     if news:
-        source.changed(key, before, source.store.get(key))
+        _tell(source, key, before)
 
 
 class Watches:
@@ -284,5 +292,5 @@ class Watches:
             self._wake(Key("certificate", key_of(certificate.body)))
         for issuer in world.issuers.lookup("ca", key):
             self._wake(Key("issuer", key_of(issuer.body)))
-        for name in {gate for body in (before, now) if body for gate in gate_of(body)}:
-            self._wake(Key("issuer", ObjectKey(*name.split("/", 1))))
+        for gate in {gate for body in (before, now) if body for gate in gate_of(body)}:
+            self._wake(Key("issuer", gate))

@@ -22,7 +22,7 @@ from doorward.objects import ledger_record
 from doorward.objects.client_secret import Broken, ClientSecret, Contents, Foreign
 from doorward.objects.crl_configmap import GATE_ROLE, TrustBundle
 from doorward.objects.ledger_record import Record
-from doorward.objects.meta import ISSUER_ANNOTATION, ObjectKey, ca_secret_name, client_secret_name, is_ours, key_of
+from doorward.objects.meta import ObjectKey, ca_secret_name, client_secret_name, is_ours, issuer_of_gate, key_of
 from doorward.pki.certificates import CertificateAuthority, Leaf
 from doorward.pki.crls import PublishedCrl
 from doorward.pki.pem import PkiError
@@ -184,10 +184,10 @@ class Refusal:
     retry_at: datetime
 
 
-def gate_of(body: Object) -> Iterable[str]:
-    """The issuer whose gate Secret this is, if it is one."""
-    if is_ours(body, GATE_ROLE):
-        yield (body["metadata"].get("annotations") or {}).get(ISSUER_ANNOTATION, "")
+def gate_of(body: Object) -> Iterable[ObjectKey]:
+    """The issuer whose gate Secret this is, if it is one: by its name, which only we may give, and not by what anyone can edit."""
+    if is_ours(body, GATE_ROLE) and (issuer := issuer_of_gate(body["metadata"]["name"])) is not None:
+        yield issuer
 
 
 def issuer_of_ingress(body: Object) -> Iterable[ObjectKey]:

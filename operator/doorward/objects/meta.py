@@ -60,6 +60,13 @@ def gate_secret_name(issuer: ObjectKey) -> str:
     return f"doorward.{issuer.namespace}.{issuer.name}"
 
 
+def issuer_of_gate(name: str) -> ObjectKey | None:
+    """The issuer whose gate has that name; None: no gate's name. A namespace has no dot in it."""
+    prefix, _, rest = name.partition(".")
+    namespace, _, issuer = rest.partition(".")
+    return ObjectKey(namespace, issuer) if prefix == OWNER and namespace and issuer else None
+
+
 def client_secret_name(certificate: str, chosen: str | None) -> str:
     """The Secret with the client's certificate."""
     return chosen or f"{certificate}-mtls"

@@ -62,15 +62,13 @@ def _record_again(o: CertificateObserved, records: tuple[Record, ...]) -> tuple[
 def _deleting(o: CertificateObserved, records: tuple[Record, ...], since: datetime, now: datetime) -> Plan:
     if not o.has_finalizer:
         return Plan()
-    if again := _record_again(o, records):
-        return Plan(actions=again)
     issuer = o.issuer if isinstance(o.issuer, Issuer) else None
     if isinstance(o.spec, ClientCertificateSpec) and o.spec.revoked:
-        cut = tuple(revocation.final(records, o.spec.revocation_reason, now))
+        cut: tuple[Action, ...] = tuple(revocation.final(records, o.spec.revocation_reason, now))
     else:
         window = timing.duration(issuer.spec.revocation.undo_window) if issuer else DEFAULT_UNDO
         cut = tuple(revocation.held(records, window, now))
-    if cut:
+    if cut := (*cut, *_record_again(o, records)):
         return Plan(actions=cut)
     missing = revocation.unpublished(records, issuer.published if issuer else None, now)
     if issuer is None or not records:
@@ -97,9 +95,8 @@ def _revoked(
     before: tuple[Action, ...],
     now: datetime,
 ) -> Plan:
-    if again := _record_again(o, records):
-        return Plan(actions=again)
-    actions = (*revocation.final(records, spec.revocation_reason, now), *before)
+    # What is recorded is revoked first: a certificate that cannot be recorded must not keep the others in.
+    actions = (*revocation.final(records, spec.revocation_reason, now), *_record_again(o, records), *before)
     if actions:
         return Plan(actions=actions)
     issuer = o.issuer if isinstance(o.issuer, Issuer) else None

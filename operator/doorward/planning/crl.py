@@ -6,7 +6,7 @@ expiry is unknown, so deleting a record un-revokes nobody.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
@@ -15,6 +15,8 @@ from doorward.objects.ledger_record import Record
 from doorward.pki.crls import CrlEntry, PublishedCrl
 from doorward.planning.timing import BACKDATE, duration
 
+_FIRST_TIME = datetime(1950, 1, 1, tzinfo=UTC)
+"""No CRL says an earlier one (RFC 5280 §5.1.2.6): a slip in one record must not keep all others from being published."""
 _REASONS = {flag.value: flag for flag in x509.ReasonFlags}
 
 
@@ -24,7 +26,7 @@ def entry_of(record: Record) -> CrlEntry:
     if revocation is None:
         raise ValueError(f"{record.key} is not revoked")
     reason = None if revocation.reason == "unspecified" else _REASONS[revocation.reason]
-    return CrlEntry(serial=record.serial, revoked_at=revocation.time, reason=reason)
+    return CrlEntry(serial=record.serial, revoked_at=max(revocation.time, _FIRST_TIME), reason=reason)
 
 
 def from_ledger(records: Iterable[Record], *, keep_after_expiry: timedelta, now: datetime) -> tuple[CrlEntry, ...]:

@@ -211,6 +211,18 @@ def test_a_certificate_without_a_record_is_recorded_first_of_a_client_that_is(wo
     assert (names[0], names[-1]) == (first, "RecordAgain")
 
 
+@pytest.mark.promise(1)
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param({"spec": REVOKED_SPEC}, id="revoked"),
+        pytest.param({"deleting_since": JUST_NOW}, id="on its way out"),
+    ],
+)
+def test_what_the_ledger_knows_is_cut_off_before_a_planted_certificate_is_recorded_of_a_client_that_is(world):
+    assert _names(records=(given.record(7),), **world) == ["Revoke", "RecordAgain"]
+
+
 @pytest.mark.parametrize("ours", [False, None])
 def test_a_certificate_that_is_not_known_to_be_ours_is_not_recorded(ours):
     assert "RecordAgain" not in _names(records=(), leaf_is_ours=ours)
