@@ -16,6 +16,7 @@ alias door='curl -sSk --connect-to ::{address}:{port} https://app.example.com/'
 door
 door --cert alice.crt --key alice.key
 kubectl -n edge patch clientcertificate alice --type=merge -p '{{"spec":{{"revoked":true}}}}'
+kubectl -n edge wait --for=condition=Admitted=False clientcertificate/alice
 door --cert alice.crt --key alice.key
 """
 
@@ -27,7 +28,10 @@ def main() -> None:
     print(f"https       {state.address}:{state.https_port}")
     print(f"http        {state.address}:{state.http_port}")
     print(f"logs        {state.run_dir}")
-    print("\nA Service `app` runs in namespace `edge`. Next, for instance; `make down` ends it all:\n")
+    print(
+        "\nA Service `app` runs in namespace `edge`. Next, for instance; ingress-nginx follows each change within 4 seconds,"
+    )
+    print("and `make down` ends it all:\n")
     print(
         NEXT.format(
             kubeconfig=shlex.quote(state.kubeconfig),

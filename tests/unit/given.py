@@ -49,6 +49,7 @@ ISSUER = ObjectKey("issuers", "partners")
 ALICE = ObjectKey("issuers", "alice")
 UID = "11111111-2222-3333-4444-555555555555"
 SECRET = "alice-mtls"
+ACCOUNT = "doorward-system:doorward"
 CA_BORN = NOW - 30 * DAY
 CA_ENDS = NOW + 335 * DAY
 
@@ -294,6 +295,7 @@ def certificate(**override: Any) -> CertificateObserved:
     csr_given = isinstance(given["spec"], ClientCertificateSpec) and given["spec"].request is not None
     made = CertificateObserved(
         **{
+            "account": ACCOUNT,
             "body": {"metadata": {"namespace": ALICE.namespace, "name": ALICE.name, "uid": UID}},
             "key": ALICE,
             "uid": UID,
@@ -361,6 +363,7 @@ def trust_domain(**override: Any) -> IssuerObserved:
     number = given["published"].number if isinstance(given["published"], PublishedCrl) else 0
     made = IssuerObserved(
         **{
+            "account": ACCOUNT,
             "key": ISSUER,
             "generation": 1,
             "status": {},
@@ -413,6 +416,7 @@ def _check_trust_domain(o: IssuerObserved) -> None:
 def target(**override: Any) -> GateObserved:
     """An Ingress that names its neighbour, the issuer."""
     made = GateObserved(
+        account=ACCOUNT,
         key=ObjectKey("edge", "shop"),
         reference=str(ISSUER),
         wants_optional=False,

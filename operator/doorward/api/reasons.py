@@ -354,6 +354,13 @@ _GATE = _table(
         "closed: MTLSIssuer {issuer} has no gate in namespace {namespace}, see its condition GatesCurrent",
     ),
     (
+        "GateOutOfReach",
+        "Unknown",
+        Mender.OWNER,
+        "The namespace's consent is missing: who gets in follows from the last CRL that Doorward wrote here, if any.",
+        "clients of {issuer} that are cut off may still get in, as the CRL here cannot be written: run {command}",
+    ),
+    (
         "NotAllowedHere",
         "False",
         Mender.ISSUER,

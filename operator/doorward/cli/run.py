@@ -20,6 +20,11 @@ def add_parser(verbs: Any) -> None:
         help="a namespace to serve; may be repeated; none: all of them",
     )
     parser.add_argument("--health-port", type=int, default=8080, help="port of /healthz and /readyz; 0: none")
+    parser.add_argument(
+        "--account",
+        default="doorward-system:doorward",
+        help="<namespace>:<name> of its service account, for the commands that it tells people to run",
+    )
     parser.add_argument("--log-format", choices=("json", "text"), default="json")
     parser.add_argument("-v", "--verbose", action="store_true", help="log more")
     parser.set_defaults(function=run)
@@ -37,6 +42,7 @@ def run(chosen: argparse.Namespace) -> int:
         kubeconfig=kubeconfig,
         namespaces=tuple(dict.fromkeys(chosen.namespace)),
         health_port=chosen.health_port or None,
+        account=chosen.account,
     )
     asyncio.run(start.run(settings))
     return 0

@@ -51,6 +51,7 @@ class Observer:
             rule = issuer.gates.allowed_namespaces
             allowed = namespace_allowed(rule, issuer_key, key.namespace, self._reads.namespace_labels(key.namespace))
         return body, GateObserved(
+            account=world.account,
             key=key,
             reference=target.reference,
             wants_optional=target.wants_optional,

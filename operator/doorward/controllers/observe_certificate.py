@@ -50,6 +50,7 @@ class CertificateObserver:
         deleted = metadata.get("deletionTimestamp")
         signed = world.signed.get(key)
         return CertificateObserved(
+            account=world.account,
             body=found.body,
             key=key,
             uid=metadata["uid"],

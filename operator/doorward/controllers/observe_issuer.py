@@ -69,6 +69,7 @@ class TrustDomainObserver:
         newest = world.newest_crl.get(key)
         sha256 = authority.sha256 if isinstance(authority, Authority) else ""
         return IssuerObserved(
+            account=world.account,
             key=key,
             generation=found.body["metadata"].get("generation", 0),
             spec=found.spec,

@@ -40,13 +40,15 @@ class Settings:
     kubeconfig: str | None = None
     namespaces: tuple[str, ...] = ()
     health_port: int | None = 8080
+    account: str = "doorward-system:doorward"
+    """The service account that it runs as, for the commands that it tells people to run."""
 
 
 class Operator:
     """One operator process."""
 
     def __init__(self, gateway: Gateway, clock: Clock, source: KeySource, settings: Settings) -> None:
-        self.world = World()
+        self.world = World(account=settings.account)
         self._gateway = gateway
         self._clock = clock
         self._settings = settings

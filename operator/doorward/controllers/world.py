@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ValidationError
 
 from doorward.api.conditions import Condition, said
+from doorward.api.fields import GROUP
 from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.cluster.cache import Store
 from doorward.cluster.errors import Conflict, NotFound
@@ -22,7 +23,15 @@ from doorward.objects import ledger_record
 from doorward.objects.client_secret import Broken, ClientSecret, Contents, Foreign
 from doorward.objects.crl_configmap import GATE_ROLE, TrustBundle
 from doorward.objects.ledger_record import Record
-from doorward.objects.meta import ObjectKey, ca_secret_name, client_secret_name, is_ours, issuer_of_gate, key_of
+from doorward.objects.meta import (
+    MANAGED_BY,
+    ObjectKey,
+    ca_secret_name,
+    client_secret_name,
+    is_ours,
+    issuer_of_gate,
+    key_of,
+)
 from doorward.pki.certificates import CertificateAuthority, Leaf
 from doorward.pki.crls import PublishedCrl
 from doorward.pki.pem import PkiError
@@ -51,10 +60,22 @@ def _kept(body: Object) -> Object:
     return {"metadata": metadata, "status": body.get("status") or {}}
 
 
-def _metadata_only(body: Object) -> Object:
-    """What is kept of a Secret: no data."""
-    metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
-    return {"metadata": metadata} | ({"type": body["type"]} if "type" in body else {})
+_KEPT_OF_SECRETS = ("namespace", "name", "resourceVersion", "creationTimestamp")
+
+
+def metadata_only(body: Object) -> Object:
+    """What is kept of a Secret: no data, and of its marks only ours.
+
+    All of a namespace are kept, others' too: `kubectl apply` repeats the data, keys and all, in an annotation, and a few
+    thousand with large ones would take all memory.
+    """
+    kept = {name: body["metadata"][name] for name in _KEPT_OF_SECRETS if name in body["metadata"]}
+    for marks in ("labels", "annotations"):
+        found = body["metadata"].get(marks) or {}
+        kept[marks] = {
+            name: value for name, value in found.items() if name == MANAGED_BY or name.startswith(f"{GROUP}/")
+        }
+    return {"metadata": kept} | ({"type": body["type"]} if "type" in body else {})
 
 
 def _mistakes(error: ValidationError) -> str:
@@ -208,6 +229,8 @@ def _password_secret(certificate: CertificateObject) -> Iterable[Hashable]:
 class World:
     """Stores and memories; used from the operator's own event loop only."""
 
+    account: str
+    """The operator's own, `<namespace>:<name>`."""
     certificates: Store[CertificateObject] = field(
         default_factory=lambda: Store(
             CertificateObject.parse,
@@ -243,7 +266,7 @@ class World:
         )
     )
     configmaps: Store[Object] = field(default_factory=lambda: Store(lambda body: body))
-    secrets: Store[Object] = field(default_factory=lambda: Store(_metadata_only, {"gate": gate_of}))
+    secrets: Store[Object] = field(default_factory=lambda: Store(metadata_only, {"gate": gate_of}))
     namespaces: Store[Object] = field(default_factory=lambda: Store(lambda body: body))
 
     consent: dict[str, bool | None] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from doorward.api.issuer_parts import IngressSettings
 from doorward.api.kinds import MTLSIssuerSpec
 from doorward.objects.meta import ObjectKey
 from doorward.planning.observed import Unseen
+from doorward.planning.permission import consent
 
 GATE_AWAITED = timedelta(seconds=5)
 GATE_SETTLES = timedelta(seconds=2)
@@ -29,6 +30,8 @@ class GateObserved:
     issuer: MTLSIssuerSpec | Unseen
     allowed: bool | None
     made_at: datetime
+    account: str
+    """The operator's own, `<namespace>:<name>`."""
     gate: datetime | Unseen
     """Since when the trust bundle is there for the data plane; or why there is none to be seen."""
 
@@ -90,6 +93,9 @@ def decide(o: GateObserved, now: datetime) -> Decision:
         return Decision(protection=protection, said=None, due=due)
     if o.allowed is False:
         return Decision(protection=protection, said=said("NotAllowedHere", issuer=issuer, namespace=o.key.namespace))
+    if o.gate is Unseen.DENIED:
+        command = consent(o.key.namespace, o.account)
+        return Decision(protection=protection, said=said("GateOutOfReach", issuer=issuer, command=command))
     if isinstance(o.gate, Unseen):
         return Decision(protection=protection, said=said("GateMissing", issuer=issuer, namespace=o.key.namespace))
     if wanted and not optional:

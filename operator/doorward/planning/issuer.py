@@ -69,7 +69,7 @@ def _overflow(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ..
 def _problem(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...]) -> Condition | CreateCa | None:
     """What stands against signing, or the CA that must be made first."""
     if o.authority is Unseen.DENIED or o.published is Unseen.DENIED:
-        return not_permitted(o.key.namespace)
+        return not_permitted(o.key.namespace, o.account)
     if isinstance(o.authority, Condition):
         return o.authority
     if o.authority is Unseen.ABSENT:
@@ -217,7 +217,7 @@ def _gates_condition(o: IssuerObserved) -> Condition:
     open_gates = [gate for gate in o.gates if gate.targets and gate.allowed]
     if behind:
         details = [
-            not_permitted(gate.namespace).message
+            not_permitted(gate.namespace, o.account).message
             if gate.state is GateState.DENIED
             else f"namespace {gate.namespace}: {gate.state.value}{': ' + gate.detail if gate.detail else ''}"
             for gate in behind[:3]

@@ -75,6 +75,8 @@ class Pending:
 class CertificateObserved:
     """Everything about one ClientCertificate."""
 
+    account: str
+    """The operator's own, `<namespace>:<name>`, as its users have to name it."""
     body: Object
     key: ObjectKey
     uid: str
@@ -130,6 +132,8 @@ class Gate:
 class IssuerObserved:
     """Everything about one MTLSIssuer."""
 
+    account: str
+    """The operator's own, `<namespace>:<name>`."""
     key: ObjectKey
     generation: int
     spec: MTLSIssuerSpec | str

@@ -174,16 +174,18 @@ def _rival(o: CertificateObserved, _spec: ClientCertificateSpec, _issuer: Issuer
     return said("SecretNameTaken", rival=o.rival, secret=o.secret_name) if o.rival else None
 
 
-def not_permitted(namespace: str) -> Condition:
+def consent(namespace: str, account: str) -> str:
+    """The command by which a namespace consents; `account` is the operator's, `<namespace>:<name>`."""
+    binding = "create rolebinding doorward-secrets --clusterrole=doorward-secrets"
+    return f"kubectl -n {namespace} {binding} --serviceaccount={account}"
+
+
+def not_permitted(namespace: str, account: str) -> Condition:
     """The namespace has not consented; with the command to run."""
-    command = (
-        f"kubectl -n {namespace} create rolebinding doorward-secrets --clusterrole=doorward-secrets"
-        " --serviceaccount=doorward-system:doorward"
-    )
-    return said("NotPermitted", namespace=namespace, command=command)
+    return said("NotPermitted", namespace=namespace, command=consent(namespace, account))
 
 
 def _secret(o: CertificateObserved, _spec: ClientCertificateSpec, _issuer: Issuer) -> Condition | None:
     if o.secret is Unseen.DENIED:
-        return not_permitted(o.key.namespace)
+        return not_permitted(o.key.namespace, o.account)
     return said("SecretForeign", secret=o.secret_name) if isinstance(o.secret, Foreign) else None

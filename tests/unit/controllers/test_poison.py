@@ -16,6 +16,7 @@ from doorward.cluster.gateway import (
     SECRET,
 )
 from doorward.controllers import sweep, watches
+from doorward.controllers.world import metadata_only
 from doorward.objects.crl_configmap import GATE_ROLE
 from doorward.objects.meta import ISSUER_ANNOTATION, ObjectKey, labels
 from tests.support import promises
@@ -53,6 +54,14 @@ def test_a_gate_that_lost_its_annotation_still_gets_the_next_crl(served):
     served.settle()
     held = served.find(SECRET, GATE)
     assert held["metadata"]["annotations"][ISSUER_ANNOTATION] == str(ISSUER_AT)
+
+
+@pytest.mark.promise(5)
+def test_of_a_neighbours_secret_nothing_is_kept_that_could_be_a_key_or_fill_the_memory():
+    marks = {"kubectl.kubernetes.io/last-applied-configuration": '{"data": {"tls.key": "c2VjcmV0"}}'}
+    theirs = {"labels": {"app": "shop"}, "annotations": marks, "resourceVersion": "1", "managedFields": [{}]}
+    kept = metadata_only({"metadata": {"namespace": NAMESPACE_NAME, "name": "theirs"} | theirs})["metadata"]
+    assert (kept["labels"], kept["annotations"], kept.get("managedFields")) == ({}, {}, None)
 
 
 def test_a_watch_outlives_what_goes_wrong_with_one_object(caplog):

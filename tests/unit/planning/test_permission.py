@@ -211,7 +211,7 @@ def test_of_several_problems_the_first_to_mend_is_told(worlds, reason):
 
 
 def test_a_namespace_that_has_not_consented_is_told_the_command_to_run():
-    condition = permission.not_permitted("edge")
+    condition = permission.not_permitted("edge", given.ACCOUNT)
     assert "kubectl -n edge create rolebinding doorward-secrets" in condition.message
     assert condition.reason.mender is Mender.CLUSTER
 
