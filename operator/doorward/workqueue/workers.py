@@ -38,13 +38,15 @@ async def work(
             queue.add_at(key, due)
         except transient as error:
             rest(key, error, loud=False)
-        except Exception as error:  # noqa: BLE001 - a bug harms one key, not the others
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a bug harms one key; a panic in cryptography's Rust is no Exception
             rest(key, error, loud=True)
         finally:
             queue.done(key)
             free.release()
 
-    def rest(key: K, error: Exception, *, loud: bool) -> None:
+    def rest(key: K, error: BaseException, *, loud: bool) -> None:
         seconds = backoff.failed(key)
         queue.add_at(key, clock.now_precise() + timedelta(seconds=seconds))
         message = "%s failed, next try in %.1f s: %s: %s"

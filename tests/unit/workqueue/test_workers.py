@@ -15,6 +15,10 @@ from tests.support.clock import FakeClock
 NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 
 
+class Panic(BaseException):
+    """As cryptography's Rust raises it."""
+
+
 class Weather(Exception):
     """Passes by itself."""
 
@@ -96,6 +100,7 @@ async def test_a_key_comes_again_at_the_instant_that_reconciling_gave(shop):
         pytest.param(Weather("503"), id="what may pass"),
         pytest.param(ZeroDivisionError("a bug"), id="a bug"),
         pytest.param(TimeoutError("a bug that looks like ours"), id="a timeout that nobody typed"),
+        pytest.param(Panic("in another language"), id="what is no Exception"),
         pytest.param(ExceptionGroup("several", [ValueError("a bug")]), id="a group"),
     ],
 )
