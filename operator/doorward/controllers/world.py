@@ -229,6 +229,8 @@ def _password_secret(certificate: CertificateObject) -> Iterable[Hashable]:
 class World:
     """Stores and memories; used from the operator's own event loop only."""
 
+    account: str
+    """The operator's own, `<namespace>:<name>`."""
     certificates: Store[CertificateObject] = field(
         default_factory=lambda: Store(
             CertificateObject.parse,
