@@ -45,7 +45,10 @@ class _Loop(asyncio.SelectorEventLoop):
     def __init__(self, clock: FakeClock) -> None:
         self._fake = clock
         super().__init__(_Selector(clock))
-        self.set_default_executor(_OnTheSpot(max_workers=1))
+        self._on_the_spot = _OnTheSpot(max_workers=1)
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # noqa: ARG002 - whichever it is
+        return super().run_in_executor(self._on_the_spot, func, *args)
 
     def time(self) -> float:
         return self._fake.monotonic()

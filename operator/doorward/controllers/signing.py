@@ -2,8 +2,10 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from cryptography import x509
 
@@ -23,6 +25,15 @@ from doorward.pki.keys import KeyKind, PrivateKey, SecretBytes, load_private_key
 from doorward.pki.pem import certificate_pem
 from doorward.pki.requests import ClientRequest
 from doorward.planning.plan import CreateCa, Issue
+
+_SIGNERS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="signing")
+"""Threads of its own: a storm of RSA keys must not stand before a CRL. Few: PKCS#12 holds the interpreter's lock, and more
+would only wait for it before the event loop does."""
+T = TypeVar("T")
+
+
+async def _off_the_loop(make: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_SIGNERS, make)
 
 
 class KeySource(Protocol):
@@ -64,7 +75,7 @@ async def make_ca(
         )
         return certificate_pem(certificate), private_key_pem(key)
 
-    return await asyncio.to_thread(make)
+    return await _off_the_loop(make)
 
 
 def _contents(
@@ -150,7 +161,7 @@ async def sign(
         contents = _contents(source, spec, leaf=leaf, key=key, signer=signer, ca_pem=ca_pem, password=password)
         return leaf, contents
 
-    return await asyncio.to_thread(make)
+    return await _off_the_loop(make)
 
 
 async def wrap_again(
@@ -169,4 +180,4 @@ async def wrap_again(
         loaded = load_private_key(key.reveal()) if key is not None else None
         return _contents(source, spec, leaf=leaf, key=loaded, signer=signer, ca_pem=ca_pem, password=password)
 
-    return await asyncio.to_thread(make)
+    return await _off_the_loop(make)

@@ -5,7 +5,6 @@ import gc
 import logging
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +28,6 @@ from doorward.workqueue.workers import work
 logger = logging.getLogger(__name__)
 WORKERS = 64
 """Keys at once: with fewer, etcd has less to write in one go (a tenth fewer certificates a second with 32, measured)."""
-THREADS = 3
-"""Kopf's, and two that sign: PKCS#12 holds the interpreter's lock, and more would only wait for it before the event loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +176,6 @@ async def run(settings: Settings) -> None:
     gateway = LiveGateway(await connect(settings.kubeconfig), clock)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(THREADS))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
