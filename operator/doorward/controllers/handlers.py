@@ -117,20 +117,16 @@ async def _run(registry: kopf.OperatorRegistry, namespaces: Sequence[str], stop:
         heeding.cancel()
 
 
-async def supervise(
-    handle: Handler, *, namespaces: Sequence[str], stop: threading.Event, running: Callable[[bool], None]
-) -> None:
-    """Keep Kopf running until `stop`; `running` hears when it starts and ends."""
+async def supervise(handle: Handler, *, namespaces: Sequence[str], stop: threading.Event) -> None:
+    """Keep Kopf running until `stop`."""
     loop = asyncio.get_running_loop()
     rest = FIRST_REST
     while not stop.is_set():
         begun = loop.time()
-        running(True)
         try:
             await asyncio.to_thread(lambda: asyncio.run(_run(_registry(loop, handle), namespaces, stop)))
         except Exception:
             logger.warning("Kopf's part stopped", exc_info=True)
-        running(False)
         if stop.is_set():
             return
         rest = FIRST_REST if loop.time() - begun > LONGEST_REST * 2 else min(rest * 2, LONGEST_REST)

@@ -11,6 +11,7 @@ from doorward.controllers.apply import Applier
 from doorward.controllers.observe import Observer
 from doorward.controllers.world import IssuerState, Key, World
 from doorward.gates import ingress_nginx
+from doorward.gates.interface import GateAdapter
 from doorward.objects.meta import ObjectKey
 from doorward.pki.crls import PublishedCrl
 from doorward.planning import certificate, gate, issuer
@@ -18,6 +19,7 @@ from doorward.planning.observed import Authority, IssuerObserved, Unseen
 from doorward.planning.plan import Annotate, ClearAnnotations, Plan, WriteStatus
 
 logger = logging.getLogger(__name__)
+DATA_PLANE: GateAdapter = ingress_nginx
 MOST_PASSES = 12
 UNFINISHED = timedelta(seconds=1)
 
@@ -113,9 +115,9 @@ class Reconciler:
             return Plan(due=self._clock.now() + UNFINISHED)
         decision = gate.decide(observed, self._clock.now())
         if not decision.opted_in:
-            names = ingress_nginx.leftovers(body)
+            names = DATA_PLANE.leftovers(body)
             return Plan(actions=(ClearAnnotations(names=names),) if names else ())
-        changes = ingress_nginx.changes(body, decision)
+        changes = DATA_PLANE.changes(body, decision)
         actions = (Annotate(annotations=tuple(sorted(changes.items()))),) if changes is not None else ()
         return Plan(actions=actions, due=decision.due)
 

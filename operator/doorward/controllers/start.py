@@ -54,7 +54,6 @@ class Operator:
         applier = Applier(self.world, gateway, observer, source, clock, self.wake, self.handle)
         self._reconciler = Reconciler(self.world, observer, applier, clock, self.wake)
         self._watches: Watches | None = None
-        self._kopf_runs = False
 
     @property
     def ready(self) -> bool:
@@ -98,11 +97,7 @@ class Operator:
         self._watches = Watches(self.world, self._gateway, group, self.wake, self._settings.namespaces)
         self._watches.start()
         return [
-            group.create_task(
-                handlers.supervise(
-                    self.handle, namespaces=self._settings.namespaces, stop=stop_kopf, running=self._kopf_running
-                )
-            ),
+            group.create_task(handlers.supervise(self.handle, namespaces=self._settings.namespaces, stop=stop_kopf)),
             group.create_task(
                 work(
                     self.queue,
@@ -114,9 +109,6 @@ class Operator:
             ),
             group.create_task(sweep(self.world, self._gateway, self.handle, self._settings.namespaces)),
         ]
-
-    def _kopf_running(self, running: bool) -> None:
-        self._kopf_runs = running
 
     def handle(self, plural: str, event: str, body: Object) -> None:
         """One event of a kind that people write: into its store, and the keys that it concerns into the queue."""
