@@ -3,6 +3,7 @@
 import base64
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from doorward.clock import Clock
@@ -93,11 +94,8 @@ class CertificateApplier:
 
     async def _record(self, record: Object) -> None:
         namespace = record["metadata"]["namespace"]
-        try:
+        with suppress(AlreadyExists):  # a lost answer to our own write: the watch brings the record
             self._world.records.put(await self._gateway.create(ISSUED_CERTIFICATE, namespace, record))
-        except AlreadyExists:
-            name = record["metadata"]["name"]
-            self._world.records.put(await self._gateway.get(ISSUED_CERTIFICATE, namespace, name))
         issuer = ObjectKey(namespace, record["spec"]["issuerName"])
         due = self._world.counts_due.get(issuer)
         if due is None or due <= self._clock.now():  # else the issuer counts again when it is due

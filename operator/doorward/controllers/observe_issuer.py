@@ -92,7 +92,7 @@ class TrustDomainObserver:
         """How far the clocks are apart; heard anew where it is too much, as nothing else may be asked meanwhile."""
         if timing.skewed(self._gateway.skew()):
             with suppress(ApiError):  # any answer has a date
-                await self._gateway.get(ISSUER, key.namespace, key.name)
+                await self._gateway.list(ISSUER, key.namespace)
         return self._gateway.skew()
 
     async def _authority(self, found: IssuerObject, at: ObjectKey, key: ObjectKey) -> Authority | Condition | Unseen:
