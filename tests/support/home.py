@@ -1,7 +1,6 @@
 """A namespace that takes part, and what a test does in it: make objects, wait for what they say, take what they give."""
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,8 +181,3 @@ class Home:
         encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
         answer = self.admin.replace(SECRETS, self.body(SECRETS, name) | {"data": encoded})
         assert answer.ok, answer.message
-
-
-def dump(body: Object) -> str:
-    """The object as text, to look for what must not be in it."""
-    return json.dumps(body)

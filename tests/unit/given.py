@@ -298,7 +298,6 @@ def certificate(**override: Any) -> CertificateObserved:
             "account": ACCOUNT,
             "body": {"metadata": {"namespace": ALICE.namespace, "name": ALICE.name, "uid": UID}},
             "key": ALICE,
-            "uid": UID,
             "generation": 1,
             "deleting_since": None,
             "has_finalizer": True,

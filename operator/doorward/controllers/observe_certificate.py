@@ -53,7 +53,6 @@ class CertificateObserver:
             account=world.account,
             body=found.body,
             key=key,
-            uid=metadata["uid"],
             generation=metadata.get("generation", 0),
             deleting_since=parse_instant(deleted) if deleted else None,
             has_finalizer=FINALIZER in (metadata.get("finalizers") or ()),

@@ -9,7 +9,6 @@ PkiError
 │   ├── NotACa, CaExpired, CaNotYetValid, CaLacksCertSign, CaLacksCrlSign, KeyDoesNotFit, ChainBroken
 ├── RequestError
 │   ├── BadSignature, WeakKey, AsksForCa
-├── SubjectError
 └── CrlError
     ├── CrlMalformed, CrlForeign, CrlRefused
 """
@@ -86,9 +85,6 @@ class WeakKey(RequestError): ...
 
 
 class AsksForCa(RequestError): ...
-
-
-class SubjectError(PkiError): ...
 
 
 class CrlError(PkiError): ...

@@ -79,7 +79,6 @@ class CertificateObserved:
     """The operator's own, `<namespace>:<name>`, as its users have to name it."""
     body: Object
     key: ObjectKey
-    uid: str
     generation: int
     deleting_since: datetime | None
     has_finalizer: bool
