@@ -181,8 +181,18 @@ def revocation(reason: str = "superseded", **override: Any) -> Revocation:
 
 
 def hold(**override: Any) -> Revocation:
-    """A hold since an hour ago, final 23 hours from now."""
-    return revocation("certificateHold", **{"final_at": NOW + 23 * HOUR} | override)
+    """A deleted client's, since an hour ago, final 23 hours from now."""
+    return revocation("certificateHold", **{"final_at": NOW + 23 * HOUR, "held_by": "Deletion"} | override)
+
+
+def suspension(**override: Any) -> Revocation:
+    """A suspended client's hold, since an hour ago."""
+    return revocation("certificateHold", **{"held_by": "Suspension"} | override)
+
+
+def own_hold(**override: Any) -> Revocation:
+    """A hold that a person put, an hour ago."""
+    return revocation("certificateHold", **override)
 
 
 def record(serial: int = 0xA1, **override: Any) -> Record:

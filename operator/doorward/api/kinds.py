@@ -40,6 +40,7 @@ RevocationReason = Literal[
     "privilegeWithdrawn",
 ]
 RecordReason = Literal[RevocationReason, "certificateHold"]
+HoldSource = Literal["Deletion", "Suspension"]
 
 
 class MTLSIssuerSpec(Model):
@@ -192,6 +193,13 @@ class ClientCertificateSpec(Model):
         SecretTemplate, Field(default_factory=SecretTemplate, description="Labels and annotations for the Secret.")
     ]
     keystores: Annotated[Keystores, Field(default_factory=Keystores, description="Further forms of the result.")]
+    reissue: Annotated[
+        str | None,
+        Field(max_length=64, description="Any text; a new one asks for a new certificate now. Taken away: nothing."),
+    ] = None
+    suspended: Annotated[
+        bool, Field(description="true: cut off at once; false again: the same certificate and key are good again.")
+    ] = False
     revoked: Annotated[bool, Field(description="true: cut off at once, for good.")] = False
     revocation_reason: Annotated[
         RevocationReason, Field(description="Why, as in RFC 5280; keyCompromise also bars the key.")
@@ -236,15 +244,21 @@ class Revocation(Model):
     """Since when, and why, the serial is refused."""
 
     reason: Annotated[RecordReason, Field(description="As in RFC 5280 §5.3.1; only certificateHold can be lifted.")]
-    time: Annotated[Instant, Field(description="Since when, RFC 3339.")]
+    time: Annotated[
+        Instant | None, Field(description="Since when, RFC 3339; absent: Doorward writes when it saw the revocation.")
+    ] = None
     final_at: Annotated[Instant | None, Field(description="When a hold becomes final.")] = None
+    held_by: Annotated[
+        HoldSource | None,
+        Field(description="What put a hold, and may lift it: the client's Suspension or Deletion; absent: a person."),
+    ] = None
     lifted: Annotated[bool, Field(description="true: the hold is over; the certificate is good again.")] = False
 
     model_config = Model.model_config | {
         "json_schema_extra": validations(
             rule(
                 "!has(self.lifted) || !self.lifted || self.reason == 'certificateHold'",
-                "only a certificateHold can be lifted: every other reason is final",
+                "only a certificateHold can be lifted: leave lifted out, or set it to false, with any other reason",
             )
         )
     }

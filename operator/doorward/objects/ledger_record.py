@@ -6,6 +6,7 @@ from typing import Any
 
 from doorward.api.conditions import instant
 from doorward.api.fields import API_VERSION
+from doorward.api.kinds import HoldSource
 from doorward.objects.meta import Object, ObjectKey, labels, parse_instant
 from doorward.pki.certificates import Leaf
 
@@ -17,7 +18,11 @@ class Revocation:
     reason: str
     time: datetime
     final_at: datetime | None = None
+    held_by: HoldSource | None = None
+    """What put a hold; None: a person."""
     lifted: bool = False
+    dated: bool = True
+    """False: a person gave no time, and `time` is only a stand-in until it is written."""
 
     @property
     def is_hold(self) -> bool:
@@ -76,16 +81,18 @@ def parse(body: Object) -> Record:
         holder=ObjectKey(holder["namespace"], holder["name"]),
         holder_uid=holder["uid"],
         issued_at=parse_instant(metadata.get("creationTimestamp") or spec["notBefore"]),
-        revocation=_parse_revocation(spec["revocation"]) if spec.get("revocation") else None,
+        revocation=_parse_revocation(spec["revocation"], spec["notBefore"]) if spec.get("revocation") else None,
     )
 
 
-def _parse_revocation(body: Object) -> Revocation:
+def _parse_revocation(body: Object, not_before: str) -> Revocation:
     return Revocation(
         reason=body["reason"],
-        time=parse_instant(body["time"]),
+        time=parse_instant(body.get("time") or not_before),
         final_at=parse_instant(body["finalAt"]) if body.get("finalAt") else None,
+        held_by=body.get("heldBy"),
         lifted=bool(body.get("lifted", False)),
+        dated=bool(body.get("time")),
     )
 
 
@@ -121,5 +128,6 @@ def render_revocation(revocation: Revocation) -> dict[str, Any]:
         "reason": revocation.reason,
         "time": instant(revocation.time),
         "finalAt": instant(revocation.final_at) if revocation.final_at else None,
+        "heldBy": revocation.held_by,
         "lifted": revocation.lifted,
     }

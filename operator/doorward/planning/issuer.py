@@ -116,7 +116,7 @@ def _running(
 ) -> Plan:
     published = o.published if isinstance(o.published, PublishedCrl) else None
     records = _concerned(records, published)
-    repairs: list[Action] = [*revocation.holds_that_end(records, now)]
+    repairs: list[Action] = [*revocation.undated(records, now), *revocation.holds_that_end(records, now)]
     if published is not None:
         repairs += revocation.forgotten(records, published, now)
     if repairs:

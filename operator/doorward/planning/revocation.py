@@ -1,11 +1,19 @@
 """Who is cut off, since when, and why: from the ClientCertificate's will to the revocation of each of its serials."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from doorward.objects.ledger_record import Record, Revocation
 from doorward.pki.crls import PublishedCrl
 from doorward.planning.plan import Revoke
+
+
+def undated(records: tuple[Record, ...], now: datetime) -> Iterator[Revoke]:
+    """Revocations that a person gave no time: they get the one at which they are seen."""
+    for record in records:
+        if record.revocation is not None and not record.revocation.dated:
+            yield Revoke(record=record, revocation=replace(record.revocation, time=now, dated=True))
 
 
 def final(records: tuple[Record, ...], reason: str, now: datetime) -> Iterator[Revoke]:
@@ -14,7 +22,7 @@ def final(records: tuple[Record, ...], reason: str, now: datetime) -> Iterator[R
         before = record.revocation
         if now >= record.not_after or (before is not None and not before.is_hold):
             continue
-        since = before.time if before is not None and not before.lifted else now
+        since = before.time if before is not None and before.dated and not before.lifted else now
         yield Revoke(record=record, revocation=Revocation(reason=reason, time=since))
 
 
@@ -24,7 +32,7 @@ def held(records: tuple[Record, ...], window: timedelta, now: datetime) -> Itera
         if record.live(now):
             yield Revoke(
                 record=record,
-                revocation=Revocation(reason="certificateHold", time=now, final_at=now + window),
+                revocation=Revocation(reason="certificateHold", time=now, final_at=now + window, held_by="Deletion"),
             )
 
 
@@ -32,7 +40,9 @@ def holds_that_end(records: tuple[Record, ...], now: datetime) -> Iterator[Revok
     """Holds whose time has come become final, as cessationOfOperation, since when they were held."""
     for record in records:
         revocation = record.revocation
-        if record.refused and revocation and revocation.is_hold and revocation.final_at and revocation.final_at <= now:
+        if not (record.refused and revocation and revocation.is_hold and revocation.dated):
+            continue
+        if revocation.final_at and revocation.final_at <= now:
             yield Revoke(record=record, revocation=Revocation(reason="cessationOfOperation", time=revocation.time))
 
 

@@ -57,7 +57,7 @@ def test_a_record_is_read_under_the_names_that_it_is_written_with():
 
 
 def test_a_field_that_is_not_known_is_passed_over():
-    assert ClientCertificateSpec.model_validate(CLIENT | {"suspended": True}) == ClientCertificateSpec.model_validate(
+    assert ClientCertificateSpec.model_validate(CLIENT | {"later": True}) == ClientCertificateSpec.model_validate(
         CLIENT
     )
 
@@ -89,6 +89,8 @@ def test_what_was_read_cannot_be_changed():
         pytest.param({"uris": ["u:" + "x" * 511]}, "uris.0", id="a URI of 513 characters"),
         pytest.param({"request": "short"}, "request", id="a request that is no CSR by its length"),
         pytest.param({"request": "x" * 16_385}, "request", id="a request above 16 KiB"),
+        pytest.param({"reissue": "x" * 65}, "reissue", id="65 characters of reissue"),
+        pytest.param({"suspended": "perhaps"}, "suspended", id="suspended perhaps"),
         pytest.param({"revoked": "perhaps"}, "revoked", id="revoked perhaps"),
         pytest.param({"revocationReason": "certificateHold"}, "revocationReason", id="a hold, which can be lifted"),
         pytest.param({"keystores": {"pkcs12": {"profile": "RC2"}}}, "keystores.pkcs12.profile", id="an RC2 keystore"),
@@ -132,6 +134,11 @@ def test_an_issuer_is_refused_with(changes, at):
         pytest.param({"generation": 0}, "generation", id="a generation before the first"),
         pytest.param({"publicKeySHA256": "c" * 63}, "publicKeySHA256", id="a short digest"),
         pytest.param({"revocation": {"reason": "because"}}, "revocation.reason", id="a reason that RFC 5280 has not"),
+        pytest.param(
+            {"revocation": {"reason": "certificateHold", "heldBy": "me"}},
+            "revocation.heldBy",
+            id="a hold by nobody known",
+        ),
     ],
 )
 def test_a_record_is_refused_with(changes, at):

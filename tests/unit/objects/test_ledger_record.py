@@ -75,6 +75,7 @@ MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(
         reason=st.sampled_from(["keyCompromise", "certificateHold"]),
         time=MOMENTS,
         final_at=st.none() | MOMENTS,
+        held_by=st.sampled_from([None, "Deletion", "Suspension"]),
         lifted=st.booleans(),
     )
 )
@@ -85,6 +86,11 @@ def test_a_revocation_is_read_back(revocation: Revocation) -> None:
 def test_a_person_need_say_no_more_than_reason_and_time() -> None:
     said = {"reason": "keyCompromise", "time": "2026-09-01T11:00:00Z"}
     assert parsed(said).revocation == Revocation(reason="keyCompromise", time=NOW - HOUR)
+
+
+def test_a_person_need_not_say_since_when() -> None:
+    revocation = parsed({"reason": "keyCompromise"}).revocation
+    assert revocation == Revocation(reason="keyCompromise", time=parsed().not_before, dated=False)
 
 
 @pytest.mark.parametrize("revocation", [None, {}], ids=["none", "an empty one"])

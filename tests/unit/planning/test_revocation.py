@@ -1,5 +1,7 @@
 """Who is cut off, since when, and why."""
 
+from dataclasses import replace
+
 import pytest
 
 from doorward.objects.ledger_record import Revocation
@@ -10,9 +12,17 @@ from tests.unit.given import HOUR, NOW, SECOND
 AGO = NOW - HOUR
 
 
+UNDATED = given.own_hold(dated=False, time=NOW - 30 * HOUR)
+
+
 def _only(revokes):
     (revoke,) = revokes
     return revoke.revocation
+
+
+def test_a_revocation_without_a_time_gets_the_one_at_which_it_is_seen():
+    records = (given.record(revocation=UNDATED), given.record(2, revocation=given.own_hold()), given.record(3))
+    assert _only(revocation.undated(records, NOW)) == given.own_hold(time=NOW)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +30,7 @@ def _only(revokes):
     [
         pytest.param(None, NOW, id="a live serial is refused from now on"),
         pytest.param(given.hold(), AGO, id="a held one since it was held"),
+        pytest.param(UNDATED, NOW, id="one that was held without saying since when from now on"),
         pytest.param(given.hold(lifted=True), NOW, id="one whose hold was lifted from now on"),
     ],
 )
@@ -49,7 +60,7 @@ def test_nothing_is_revoked_again_where(record):
 )
 def test_a_deleted_client_is_held_until_the_window_ends(before):
     held = _only(revocation.held((given.record(revocation=before),), 24 * HOUR, NOW))
-    assert held == Revocation(reason="certificateHold", time=NOW, final_at=NOW + 24 * HOUR)
+    assert held == Revocation(reason="certificateHold", time=NOW, final_at=NOW + 24 * HOUR, held_by="Deletion")
 
 
 @pytest.mark.parametrize(
@@ -81,6 +92,7 @@ def test_a_hold_whose_window_ended_becomes_final_since_it_was_held(final_at):
         pytest.param(given.hold(final_at=None), id="it has no window"),
         pytest.param(given.hold(final_at=NOW, lifted=True), id="it was lifted"),
         pytest.param(given.revocation(), id="it is final"),
+        pytest.param(replace(UNDATED, final_at=NOW), id="nobody said since when, which comes first"),
     ],
 )
 def test_a_hold_does_not_end_where(before):
