@@ -53,7 +53,7 @@ def immutable(kind: Kind, before: Object | None, after: Object) -> None:
     was, becomes = old.get("revocation"), new.get("revocation")
     if was and not becomes:
         raise Invalid("a revocation is not removed", status=422)
-    if was and was["reason"] != "certificateHold" and becomes["reason"] != was["reason"]:
+    if was and was["reason"] != "certificateHold" and becomes["reason"] not in (was["reason"], "keyCompromise"):
         raise Invalid("this serial is revoked for good", status=422)
 
 

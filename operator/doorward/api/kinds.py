@@ -298,8 +298,8 @@ class IssuedCertificateSpec(Model):
             ),
             rule(
                 "!has(oldSelf.revocation) || oldSelf.revocation.reason == 'certificateHold'"
-                " || (has(self.revocation) && self.revocation.reason == oldSelf.revocation.reason)",
-                "this serial is revoked for good: only a certificateHold can be lifted or given another reason",
+                " || (has(self.revocation) && self.revocation.reason in [oldSelf.revocation.reason, 'keyCompromise'])",
+                "this serial is revoked for good: only a certificateHold can be lifted or given another reason than keyCompromise",
             ),
             rule(
                 "!has(oldSelf.revocation) || has(self.revocation)",

@@ -59,6 +59,13 @@ _READY = _table(
         "revoked since {time}, as spec.revoked asks; to let the client in again, make a new ClientCertificate",
     ),
     (
+        "Suspended",
+        "True",
+        Mender.NOBODY,
+        "The client is suspended, as the spec asks: held, with its certificate and key left as they are.",
+        "suspended, as spec.suspended asks: the same certificate is good again when that is false",
+    ),
+    (
         "Deleting",
         "False",
         Mender.ITSELF,
@@ -152,10 +159,10 @@ _READY = _table(
         "ReissueBudgetSpent",
         "False",
         Mender.ITSELF,
-        "The Secret was lost, or its serial revoked, so often that the next certificate has to wait.",
+        "The Secret was lost, its serial revoked or spec.reissue changed so often that the next certificate has to wait.",
         (
             "{count} certificates were issued here in the last day; the next can be issued {time}:"
-            " find out what deletes or changes Secret {secret}, or revokes its serials"
+            " find out what deletes or changes Secret {secret}, revokes its serials or changes spec.reissue"
         ),
     ),
     (
@@ -247,6 +254,20 @@ _ADMITTED = _table(
         Mender.NOBODY,
         "The published CRL names every serial of the client.",
         "refused since {time}: CRL {number} names every serial of this client",
+    ),
+    (
+        "OnHold",
+        "False",
+        Mender.NOBODY,
+        "The client is suspended, and the published CRL names every serial of it.",
+        "on hold since {time}: CRL {number} names every serial of this client",
+    ),
+    (
+        "LettingIn",
+        "Unknown",
+        Mender.ITSELF,
+        "The certificate is good again, and the CRL that says so is not published yet.",
+        "serial {serial} is good again, and the published CRL still names it",
     ),
     (
         "CuttingOff",

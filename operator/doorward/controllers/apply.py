@@ -11,7 +11,7 @@ from typing import assert_never
 from doorward.api.conditions import instant
 from doorward.api.fields import API_VERSION
 from doorward.clock import Clock
-from doorward.cluster.errors import Forbidden, Invalid, NotFound
+from doorward.cluster.errors import Conflict, Forbidden, Invalid, NotFound
 from doorward.cluster.gateway import (
     APPLY_PATCH,
     CLIENT_CERTIFICATE,
@@ -174,8 +174,14 @@ class Applier:
             logger.warning("event not written: %s", error)
 
     async def _revoke(self, action: Revoke) -> None:
+        """Onto the record that the plan was made from: what a person wrote into it meanwhile is not written over."""
         record = action.record
-        patch = {"spec": {"revocation": ledger_record.render_revocation(action.revocation)}}
+        if self._world.records.get(record.key) != record:
+            raise Conflict(f"record {record.key} changed meanwhile")
+        patch = {
+            "metadata": {"resourceVersion": str(self._world.records.version(record.key))},
+            "spec": {"revocation": ledger_record.render_revocation(action.revocation)},
+        }
         body = await self._gateway.patch(ISSUED_CERTIFICATE, record.key.namespace, record.key.name, patch)
         self._world.records.put(body)
         self._wake(Key("issuer", record.issuer))

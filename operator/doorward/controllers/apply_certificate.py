@@ -26,7 +26,7 @@ from doorward.controllers.world import (
 )
 from doorward.objects import client_secret, ledger_record
 from doorward.objects.client_secret import ClientSecret, Contents
-from doorward.objects.meta import ObjectKey
+from doorward.objects.meta import REISSUE_ANNOTATION, ObjectKey
 from doorward.pki.certificates import Leaf
 from doorward.pki.keys import SecretBytes
 from doorward.pki.requests import ClientRequest
@@ -190,6 +190,7 @@ class CertificateApplier:
             signer=loaded.signer,
             ca_pem=loaded.authority.chain_pem,
             password=SecretBytes(password) if isinstance(password, bytes) else None,
+            reissue=view.annotations.get(REISSUE_ANNOTATION),
         )
         await self._write_secret(found, contents, view.leaf)
         logger.info("Secret written anew: %s", action.because, extra={"object": f"ClientCertificate {key}"})

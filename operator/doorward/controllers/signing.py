@@ -87,12 +87,20 @@ def _contents(
     signer: CertificateAuthority,
     ca_pem: bytes,
     password: SecretBytes | None,
+    reissue: str | None,
 ) -> Contents:
     """The Secret around a leaf; `password` is the referenced one, None: make one. No key: no keystore."""
     chain = certificate_pem(leaf.certificate) + chain_pem(_intermediates(signer))
     if key is None:
         return Contents(
-            certificate=chain, ca=ca_pem, key=None, keystore=None, own_password=None, profile=None, seal=None
+            certificate=chain,
+            ca=ca_pem,
+            key=None,
+            keystore=None,
+            own_password=None,
+            profile=None,
+            seal=None,
+            reissue=reissue,
         )
     profile = keystores.Profile(spec.keystores.pkcs12.profile)
     own = source.password() if password is None else None
@@ -121,6 +129,7 @@ def _contents(
             password=opens_with,
             rounds=keystores.OWN_SEAL_ROUNDS if own else keystores.USER_PASSWORD_ROUNDS,
         ),
+        reissue=reissue,
     )
 
 
@@ -158,7 +167,9 @@ async def sign(
             not_after=wanted.not_after,
         )
         leaf = describe(build_leaf(template, signer))
-        contents = _contents(source, spec, leaf=leaf, key=key, signer=signer, ca_pem=ca_pem, password=password)
+        contents = _contents(
+            source, spec, leaf=leaf, key=key, signer=signer, ca_pem=ca_pem, password=password, reissue=wanted.reissue
+        )
         return leaf, contents
 
     return await _off_the_loop(make)
@@ -173,11 +184,14 @@ async def wrap_again(
     signer: CertificateAuthority,
     ca_pem: bytes,
     password: SecretBytes | None,
+    reissue: str | None,
 ) -> Contents:
     """The Secret anew around the leaf and key (PEM) that it held; `key` None: a certificate from a CSR."""
 
     def make() -> Contents:
         loaded = load_private_key(key.reveal()) if key is not None else None
-        return _contents(source, spec, leaf=leaf, key=loaded, signer=signer, ca_pem=ca_pem, password=password)
+        return _contents(
+            source, spec, leaf=leaf, key=loaded, signer=signer, ca_pem=ca_pem, password=password, reissue=reissue
+        )
 
     return await _off_the_loop(make)

@@ -68,8 +68,10 @@ class Operator:
         if key.kind != "certificate":
             return Priority.PEOPLE
         found = self.world.certificates.get(key.at)
-        urgent = found is not None and (found.deleting or (not isinstance(found.spec, str) and found.spec.revoked))
-        return Priority.PEOPLE if urgent else Priority.STORM
+        if found is None:
+            return Priority.STORM
+        cut = not isinstance(found.spec, str) and (found.spec.revoked or found.spec.suspended)
+        return Priority.PEOPLE if found.deleting or cut else Priority.STORM
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`."""

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from doorward.objects.ca_secret import decode
-from doorward.objects.meta import CLIENT_ANNOTATION, KEYSTORE_ANNOTATION, Object, is_ours, labels, owner_reference
+from doorward.objects.meta import (
+    CLIENT_ANNOTATION,
+    KEYSTORE_ANNOTATION,
+    REISSUE_ANNOTATION,
+    Object,
+    is_ours,
+    labels,
+    owner_reference,
+)
 from doorward.pki import keystores
 from doorward.pki.certificates import Leaf, read_leaf
 from doorward.pki.keys import SecretBytes, load_private_key, public_key_sha256
@@ -95,7 +103,10 @@ def _profile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What is to be written; the key and what derives from it only as SecretBytes. `seal`: the keystore's."""
+    """What is to be written; the key and what derives from it only as SecretBytes.
+
+    `seal`: the keystore's. `reissue`: the `spec.reissue` that the certificate was signed for.
+    """
 
     certificate: bytes
     ca: bytes
@@ -104,6 +115,7 @@ class Contents:
     own_password: SecretBytes | None
     profile: str | None
     seal: str | None
+    reissue: str | None = None
 
 
 def render(
@@ -123,6 +135,8 @@ def render(
         PASSWORD: contents.own_password.reveal() if contents.own_password else None,
     }
     annotations = dict(extra_annotations) | {CLIENT_ANNOTATION: owner["metadata"]["name"]}
+    if contents.reissue is not None:
+        annotations[REISSUE_ANNOTATION] = contents.reissue
     if contents.profile is not None:
         annotations[KEYSTORE_ANNOTATION] = f"{contents.profile}:{contents.seal}"
     return {

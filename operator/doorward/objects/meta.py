@@ -14,6 +14,7 @@ FINALIZER = f"{GROUP}/cut-off"
 ISSUER_ANNOTATION = f"{GROUP}/issuer"
 CLIENT_ANNOTATION = f"{GROUP}/client-certificate"
 KEYSTORE_ANNOTATION = f"{GROUP}/keystore"
+REISSUE_ANNOTATION = f"{GROUP}/reissue"
 
 Object = Mapping[str, Any]
 

@@ -7,8 +7,9 @@ from datetime import datetime
 from doorward.api.kinds import ClientCertificateSpec
 from doorward.objects.client_secret import Broken, ClientSecret
 from doorward.objects.ledger_record import Record
+from doorward.objects.meta import REISSUE_ANNOTATION
 from doorward.pki.requests import ClientRequest
-from doorward.planning.observed import Authority, CertificateObserved, Unseen
+from doorward.planning.observed import Authority, CertificateObserved, Issuer, Unseen
 from doorward.planning.permission import alt_names_of, key_kind_of, subject_of
 from doorward.planning.plan import Issue
 from doorward.planning.timing import BACKDATE, duration, renewal_time
@@ -24,7 +25,7 @@ def shown_record(o: CertificateObserved) -> Record | None:
 def wanted(spec: ClientCertificateSpec, request: ClientRequest | None, authority: Authority) -> str:
     """A digest of what the certificate is to say, and of who is to sign it."""
     key = request.public_key_sha256 if request else repr(key_kind_of(spec))
-    parts = (subject_of(spec), alt_names_of(spec), key, authority.generation, authority.public_key_sha256)
+    parts = (subject_of(spec), alt_names_of(spec), key, authority.generation, authority.public_key_sha256, spec.reissue)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -54,6 +55,8 @@ def reason(o: CertificateObserved, spec: ClientCertificateSpec, now: datetime) -
         _serial_is_refused,
         _names_differ,
         _key_differs,
+        _key_is_barred,
+        _is_asked_for,
         _is_due,
     )
     return next((why for rule in rules if (why := rule(o, spec, secret, now)) is not None), None)
@@ -63,6 +66,13 @@ def refused(o: CertificateObserved) -> bool:
     """Whether the serial in the Secret is revoked."""
     record = shown_record(o)
     return record is not None and record.refused
+
+
+def asked(o: CertificateObserved, spec: ClientCertificateSpec) -> bool:
+    """Whether `spec.reissue` asks for another certificate than the one in the Secret."""
+    if not isinstance(o.secret, ClientSecret) or not spec.reissue:
+        return False
+    return spec.reissue != o.secret.annotations.get(REISSUE_ANNOTATION)
 
 
 def _serial_is_refused(
@@ -85,6 +95,22 @@ def _key_differs(
         same = secret.leaf.public_key_sha256 == o.request.public_key_sha256
         return None if same else "spec.request has another key"
     return None if secret.leaf.key_kind == key_kind_of(spec) else "spec.privateKey asks for another kind of key"
+
+
+def _key_is_barred(
+    o: CertificateObserved, _spec: ClientCertificateSpec, secret: ClientSecret, _now: datetime
+) -> str | None:
+    return "the key in the Secret was revoked as keyCompromise, under another serial" if _barred(o, secret) else None
+
+
+def _barred(o: CertificateObserved, secret: ClientSecret) -> bool:
+    return isinstance(o.issuer, Issuer) and secret.leaf.public_key_sha256 in o.issuer.barred_keys
+
+
+def _is_asked_for(
+    o: CertificateObserved, spec: ClientCertificateSpec, _secret: ClientSecret, _now: datetime
+) -> str | None:
+    return "spec.reissue asks for it" if asked(o, spec) else None
 
 
 def _is_due(_o: CertificateObserved, spec: ClientCertificateSpec, secret: ClientSecret, now: datetime) -> str | None:
@@ -115,6 +141,7 @@ def issue(
         and o.secret.leaf.key_kind == key_kind_of(spec)
         and (record := shown_record(o)) is not None
         and not record.refused
+        and not _barred(o, o.secret)
     )
     return Issue(
         because=why,
@@ -123,6 +150,7 @@ def issue(
         alt_names=alt_names_of(spec),
         kind=request.key_kind if request else key_kind_of(spec),
         keep_key=keep,
+        reissue=spec.reissue,
         not_before=max(now - BACKDATE, authority.not_before),
         not_after=min(now + duration(spec.duration or default_duration), authority.not_after),
     )

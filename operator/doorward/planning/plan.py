@@ -32,6 +32,8 @@ class Issue:
     alt_names: AltNames
     kind: KeyKind
     keep_key: bool
+    reissue: str | None
+    """`spec.reissue`, which this answers."""
     not_before: datetime
     not_after: datetime
 

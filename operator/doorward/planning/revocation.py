@@ -8,6 +8,9 @@ from doorward.objects.ledger_record import Record, Revocation
 from doorward.pki.crls import PublishedCrl
 from doorward.planning.plan import Revoke
 
+HOLD = "certificateHold"
+KEY_COMPROMISE = "keyCompromise"
+
 
 def undated(records: tuple[Record, ...], now: datetime) -> Iterator[Revoke]:
     """Revocations that a person gave no time: they get the one at which they are seen."""
@@ -17,23 +20,61 @@ def undated(records: tuple[Record, ...], now: datetime) -> Iterator[Revoke]:
 
 
 def final(records: tuple[Record, ...], reason: str, now: datetime) -> Iterator[Revoke]:
-    """Revoke every serial for good; one that is only held becomes final since when it was held."""
+    """Revoke every serial for good; one that is only held becomes final since when it was held.
+
+    What is final keeps its reason, but for keyCompromise: that is learnt late, and bars the key.
+    """
     for record in records:
         before = record.revocation
-        if now >= record.not_after or (before is not None and not before.is_hold):
+        learnt = before is not None and reason == KEY_COMPROMISE != before.reason
+        if now >= record.not_after or (before is not None and not before.is_hold and not learnt):
             continue
         since = before.time if before is not None and before.dated and not before.lifted else now
         yield Revoke(record=record, revocation=Revocation(reason=reason, time=since))
 
 
-def held(records: tuple[Record, ...], window: timedelta, now: datetime) -> Iterator[Revoke]:
-    """Hold every serial that is not refused yet; the hold becomes final after `window`."""
+def held(records: tuple[Record, ...], window: timedelta | None, now: datetime) -> Iterator[Revoke]:
+    """A deletion: hold every serial that is not refused yet, and take over a suspension's holds.
+
+    The hold becomes final after `window`; None: it is not known yet, and follows.
+    """
+    final_at = now + window if window is not None else None
+    for record in records:
+        before = record.revocation if record.refused else None
+        if now >= record.not_after or (before is not None and not before.is_hold):
+            continue
+        grows = before is not None and before.held_by == "Deletion" and before.final_at is None and final_at is not None
+        if before is None or before.held_by == "Suspension" or grows:
+            since = before.time if before is not None else now
+            hold = Revocation(reason=HOLD, time=since, final_at=final_at, held_by="Deletion")
+            yield Revoke(record=record, revocation=hold)
+
+
+def suspended(records: tuple[Record, ...], now: datetime) -> Iterator[Revoke]:
+    """A suspension: hold every serial that is not refused yet, until the suspension is taken back."""
     for record in records:
         if record.live(now):
-            yield Revoke(
-                record=record,
-                revocation=Revocation(reason="certificateHold", time=now, final_at=now + window, held_by="Deletion"),
-            )
+            yield Revoke(record=record, revocation=Revocation(reason=HOLD, time=now, held_by="Suspension"))
+
+
+def suspensions(records: tuple[Record, ...]) -> Iterator[Record]:
+    """The serials that a suspension holds."""
+    for record in records:
+        revocation = record.revocation
+        if record.refused and revocation and revocation.is_hold and revocation.held_by == "Suspension":
+            yield record
+
+
+def lifted(record: Record) -> Revoke:
+    """End a hold: the serial is good again. Who put it is forgotten with it, or a person's next one would look like it."""
+    assert record.revocation is not None
+    return Revoke(record=record, revocation=Revocation(reason=HOLD, time=record.revocation.time, lifted=True))
+
+
+def ended(record: Record, reason: str) -> Revoke:
+    """Make a hold final, since when it was put."""
+    assert record.revocation is not None
+    return Revoke(record=record, revocation=Revocation(reason=reason, time=record.revocation.time))
 
 
 def holds_that_end(records: tuple[Record, ...], now: datetime) -> Iterator[Revoke]:
@@ -43,7 +84,7 @@ def holds_that_end(records: tuple[Record, ...], now: datetime) -> Iterator[Revok
         if not (record.refused and revocation and revocation.is_hold and revocation.dated):
             continue
         if revocation.final_at and revocation.final_at <= now:
-            yield Revoke(record=record, revocation=Revocation(reason="cessationOfOperation", time=revocation.time))
+            yield ended(record, "cessationOfOperation")
 
 
 def next_end_of_hold(records: tuple[Record, ...]) -> datetime | None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,6 +71,14 @@ def seen(body: dict[str, Any], password: bytes | None = None) -> ClientSecret:
     view = parse(body, password)
     assert isinstance(view, ClientSecret)
     return view
+
+
+@pytest.mark.parametrize(
+    ("reissue", "annotations"), [("may", {"doorward.io/reissue": "may"}), (None, {})], ids=["asked for", "not"]
+)
+def test_it_says_which_reissue_its_certificate_answers(reissue, annotations):
+    written = rendered(replace(contents(), reissue=reissue))["metadata"]["annotations"]
+    assert {k: v for k, v in written.items() if k.endswith("/reissue")} == annotations
 
 
 def test_what_was_written_is_read_back() -> None:

@@ -13,6 +13,8 @@ from tests.unit.given import DAY, HOUR, NOW
 P256 = KeyKind(algorithm=KeyAlgorithm.ECDSA, size=256)
 FROM_CSR = given.spec(request=given.csr())
 OTHER_KEY = given.key(2)
+REISSUE = given.spec(reissue="2026-09-01")
+REISSUED_BEFORE = given.secret(annotations={"doorward.io/reissue": "2026-08-01"})
 
 
 def _reason(**world):
@@ -49,6 +51,13 @@ def _reason(**world):
             id="the CSR was replaced",
         ),
         pytest.param(
+            {"issuer": given.issuer(barred_keys=frozenset([given.leaf().public_key_sha256]))},
+            "revoked as keyCompromise, under another serial",
+            id="its key is barred",
+        ),
+        pytest.param({"spec": REISSUE}, "spec.reissue asks for it", id="reissue is set for the first time"),
+        pytest.param({"spec": REISSUE, "secret": REISSUED_BEFORE}, "spec.reissue asks", id="reissue changed"),
+        pytest.param(
             {"secret": given.secret(given.leaf(issued=NOW - 60 * DAY))}, "its renewal is due", id="two thirds are over"
         ),
         pytest.param(
@@ -67,6 +76,13 @@ def test_a_certificate_is_issued_where(world, says):
     "world",
     [
         pytest.param({}, id="all is well"),
+        pytest.param({"spec": given.spec(duration="1h")}, id="the next one is to have another duration"),
+        pytest.param(
+            {"spec": REISSUE, "secret": given.secret(annotations={"doorward.io/reissue": "2026-09-01"})},
+            id="it was issued for this reissue",
+        ),
+        pytest.param({"secret": REISSUED_BEFORE}, id="reissue was taken away"),
+        pytest.param({"spec": given.spec(reissue=""), "secret": REISSUED_BEFORE}, id="reissue was emptied"),
         pytest.param({"leaf_is_ours": None}, id="nobody can say whose the leaf is"),
         pytest.param({"secret": given.foreign()}, id="the Secret is somebody else's"),
         pytest.param({"secret": Unseen.UNKNOWN}, id="the Secret was not heard of yet"),
@@ -137,6 +153,10 @@ def test_a_certificate_says_the_spec_and_nothing_else():
     assert issue.alt_names.dns_names == ("bob.example",)
 
 
+def test_a_certificate_says_which_reissue_it_answers():
+    assert _issue(spec=REISSUE).reissue == "2026-09-01"
+
+
 def test_a_certificate_from_a_csr_is_for_the_key_of_the_csr():
     issue = _issue(spec=FROM_CSR, secret=Unseen.ABSENT)
     assert (issue.kind, issue.keep_key) == (P256, False)
@@ -163,6 +183,11 @@ NEVER = given.spec(privateKey={"rotationPolicy": "Never"})
             id="its serial was revoked",
         ),
         pytest.param({"spec": NEVER, "records": ()}, False, id="its serial is not recorded"),
+        pytest.param(
+            {"spec": NEVER, "issuer": given.issuer(barred_keys=frozenset([given.leaf().public_key_sha256]))},
+            False,
+            id="its key was compromised under another serial",
+        ),
     ],
 )
 def test_the_key_is_kept_only_where_it_may_be(world, keeps):
@@ -180,6 +205,7 @@ def _wanted(spec=None, request=None, **authority):
         pytest.param(_wanted(given.spec(uris=["spiffe://x/y"])), id="an alternative name"),
         pytest.param(_wanted(given.spec(privateKey={"algorithm": "Ed25519"})), id="the kind of key"),
         pytest.param(_wanted(request=given.request()), id="the CSR's key"),
+        pytest.param(_wanted(REISSUE), id="what reissue says"),
         pytest.param(_wanted(generation=2), id="the CA's generation"),
         pytest.param(_wanted(public_key_sha256="00"), id="the CA's key"),
     ],

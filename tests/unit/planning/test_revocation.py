@@ -48,7 +48,14 @@ def test_a_final_revocation_says_the_reason_and_since_when(before, since):
     ],
 )
 def test_nothing_is_revoked_again_where(record):
-    assert list(revocation.final((record,), "keyCompromise", NOW)) == []
+    assert list(revocation.final((record,), "privilegeWithdrawn", NOW)) == []
+
+
+def test_a_key_that_is_known_to_be_compromised_later_changes_the_reason_and_not_the_time():
+    revoked = given.record(revocation=given.revocation("unspecified"))
+    learnt = given.revocation("keyCompromise")
+    assert _only(revocation.final((revoked,), "keyCompromise", NOW)) == learnt
+    assert list(revocation.final((replace(revoked, revocation=learnt),), "keyCompromise", NOW)) == []
 
 
 @pytest.mark.parametrize(
@@ -64,10 +71,28 @@ def test_a_deleted_client_is_held_until_the_window_ends(before):
 
 
 @pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(given.suspension(), id="a suspension's"),
+        pytest.param(given.hold(final_at=None), id="one whose window was not known"),
+    ],
+)
+def test_a_deletion_gives_a_hold_its_window_and_leaves_since_when(before):
+    held = _only(revocation.held((given.record(revocation=before),), 24 * HOUR, NOW))
+    assert held == given.hold(final_at=NOW + 24 * HOUR)
+
+
+def test_a_deleted_client_is_held_though_nobody_knows_for_how_long():
+    assert _only(revocation.held((given.record(),), None, NOW)) == given.hold(time=NOW, final_at=None)
+    assert list(revocation.held((given.record(revocation=given.hold(final_at=None)),), None, NOW)) == []
+
+
+@pytest.mark.parametrize(
     "record",
     [
         pytest.param(given.record(revocation=given.revocation()), id="it is revoked already"),
         pytest.param(given.record(revocation=given.hold()), id="it is held already, and its window is not prolonged"),
+        pytest.param(given.record(revocation=given.own_hold()), id="a person holds it"),
         pytest.param(given.expired(since=SECOND), id="it has expired"),
     ],
 )

@@ -1,0 +1,75 @@
+"""What the status of a ClientCertificate says: its conditions, and the certificate that it shows."""
+
+from datetime import datetime
+
+from doorward.api.conditions import Condition, instant, merge, said
+from doorward.api.kinds import ClientCertificateSpec
+from doorward.objects.client_secret import ClientSecret
+from doorward.planning import issuance
+from doorward.planning.observed import CertificateObserved, Issuer, Unseen
+from doorward.planning.plan import Action, Plan, WriteStatus
+
+
+def admitted(o: CertificateObserved, now: datetime) -> Condition:
+    """By the ledger, since whoever has a certificate keeps it when its Secret cannot be read or is gone."""
+    shown = issuance.shown_record(o)
+    if shown is None or shown.refused:
+        records = () if isinstance(o.records, Unseen) else o.records
+        held = [r for r in records if r.live(now) and not (o.pending and o.pending.serial == r.serial)]
+        shown = max(held, key=lambda record: record.not_after, default=None)
+    if shown is None:
+        return said("NotIssued")
+    serial, until = f"{shown.serial:x}", instant(shown.not_after)
+    if now >= shown.not_after:
+        return said("Expired", serial=serial, until=until)
+    published = o.issuer.published if isinstance(o.issuer, Issuer) else None
+    if published is not None and shown.serial in published.entries:
+        return said("LettingIn", serial=serial)
+    return said("Live", serial=serial, until=until)
+
+
+def say(
+    o: CertificateObserved,
+    ready: Condition,
+    before: tuple[Action, ...],
+    now: datetime,
+    *,
+    due: datetime | None = None,
+) -> Plan:
+    """The plan that says why no certificate is issued, once `before` is done."""
+    if before:
+        return Plan(actions=before)
+    return status(o, [ready, admitted(o, now)], now, due=due)
+
+
+def status(
+    o: CertificateObserved,
+    conditions: list[Condition],
+    now: datetime,
+    *,
+    due: datetime | None = None,
+    renewing: bool = True,
+    revoked_at: datetime | None = None,
+) -> Plan:
+    """The plan that writes the status where it differs; `renewing`: the certificate in the Secret gets a successor."""
+    wanted: dict[str, object] = {
+        "observedGeneration": o.generation,
+        "conditions": merge(conditions, o.status.get("conditions") or (), generation=o.generation, now=now),
+        "secretName": o.secret_name,
+    }
+    record = issuance.shown_record(o)
+    if record is not None:
+        wanted |= {
+            "serialNumber": f"{record.serial:x}",
+            "issuerGeneration": record.generation,
+            "notBefore": instant(record.not_before),
+            "notAfter": instant(record.not_after),
+            "fingerprintSHA256": record.sha256,
+        }
+        if isinstance(o.secret, ClientSecret) and isinstance(o.spec, ClientCertificateSpec) and renewing:
+            wanted["renewalTime"] = instant(issuance.renewal_of(o.spec, o.secret))
+    if revoked_at is not None:
+        wanted["revokedAt"] = instant(revoked_at)
+    if wanted == dict(o.status):
+        return Plan(due=due)
+    return Plan(actions=(WriteStatus(status=wanted),), due=due)

@@ -1,0 +1,123 @@
+"""The rules of a ClientCertificate whose client is to be cut off: deleted, revoked for good, or suspended.
+
+The ledger is written first, and whatever else is wrong: the issuer not ready, the Secret another's or not to be read.
+"""
+
+from datetime import datetime, timedelta
+
+from doorward.api.conditions import Condition, instant, said
+from doorward.api.kinds import ClientCertificateSpec
+from doorward.objects.client_secret import ClientSecret
+from doorward.objects.ledger_record import Record
+from doorward.planning import revocation, timing
+from doorward.planning.certificate_status import admitted, status
+from doorward.planning.observed import CertificateObserved, Issuer, Unseen
+from doorward.planning.plan import Action, Plan, RecordAgain, RemoveFinalizer
+
+DEFAULT_UNDO = timedelta(hours=24)
+LOOK_AGAIN = timedelta(seconds=5)
+
+
+def unheard(o: CertificateObserved) -> bool:
+    """Whether Secret or issuer were not heard of yet, or could not be read the last time."""
+    return o.secret is Unseen.UNKNOWN or o.issuer is Unseen.UNKNOWN
+
+
+def record_again(o: CertificateObserved, records: tuple[Record, ...]) -> tuple[Action, ...]:
+    """A certificate of ours that the ledger does not know is recorded before anything else is decided of it."""
+    if isinstance(o.secret, ClientSecret) and o.leaf_is_ours:
+        serial = o.secret.leaf.serial
+        if all(record.serial != serial for record in records) and not (o.pending and o.pending.serial == serial):
+            return (RecordAgain(),)
+    return ()
+
+
+def deleting(o: CertificateObserved, records: tuple[Record, ...], since: datetime, now: datetime) -> Plan:
+    """The client of an object that is deleted: held, unless it was revoked; the object goes when that is published."""
+    if not o.has_finalizer:
+        return Plan()
+    issuer = o.issuer if isinstance(o.issuer, Issuer) else None
+    if isinstance(o.spec, ClientCertificateSpec) and o.spec.revoked:
+        cut: tuple[Action, ...] = tuple(revocation.final(records, o.spec.revocation_reason, now))
+    else:
+        cut = tuple(revocation.held(records, _undo_window(o, issuer), now))
+    if cut := (*cut, *record_again(o, records)):
+        return Plan(actions=cut)
+    if unheard(o):
+        return Plan(due=now + LOOK_AGAIN)
+    missing = revocation.unpublished(records, issuer.published if issuer else None, now)
+    if issuer is None or not records:
+        return Plan(actions=(RemoveFinalizer(),))  # nothing is left to wait for
+    patience = since + timing.GATE_PATIENCE
+    if missing and issuer.authority is None and now >= patience:
+        return Plan(actions=(RemoveFinalizer(unreached=f"the CRL ({issuer.problem})"),))
+    if missing:
+        if now < since + LOOK_AGAIN:  # most are published within a second, and need no status
+            return Plan(due=since + LOOK_AGAIN)
+        waiting = [said("Deleting", count=len(missing), detail=""), said("CuttingOff")]
+        return status(o, waiting, now, due=patience if now < patience else now + LOOK_AGAIN)
+    if issuer.gates_behind and now < patience and any(record.refused for record in records):
+        return Plan(due=patience)
+    return Plan(actions=(RemoveFinalizer(unreached="some gates" if issuer.gates_behind else ""),))
+
+
+def _undo_window(o: CertificateObserved, issuer: Issuer | None) -> timedelta | None:
+    if o.issuer is Unseen.UNKNOWN:
+        return None
+    return timing.duration(issuer.spec.revocation.undo_window) if issuer else DEFAULT_UNDO
+
+
+def revoked(
+    o: CertificateObserved,
+    spec: ClientCertificateSpec,
+    records: tuple[Record, ...],
+    before: tuple[Action, ...],
+    now: datetime,
+) -> Plan:
+    """`spec.revoked: true`: every unexpired serial is refused for good, since when it was refused first."""
+    # What is recorded is revoked first: a certificate that cannot be recorded must not keep the others in.
+    actions = (*revocation.final(records, spec.revocation_reason, now), *record_again(o, records), *before)
+    if actions:
+        return Plan(actions=actions)
+    if unheard(o):
+        return Plan(due=now + LOOK_AGAIN)
+    since = max((r.revocation.time for r in records if r.revocation is not None), default=None)
+    ready = said("CutOff", time=instant(since) if since else "before a certificate was issued")
+    return status(o, [ready, _refused(o, records, "Revoked", since, now)], now, renewing=False, revoked_at=since)
+
+
+def suspended(o: CertificateObserved, records: tuple[Record, ...], before: tuple[Action, ...], now: datetime) -> Plan:
+    """`spec.suspended: true`: every unexpired serial is held until that is taken back; nothing is issued meanwhile.
+
+    A Secret that is lost meanwhile revokes nobody either: what comes of it is decided when the client is let in again.
+    """
+    actions = (*revocation.suspended(records, now), *record_again(o, records), *before)
+    if actions:
+        return Plan(actions=actions)
+    if unheard(o):
+        return Plan(due=now + LOOK_AGAIN)
+    since = max((r.revocation.time for r in records if r.revocation is not None and r.refused), default=None)
+    return status(o, [said("Suspended"), _refused(o, records, "OnHold", since, now)], now, renewing=False)
+
+
+def _refused(
+    o: CertificateObserved, records: tuple[Record, ...], reason: str, since: datetime | None, now: datetime
+) -> Condition:
+    """Whether the client is out already."""
+    published = o.issuer.published if isinstance(o.issuer, Issuer) else None
+    if since is None:
+        return admitted(o, now)
+    if published is None or revocation.unpublished(records, published, now):
+        return said("CuttingOff")
+    values = {"time": instant(since), "number": published.number}
+    return _keep_number(o, said("Revoked", **values) if reason == "Revoked" else said("OnHold", **values))
+
+
+def _keep_number(o: CertificateObserved, refused: Condition) -> Condition:
+    """The first CRL that named the client stays in the message: a daily renewal is no reason to write a status."""
+    for item in o.status.get("conditions") or ():
+        if item.get("type") == "Admitted" and item.get("reason") == refused.reason.name:
+            prefix = refused.message.split(": ", 1)[0] + ": "
+            if str(item.get("message", "")).startswith(prefix):
+                return Condition(reason=refused.reason, message=item["message"])
+    return refused

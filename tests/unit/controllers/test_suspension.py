@@ -1,0 +1,320 @@
+"""Suspended and let in again, revoked and taken back, one serial of two: the ledger's stories, through the whole operator."""
+
+import pytest
+
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, SECRET
+from tests.support import promises
+from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME
+from tests.unit import given
+
+from .test_life import said, serial
+
+NEVER = {"privateKey": {"rotationPolicy": "Never"}}
+
+
+def revocation(bed, number):
+    found = bed.find(ISSUED_CERTIFICATE, f"{ISSUER_AT.name}.1.{number:x}")
+    return found["spec"].get("revocation")
+
+
+def person_revokes(bed, number, **said):
+    bed.edit(ISSUED_CERTIFICATE, f"{ISSUER_AT.name}.1.{number:x}", {"spec": {"revocation": said}})
+    bed.settle()
+
+
+def apply(bed, name="alice", **spec):
+    bed.apply(name, **spec)
+    bed.settle()
+
+
+def live(bed):
+    return promises.live_serials(bed.cluster, bed.cluster.now())
+
+
+def key_of(bed, name="alice"):
+    return bed.find(SECRET, f"{name}-mtls")["data"]["tls.key"]
+
+
+@pytest.fixture
+def suspended(served):
+    """alice is suspended; bob is in."""
+    apply(served, suspended=True)
+    return served
+
+
+@pytest.mark.promise(1)
+def test_a_suspended_client_is_named_by_crl_and_gate_and_nobody_else_is(suspended):
+    number = serial(suspended, "alice")
+    assert promises.newest_crl(suspended.cluster) == {number}
+    assert promises.gate_crls(suspended.cluster) == {NAMESPACE_NAME: {number}}
+    assert said(suspended, "alice") == {"Ready": "Suspended", "Admitted": "OnHold"}
+    assert said(suspended, "bob") == {"Ready": "Issued", "Admitted": "Live"}
+
+
+def test_a_client_that_was_suspended_gets_in_again_with_the_very_same_secret(served):
+    before = served.find(SECRET, "alice-mtls")
+    apply(served, suspended=True)
+    apply(served, suspended=False)
+    assert served.find(SECRET, "alice-mtls") == before
+    assert promises.newest_crl(served.cluster) == frozenset()
+    assert promises.gate_crls(served.cluster) == {NAMESPACE_NAME: frozenset()}
+    assert said(served, "alice") == {"Ready": "Issued", "Admitted": "Live"}
+
+
+def test_both_serials_of_a_renewed_client_are_held_and_let_in_again(served):
+    first = serial(served, "alice")
+    served.jump(days=61)
+    served.settle()
+    both = {first, serial(served, "alice")}
+    apply(served, suspended=True)
+    assert live(served) & both == set()
+    apply(served, suspended=False)
+    assert live(served) >= both
+
+
+def _written(writes):
+    return [(write.verb, write.kind, write.subresource) for write in writes if write.kind != "MTLSIssuer"]
+
+
+@pytest.mark.parametrize("to", [True, False], ids=["suspending", "letting in again"])
+def test_it_costs_one_record_one_crl_one_gate_and_two_statuses(served, to):
+    apply(served, suspended=not to)
+    writes = _written(served.writes_of(lambda: served.apply("alice", suspended=to)))
+    statuses = [write for write in writes if write[2] == "status"]
+    assert [write for write in writes if write[2] != "status"] == [
+        ("patch", "IssuedCertificate", ""),
+        ("replace", "ConfigMap", ""),
+        ("replace", "Secret", ""),
+    ]
+    assert len(statuses) <= 2
+
+
+def test_a_restart_writes_nothing_of_a_suspended_client(suspended):
+    version = suspended.cluster.version
+    suspended.restart()
+    suspended.settle()
+    assert (suspended.gateway.writes, suspended.cluster.version) == ([], version)
+
+
+def test_nothing_is_issued_while_suspended_and_what_expired_is_renewed_afterwards(suspended):
+    number = serial(suspended, "alice")
+    suspended.jump(days=91)
+    suspended.settle()
+    assert serial(suspended, "alice") == number
+    apply(suspended, suspended=False)
+    assert serial(suspended, "alice") != number
+    assert said(suspended, "alice") == {"Ready": "Issued", "Admitted": "Live"}
+
+
+@pytest.mark.promise(1)
+def test_a_secret_that_goes_while_suspended_revokes_nobody_until_it_is_decided(suspended):
+    number = serial(suspended, "alice")
+    suspended.delete(SECRET, "alice-mtls")
+    suspended.settle()
+    assert revocation(suspended, number)["reason"] == "certificateHold"
+    apply(suspended, suspended=False)
+    assert revocation(suspended, number)["reason"] == "superseded"
+    assert serial(suspended, "alice") in live(suspended)
+    assert list(promises.let_in_again(suspended.cluster)) == []
+
+
+def test_the_hold_of_a_suspended_client_that_is_deleted_becomes_final_after_a_day(suspended):
+    number = serial(suspended, "alice")
+    suspended.delete(CLIENT_CERTIFICATE, "alice")
+    suspended.settle()
+    assert suspended.find(CLIENT_CERTIFICATE, "alice") is None
+    assert revocation(suspended, number)["heldBy"] == "Deletion"
+    suspended.jump(hours=24)
+    suspended.settle()
+    assert revocation(suspended, number)["reason"] == "cessationOfOperation"
+
+
+@pytest.mark.promise(1)
+def test_a_suspended_client_that_is_deleted_and_made_again_lets_the_old_serial_in_no_more(suspended):
+    number = serial(suspended, "alice")
+    suspended.delete(CLIENT_CERTIFICATE, "alice")
+    suspended.settle()
+    apply(suspended)
+    assert number in promises.newest_crl(suspended.cluster)
+    assert said(suspended, "alice") == {"Ready": "Issued", "Admitted": "Live"}
+
+
+@pytest.mark.promise(1)
+def test_a_client_is_suspended_in_the_ledger_though_its_ca_is_gone(served):
+    number = serial(served, "alice")
+    served.delete(SECRET, f"{ISSUER_AT.name}-ca-1")
+    served.settle()
+    apply(served, suspended=True)
+    assert revocation(served, number)["heldBy"] == "Suspension"
+    assert said(served, "alice") == {"Ready": "Suspended", "Admitted": "CuttingOff"}
+
+
+# Revoked, and taken back
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("reason", ["keyCompromise", "unspecified"])
+def test_a_client_whose_revocation_is_taken_back_gets_a_new_key_and_the_old_serial_stays_revoked(served, reason):
+    apply(served, **NEVER)
+    number, key = serial(served, "alice"), key_of(served)
+    apply(served, **NEVER, revoked=True, revocationReason=reason)
+    apply(served, **NEVER, revoked=False)
+    assert said(served, "alice") == {"Ready": "Issued", "Admitted": "Live"}
+    assert serial(served, "alice") in live(served)
+    assert key_of(served) != key
+    assert number in promises.newest_crl(served.cluster)
+
+
+def test_a_suspended_client_that_is_revoked_is_out_for_good(suspended):
+    number = serial(suspended, "alice")
+    apply(suspended, suspended=True, revoked=True, revocationReason="privilegeWithdrawn")
+    apply(suspended, suspended=False, revoked=False)
+    assert revocation(suspended, number)["reason"] == "privilegeWithdrawn"
+    assert number in promises.newest_crl(suspended.cluster)
+
+
+@pytest.mark.promise(1)
+def test_a_key_that_was_compromised_is_certified_for_nobody_again(served):
+    apply(served, "carol", request=given.csr())
+    apply(served, "carol", request=given.csr(), revoked=True)
+    apply(served, "carol", request=given.csr(), revoked=True, revocationReason="keyCompromise")
+    apply(served, "carol", request=given.csr(), revoked=False)
+    apply(served, "dave", request=given.csr())
+    assert said(served, "carol")["Ready"] == "KeyCompromised"
+    assert said(served, "dave") == {"Ready": "KeyCompromised", "Admitted": "NotIssued"}
+    apply(served, "carol", request=given.csr(8), revoked=False)
+    assert said(served, "carol") == {"Ready": "Issued", "Admitted": "Live"}
+
+
+# One serial
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("policy", ["Always", "Never"])
+def test_the_current_serial_that_a_person_revokes_is_replaced_with_a_new_key(served, policy):
+    apply(served, privateKey={"rotationPolicy": policy})
+    number, key = serial(served, "alice"), key_of(served)
+    person_revokes(served, number, reason="keyCompromise")
+    assert revocation(served, number)["time"].startswith("2026-09-01T12:0")
+    assert number in promises.newest_crl(served.cluster)
+    assert key_of(served) != key
+    assert said(served, "alice") == {"Ready": "Issued", "Admitted": "Live"}
+
+
+@pytest.fixture
+def renewed(served):
+    """alice has two serials, the first of them superseded."""
+    first = serial(served, "alice")
+    served.jump(days=61)
+    served.settle()
+    return served, first
+
+
+@pytest.mark.promise(1)
+def test_a_superseded_serial_that_a_person_revokes_is_named_and_nothing_else_happens(renewed):
+    bed, first = renewed
+    before = bed.find(SECRET, "alice-mtls")
+    person_revokes(bed, first, reason="keyCompromise")
+    assert promises.newest_crl(bed.cluster) == {first}
+    assert bed.find(SECRET, "alice-mtls") == before
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("reason", ["keyCompromise", "certificateHold"])
+def test_a_serial_that_a_person_refused_stays_so_when_a_suspension_is_lifted(renewed, reason):
+    bed, first = renewed
+    person_revokes(bed, first, reason=reason)
+    apply(bed, suspended=True)
+    apply(bed, suspended=False)
+    assert promises.newest_crl(bed.cluster) == {first}
+    assert said(bed, "alice") == {"Ready": "Issued", "Admitted": "Live"}
+
+
+def test_a_persons_hold_stays_until_that_person_lifts_it(renewed):
+    bed, first = renewed
+    person_revokes(bed, first, reason="certificateHold")
+    bed.jump(days=20)
+    bed.settle()
+    assert first in promises.newest_crl(bed.cluster)
+    person_revokes(bed, first, lifted=True)
+    assert first in live(bed)
+
+
+@pytest.mark.promise(1)
+def test_a_persons_hold_after_a_suspension_is_a_persons(renewed):
+    bed, first = renewed
+    apply(bed, suspended=True)
+    apply(bed, suspended=False)
+    person_revokes(bed, first, reason="certificateHold", lifted=False)
+    assert promises.newest_crl(bed.cluster) == {first}
+
+
+@pytest.mark.promise(1)
+def test_a_key_that_is_kept_is_changed_when_an_older_serial_of_it_was_compromised(served):
+    apply(served, **NEVER)
+    first, key = serial(served, "alice"), key_of(served)
+    served.jump(days=61)
+    served.settle()
+    assert (serial(served, "alice") != first, key_of(served)) == (True, key)
+    person_revokes(served, first, reason="keyCompromise")
+    assert key_of(served) != key
+    assert said(served, "alice") == {"Ready": "Issued", "Admitted": "Live"}
+
+
+@pytest.mark.promise(1)
+def test_what_a_person_writes_at_the_same_time_is_not_written_over(served):
+    served.lag = 0.5
+    served.restart()
+    served.settle()
+    number = serial(served, "alice")
+    name = f"{ISSUER_AT.name}.1.{number:x}"
+    served.apply("alice", suspended=True)
+    served.advance(0.45)
+    served.edit(ISSUED_CERTIFICATE, name, {"spec": {"revocation": {"reason": "certificateHold"}}})
+    served.settle()
+    assert "heldBy" not in revocation(served, number)
+
+
+# Reissue on demand
+
+
+def annotation(bed):
+    return bed.find(SECRET, "alice-mtls")["metadata"]["annotations"].get("doorward.io/reissue")
+
+
+def test_a_changed_reissue_gives_one_new_certificate_and_the_old_one_stays_good(served):
+    first = serial(served, "alice")
+    writes = _written(served.writes_of(lambda: served.apply("alice", reissue="today")))
+    assert writes == [
+        ("create", "IssuedCertificate", ""),
+        ("replace", "Secret", ""),
+        ("patch", "ClientCertificate", "status"),
+    ]
+    assert annotation(served) == "today"
+    assert live(served) >= {first, serial(served, "alice")}
+
+
+def test_a_reissue_that_is_taken_away_issues_nothing(served):
+    apply(served, reissue="today")
+    second = serial(served, "alice")
+    apply(served, reissue=None)
+    apply(served, reissue="today")
+    assert (serial(served, "alice"), annotation(served)) == (second, "today")
+
+
+def test_a_secret_that_is_rewritten_keeps_the_reissue_of_its_certificate(served):
+    apply(served, reissue="today")
+    second = serial(served, "alice")
+    served.edit(SECRET, "alice-mtls", {"data": {"keystore.p12": None}})
+    served.settle()
+    assert bool(served.find(SECRET, "alice-mtls")["data"].get("keystore.p12"))
+    assert (serial(served, "alice"), annotation(served)) == (second, "today")
+
+
+def test_a_reissue_asked_for_while_suspended_waits_until_the_client_is_let_in(served):
+    first = serial(served, "alice")
+    apply(served, suspended=True, reissue="today")
+    assert serial(served, "alice") == first
+    apply(served, suspended=False)
+    assert serial(served, "alice") != first
+    assert live(served) >= {first, serial(served, "alice")}
