@@ -95,6 +95,8 @@ def test_admin_of_the_namespace_issues(edge):
         {"renewBefore": "1h"},
         {"privateKey": {"algorithm": "RSA"}},
         {"keystores": {"pkcs12": {"profile": "LegacyDES"}}},
+        {"reissue": "today"},
+        {"reissue": "today", "suspended": True},
         {"commonName": "mallory.example", "revoked": True},
     ],
 )
@@ -114,17 +116,20 @@ def test_taking_a_field_away_is_minting(edge):
     assert edge.person.patch(CERTIFICATES, body, {"spec": {"duration": None}}).status == 403
 
 
-def test_revoking_needs_no_issue(edge):
-    change = {"spec": {"revoked": True, "revocationReason": "keyCompromise"}}
-    answer = edge.person.patch(CERTIFICATES, alice(edge), change)
+@pytest.mark.parametrize("change", [{"revoked": True, "revocationReason": "keyCompromise"}, {"suspended": True}])
+def test_cutting_off_needs_no_issue(edge, change):
+    answer = edge.person.patch(CERTIFICATES, alice(edge), {"spec": change})
     assert answer.ok, answer.message
-    assert answer.body["spec"]["revoked"]
+    assert change.items() <= answer.body["spec"].items()
 
 
-def test_un_revoking_is_minting(edge):
-    body = alice(edge, revoked=True)
-    assert edge.person.patch(CERTIFICATES, body, {"spec": {"revoked": False}}).status == 403
-    assert edge.person.patch(CERTIFICATES, body, {"spec": {"revoked": None}}).status == 403
+@pytest.mark.parametrize("field", ["revoked", "suspended"])
+def test_letting_in_again_is_minting(edge, field):
+    body = alice(edge, **{field: True})
+    assert edge.person.patch(CERTIFICATES, body, {"spec": {field: False}}).status == 403
+    assert edge.person.patch(CERTIFICATES, body, {"spec": {field: None}}).status == 403
+    grant(edge, edge.namespace, "partners")
+    assert edge.person.patch(CERTIFICATES, body, {"spec": {field: False}}).ok
 
 
 def test_labels_of_the_secret_and_of_the_object_are_free(edge):
