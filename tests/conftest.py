@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from kubernetes import config
 
+from tests.cluster import policies_support
 from tests.support import installation
 from tests.support.home import Home
-from tests.support.kube import Person
+from tests.support.kube import INGRESSES, Person, eventually
 from tests.testbed.controlplane import Cluster
+from tests.testbed.ingress_nginx import IngressNginx
 
 PROMISES = {
     1: "A revoked serial is in every CRL published from then on, until it has expired.",
@@ -24,6 +26,7 @@ PROMISES = {
 }
 WHOLE = ("cluster", "gate")
 """The rings that use the operator's rights."""
+RELOADS_A_SECOND = 10
 
 
 @pytest.hookimpl(trylast=True)
@@ -64,6 +67,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def admin(cluster: Cluster) -> Person:
     """The cluster's administrator."""
     return Person(config.new_client_from_config(config_file=str(cluster.kubeconfig)))
+
+
+@pytest.fixture(scope="session")
+def ingress_nginx(cluster: Cluster, admin: Person) -> Iterator[IngressNginx]:
+    """The controller, fast to reload; the admission policies hold before the first Ingress is made."""
+    with IngressNginx.start(cluster, sync_rate_limit=RELOADS_A_SECOND) as started:
+        body = policies_support.ingress("default", {policies_support.ISSUER: "No!"})
+        eventually(lambda: admin.create(INGRESSES, body, dry_run=True).status == 422, "the policies are in force")
+        yield started
 
 
 @pytest.fixture(scope="module")
