@@ -51,7 +51,10 @@ def _in_force(cluster: Cluster) -> bool:
 
 
 class OperatorProcess:
-    """`doorward run` with the rights of deploy/manifests and no others."""
+    """`doorward run` with the rights of deploy/manifests and no others.
+
+    It is alone, and works from its first moment; `elected`: it may be one of several, and waits for the Lease.
+    """
 
     def __init__(
         self,
@@ -60,11 +63,13 @@ class OperatorProcess:
         name: str = "doorward",
         program: Sequence[str | Path] = (DOORWARD,),
         arguments: Sequence[str] = (),
+        elected: bool = False,
         env: Mapping[str, str] | None = None,
     ) -> None:
         (self._port,) = self._ports = ports.lease(1)
         kubeconfig = cluster.kubeconfig_for_service_account(NAMESPACE, ACCOUNT)
-        command = [*program, "run", f"--kubeconfig={kubeconfig}", f"--health-port={self._port}", *arguments]
+        election = "--leader-election" if elected else "--no-leader-election"
+        command = [*program, "run", f"--kubeconfig={kubeconfig}", f"--health-port={self._port}", election, *arguments]
         self._process = Process(name, command, cluster.run_dir / f"{name}.log", env=env)
 
     @property

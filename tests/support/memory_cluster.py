@@ -18,6 +18,7 @@ from doorward.cluster.gateway import (
     INGRESS,
     ISSUED_CERTIFICATE,
     ISSUER,
+    LEASE,
     NAMESPACE,
     ROLE_BINDING,
     SECRET,
@@ -38,9 +39,10 @@ KINDS = (
     ISSUER,
     CLIENT_CERTIFICATE,
     ISSUED_CERTIFICATE,
+    LEASE,
 )
 WITH_STATUS = (ISSUER, CLIENT_CERTIFICATE, INGRESS)
-WITHOUT_GENERATION = (SECRET, CONFIG_MAP, EVENT, NAMESPACE, ROLE_BINDING)
+WITHOUT_GENERATION = (SECRET, CONFIG_MAP, EVENT, NAMESPACE, ROLE_BINDING, LEASE)
 SERVERS_OWN = ("uid", "creationTimestamp", "deletionTimestamp", "generation", "managedFields", "resourceVersion")
 Admit = Callable[[Kind, Object | None, Object], None]
 """Kind, what was there before, and what is to be there; raises Invalid or Forbidden."""

@@ -3,9 +3,12 @@
 import argparse
 import asyncio
 import os
+import socket
+import uuid
 from typing import Any
 
 from doorward.cli import logs
+from doorward.objects.meta import ObjectKey
 
 
 def add_parser(verbs: Any) -> None:
@@ -25,13 +28,24 @@ def add_parser(verbs: Any) -> None:
         default="doorward-system:doorward",
         help="<namespace>:<name> of its service account, for the commands that it tells people to run",
     )
+    parser.add_argument(
+        "--leader-election",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="work only while this process holds the Lease; without it, it must be the only one",
+    )
+    parser.add_argument(
+        "--lease",
+        help="<namespace>:<name> of that Lease; without it, `doorward` in the namespace of --account. Operators that share"
+        " an account, and serve different namespaces, need one each",
+    )
     parser.add_argument("--log-format", choices=("json", "text"), default="json")
     parser.add_argument("-v", "--verbose", action="store_true", help="log more")
     parser.set_defaults(function=run)
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Run until SIGTERM."""
+    """Run until SIGTERM, or until another process took over."""
     from doorward.controllers import start
 
     logs.configure(json_lines=chosen.log_format == "json", verbose=chosen.verbose)
@@ -43,6 +57,12 @@ def run(chosen: argparse.Namespace) -> int:
         namespaces=tuple(dict.fromkeys(chosen.namespace)),
         health_port=chosen.health_port or None,
         account=chosen.account,
+        lease=_lease(chosen) if chosen.leader_election else None,
+        identity=f"{socket.gethostname()}_{uuid.uuid4()}",
     )
-    asyncio.run(start.run(settings))
-    return 0
+    return 0 if asyncio.run(start.run(settings)) else 1
+
+
+def _lease(chosen: argparse.Namespace) -> ObjectKey:
+    namespace, _, name = (chosen.lease or chosen.account.partition(":")[0] + ":doorward").partition(":")
+    return ObjectKey(namespace, name)

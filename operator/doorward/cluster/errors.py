@@ -7,6 +7,7 @@ ApiError
 ├── Gone            410: the watch is too far behind, list again
 ├── Forbidden       403: a right is missing, or an admission policy said no
 ├── Invalid         400, 413, 422: the API server will never take this body
+├── NotLeading      no answer at all: another process leads, and this one did not ask
 └── Transient       429, 5xx, timeouts, refused connections: try again
 """
 
@@ -35,6 +36,9 @@ class Forbidden(ApiError): ...
 
 
 class Invalid(ApiError): ...
+
+
+class NotLeading(ApiError): ...
 
 
 class Transient(ApiError): ...

@@ -1,18 +1,24 @@
-"""The health port: /healthz while the event loop turns, /readyz once the caches are filled."""
+"""The health port: /healthz while the event loop turns, /readyz once the caches are filled, and who leads."""
 
 from collections.abc import Callable
 
 from aiohttp import web
 
 
-async def serve(port: int, ready: Callable[[], bool], host: str = "0.0.0.0") -> web.AppRunner:  # noqa: S104 - probes come from the node
-    """Serve until the runner is cleaned up."""
+async def serve(
+    port: int,
+    ready: Callable[[], bool],
+    part: Callable[[], str],
+    host: str = "0.0.0.0",  # noqa: S104 - probes come from the node
+) -> web.AppRunner:
+    """Serve until the runner is cleaned up; `part` says what this process does beside others."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        return web.Response(text="ok\n") if ready() else web.Response(status=503, text="caches are being filled\n")
+        said = f"{part()}\n"
+        return web.Response(text=said) if ready() else web.Response(status=503, text=f"caches are being filled; {said}")
 
     application = web.Application()
     application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])

@@ -12,13 +12,15 @@ from doorward.clock import Clock, SystemClock
 from doorward.cluster.cache import Store, version_of
 from doorward.cluster.errors import ApiError
 from doorward.cluster.gateway import Gateway
+from doorward.cluster.guarded import GuardedGateway
+from doorward.cluster.leadership import Leadership, Lost
 from doorward.cluster.live import LiveGateway, connect
 from doorward.controllers import handlers, health
 from doorward.controllers.apply import Applier
 from doorward.controllers.observe import Observer
 from doorward.controllers.reconcile import Reconciler
 from doorward.controllers.signing import KeySource, SystemKeySource
-from doorward.controllers.sweep import sweep
+from doorward.controllers.sweep import catch_up, sweep
 from doorward.controllers.watches import Watches
 from doorward.controllers.world import Key, Object, World, issuer_of_ingress
 from doorward.objects.meta import ObjectKey, key_of
@@ -39,13 +41,21 @@ class Settings:
     health_port: int | None = 8080
     account: str = "doorward-system:doorward"
     """The service account that it runs as, for the commands that it tells people to run."""
+    lease: ObjectKey | None = None
+    """The Lease that says which of several processes works; None: this one is alone."""
+    identity: str = ""
+    """This process's own name in that Lease, which no other process ever has."""
 
 
 class Operator:
-    """One operator process."""
+    """One operator process. All watch; only the one that leads plans and writes."""
 
     def __init__(self, gateway: Gateway, clock: Clock, source: KeySource, settings: Settings) -> None:
         self.world = World(account=settings.account)
+        self._leadership: Leadership | None = None
+        if settings.lease is not None:
+            self._leadership = Leadership(gateway, clock, settings.lease, settings.identity)
+            gateway = GuardedGateway(gateway, self._leadership)
         self._gateway = gateway
         self._clock = clock
         self._settings = settings
@@ -59,6 +69,13 @@ class Operator:
     def ready(self) -> bool:
         """Whether a full view of the cluster was heard."""
         return self.world.records.synced and self.world.certificates.synced and self.world.issuers.synced
+
+    @property
+    def part(self) -> str:
+        """What this process does beside others."""
+        if self._leadership is None or self._leadership.leads():
+            return "leads"
+        return f"stands by; {self._leadership.holder or 'nobody'} leads"
 
     def wake(self, key: Key) -> None:
         """Make a key ready: cut-offs and what publishes them go before the issuing of many."""
@@ -74,18 +91,19 @@ class Operator:
         return Priority.PEOPLE if found.deleting or cut else Priority.STORM
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop`."""
+        """Work until `stop`. Raises (in a group) Lost where another process has taken over."""
         stop_kopf = threading.Event()
         runner = None
         if self._settings.health_port is not None:
-            runner = await health.serve(self._settings.health_port, lambda: self.ready)
+            runner = await health.serve(self._settings.health_port, lambda: self.ready, lambda: self.part)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = self._start(group, stop_kopf)
                 await stop.wait()
                 stop_kopf.set()
-                for task in tasks:
-                    task.cancel()
+                await _end(tasks)
+                if self._leadership is not None:
+                    await self._leadership.release()
                 self._watches = None
                 group.create_task(_cancel_others())
         except* _Stopped:
@@ -96,21 +114,25 @@ class Operator:
                 await runner.cleanup()
 
     def _start(self, group: asyncio.TaskGroup, stop_kopf: threading.Event) -> list[asyncio.Task[None]]:
-        self._watches = Watches(self.world, self._gateway, group, self.wake, self._settings.namespaces)
-        self._watches.start()
-        return [
+        watches = self._watches = Watches(self.world, self._gateway, group, self.wake, self._settings.namespaces)
+        watches.start()
+        tasks = [
             group.create_task(handlers.supervise(self.handle, namespaces=self._settings.namespaces, stop=stop_kopf)),
-            group.create_task(
-                work(
-                    self.queue,
-                    self._reconciler.reconcile,
-                    clock=self._clock,
-                    transient=(ApiError,),
-                    count=WORKERS,
-                )
-            ),
             group.create_task(sweep(self.world, self._gateway, self.handle, self._settings.namespaces)),
+            group.create_task(self._work(watches)),
         ]
+        if self._leadership is not None:
+            tasks.append(group.create_task(self._leadership.keep()))
+        return tasks
+
+    async def _work(self, watches: Watches) -> None:
+        """Plan and write, as soon as this process leads, and knows all that the last leader wrote."""
+        if self._leadership is not None:
+            await self._leadership.taken.wait()
+            watches.start_over()
+            await catch_up(self.world, self._gateway, self.handle, self._settings.namespaces)
+        reconcile = self._reconciler.reconcile
+        await work(self.queue, reconcile, clock=self._clock, transient=(ApiError,), count=WORKERS)
 
     def handle(self, plural: str, event: str, body: Object) -> None:
         """One event of a kind that people write: into its store, and the keys that it concerns into the queue."""
@@ -162,8 +184,15 @@ async def _cancel_others() -> None:
     raise _Stopped
 
 
-async def run(settings: Settings) -> None:
-    """Run the operator until SIGTERM or SIGINT."""
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """On return none of them writes any more."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def run(settings: Settings) -> bool:
+    """Run the operator until SIGTERM or SIGINT; False: until another process took over."""
     # Full collections walk through all that is cached: 270 ms at a thousand certificates (measured), for hardly anything.
     gc.set_threshold(5_000, 10, 1_000)
     clock = SystemClock()
@@ -172,7 +201,12 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    ours = True
     try:
         await Operator(gateway, clock, SystemKeySource(), settings).run(stop)
+    except* Lost as lost:
+        ours = False
+        logger.critical("this process ends: %s", lost.exceptions[0])
     finally:
         await gateway.close()
+    return ours

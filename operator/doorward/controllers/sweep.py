@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from doorward.cluster.cache import Store
-from doorward.cluster.errors import ApiError
+from doorward.cluster.errors import ApiError, Forbidden, NotFound
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUER, Gateway, Kind, Object
 from doorward.controllers.world import World
 from doorward.objects.meta import key_of
@@ -16,32 +16,46 @@ EVERY = 300.0
 FIRST_TRIES = 2.0
 
 
-async def sweep(
-    world: World,
-    gateway: Gateway,
-    handle: Callable[[str, str, dict[str, Any]], None],
-    namespaces: Sequence[str],
-) -> None:
-    """List what people write, at the start and every five minutes; what is gone is told as deleted."""
+Handle = Callable[[str, str, dict[str, Any]], None]
+
+
+async def sweep(world: World, gateway: Gateway, handle: Handle, namespaces: Sequence[str]) -> None:
+    """List what people write, at the start and every five minutes."""
+    while True:
+        failed = await list_all(world, gateway, handle, namespaces)
+        await asyncio.sleep(FIRST_TRIES if failed else EVERY)
+
+
+async def catch_up(world: World, gateway: Gateway, handle: Handle, namespaces: Sequence[str]) -> None:
+    """List what people write until it was heard; a kind that this process may not list, or that is not there, is left out."""
+    while True:
+        failed = await list_all(world, gateway, handle, namespaces)
+        if all(isinstance(error, Forbidden | NotFound) for error in failed):
+            return
+        await asyncio.sleep(FIRST_TRIES)
+
+
+async def list_all(world: World, gateway: Gateway, handle: Handle, namespaces: Sequence[str]) -> list[ApiError]:
+    """One list of each kind that people write; what is gone is told as deleted. What failed."""
     kinds: tuple[tuple[Kind, Store[Any]], ...] = (
         (ISSUER, world.issuers),
         (CLIENT_CERTIFICATE, world.certificates),
         (INGRESS, world.ingresses),
     )
-    while True:
-        complete = True
-        for kind, store in kinds:
-            for namespace in namespaces or (None,):
-                try:
-                    items, version = await gateway.list(kind, namespace)
-                except ApiError as error:
-                    logger.warning("cannot list %s: %s", kind.plural, error)
-                    complete = False
-                    continue
-                tell(kind, store, items, int(version), namespace, handle)
-            if complete:
-                store.synced = True
-        await asyncio.sleep(EVERY if complete else FIRST_TRIES)
+    failed: list[ApiError] = []
+    for kind, store in kinds:
+        failures = len(failed)
+        for namespace in namespaces or (None,):
+            try:
+                items, version = await gateway.list(kind, namespace)
+            except ApiError as error:
+                logger.warning("cannot list %s: %s", kind.plural, error)
+                failed.append(error)
+                continue
+            tell(kind, store, items, int(version), namespace, handle)
+        if len(failed) == failures:
+            store.synced = True
+    return failed
 
 
 def tell(
@@ -50,7 +64,7 @@ def tell(
     items: list[Object],
     version: int,
     namespace: str | None,
-    handle: Callable[[str, str, dict[str, Any]], None],
+    handle: Handle,
 ) -> None:
     """Hand a full list of one kind on, and as deleted what is not in it."""
     listed = {key_of(body) for body in items}

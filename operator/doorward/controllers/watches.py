@@ -152,6 +152,9 @@ class Watches:
         self._group = group
         self._wake = wake
         self._scope = tuple(scope)
+        self._ledger: list[tuple[Source, asyncio.Task[None]]] = []
+        self._unheard: set[str | None] = set()
+        """Of the scope, where the ledger was not listed yet."""
         self._followed: dict[str, list[tuple[Source, asyncio.Task[None]]]] = {}
         """By namespace that takes part."""
         self._allowed: dict[tuple[str, str], bool] = {}
@@ -161,23 +164,16 @@ class Watches:
         """Follow what is watched from the first moment."""
         world = self._world
         self._follow(Source(kind=NAMESPACE, namespace=None, store=world.namespaces, changed=self._namespace_changed))
-        unheard = set(self._scope or (None,))
-
-        def heard(namespace: str | None, allowed: bool) -> None:
-            if allowed:
-                unheard.discard(namespace)
-                world.records.synced = not unheard
-
         for namespace in self._scope or (None,):
-            self._follow(
-                Source(
-                    kind=ISSUED_CERTIFICATE,
-                    namespace=namespace,
-                    store=world.records,
-                    changed=self._record_changed,
-                    heard=partial(heard, namespace),
-                )
+            self._unheard.add(namespace)
+            ledger = Source(
+                kind=ISSUED_CERTIFICATE,
+                namespace=namespace,
+                store=world.records,
+                changed=self._record_changed,
+                heard=partial(self._ledger_heard, namespace),
             )
+            self._ledger.append((ledger, self._follow(ledger)))
             self._follow(
                 Source(
                     kind=ROLE_BINDING,
@@ -187,6 +183,26 @@ class Watches:
                     metadata_only=True,
                 )
             )
+
+    def _ledger_heard(self, namespace: str | None, allowed: bool) -> None:
+        if allowed:
+            self._unheard.discard(namespace)
+            self._world.records.synced = not self._unheard
+
+    def start_over(self) -> None:
+        """List again all that an operator writes; what was known of it is unknown until then, and nothing is called absent."""
+        self._unheard = set(self._scope or (None,))
+        self._world.records.synced = False
+        self._ledger = self._again(self._ledger)
+        self._allowed.clear()
+        for namespace, followed in self._followed.items():
+            self._world.consent[namespace] = None
+            self._followed[namespace] = self._again(followed)
+
+    def _again(self, followed: list[tuple[Source, asyncio.Task[None]]]) -> list[tuple[Source, asyncio.Task[None]]]:
+        for _, task in followed:
+            task.cancel()
+        return [(source, self._follow(source)) for source, _ in followed]
 
     def join(self, namespace: str) -> None:
         """Watch what Doorward writes in this namespace, from now on."""
@@ -265,10 +281,7 @@ class Watches:
             try:
                 await self._gateway.list(SECRET, namespace, metadata_only=True)
             except Forbidden:
-                followed = self._followed[namespace]
-                for _, task in followed:
-                    task.cancel()
-                self._followed[namespace] = [(source, self._follow(source)) for source, _ in followed]
+                self._followed[namespace] = self._again(self._followed[namespace])
                 return
             except ApiError:
                 continue
