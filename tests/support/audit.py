@@ -41,6 +41,16 @@ class Audit:
             if event["verb"] in WRITES and event["objectRef"].get("namespace") == namespace
         ]
 
+    def written_with(self, credential: str) -> list[dict[str, Any]]:
+        """What one process wrote so far, wherever, its claims to the Lease aside."""
+        return [
+            event
+            for event in self.events()
+            if event["verb"] in WRITES
+            and event["user"].get("extra", {}).get("authentication.kubernetes.io/credential-id") == [credential]
+            and event["objectRef"]["resource"] != "leases"
+        ]
+
     def written(self, namespace: str) -> list[str]:
         """The same, by verb and resource."""
         return [described(event) for event in self.writes_into(namespace)]

@@ -1,13 +1,17 @@
 """Doorward in a test cluster, as the README installs it: CRDs, manifests, and the operator as a process of its own account."""
 
+import base64
 import contextlib
 import json
+import shutil
 import signal
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+import yaml
 
 from doorward.objects.meta import FINALIZER
 from tests.support.kube import eventually
@@ -67,7 +71,12 @@ class OperatorProcess:
         env: Mapping[str, str] | None = None,
     ) -> None:
         (self._port,) = self._ports = ports.lease(1)
-        kubeconfig = cluster.kubeconfig_for_service_account(NAMESPACE, ACCOUNT)
+        issued = cluster.kubeconfig_for_service_account(NAMESPACE, ACCOUNT)
+        kubeconfig = shutil.move(
+            issued, cluster.run_dir / f"{name}.kubeconfig"
+        )  # its token is its own: the audit log tells
+        self.credential = _credential(kubeconfig)
+        """What the audit log calls this process, which shares its account with others."""
         election = "--leader-election" if elected else "--no-leader-election"
         command = [*program, "run", f"--kubeconfig={kubeconfig}", f"--health-port={self._port}", election, *arguments]
         self._process = Process(name, command, cluster.run_dir / f"{name}.log", env=env)
@@ -81,6 +90,23 @@ class OperatorProcess:
     def log(self) -> str:
         """All that it said so far."""
         return self._process.log.read_text()
+
+    @property
+    def part(self) -> str:
+        """What it says that it does beside others; empty where it does not answer, or is not ready."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/readyz", timeout=5) as answer:
+                return str(answer.read().decode().strip())
+        except (urllib.error.URLError, OSError):
+            return ""
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal to the running process."""
+        self._process.send(number)
+
+    def ended(self, seconds: float) -> int:
+        """Wait until it has ended by itself; its exit status."""
+        return self._process.ended(seconds)
 
     def start(self) -> None:
         """Start it; on return its caches are filled."""
@@ -102,11 +128,14 @@ class OperatorProcess:
         ports.give_back(self._ports)
 
     def _ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+        return self.part != ""
+
+
+def _credential(kubeconfig: Path) -> str:
+    """The id of the token in there, as the audit log has it."""
+    token = yaml.safe_load(kubeconfig.read_text())["users"][0]["user"]["token"]
+    payload = token.split(".")[1]
+    return "JTI=" + str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["jti"])
 
 
 @contextlib.contextmanager

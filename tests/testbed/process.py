@@ -69,6 +69,11 @@ class Process:
                 raise NotReady("\n".join([f"{self.name} {why}; {self.log} ends with:", *tail]))
             time.sleep(0.05)
 
+    def ended(self, seconds: float) -> int:
+        """Wait until it has ended by itself; its exit status. Raises TimeoutExpired."""
+        assert self._child is not None, f"{self.name} does not run"
+        return self._child.wait(seconds)
+
     def stop(self, number: signal.Signals = signal.SIGTERM, *, patience: float = 10.0) -> None:
         """End it and whatever is left of its process group."""
         child, self._child = self._child, None

@@ -1,0 +1,127 @@
+"""Two replicas under one Lease: one writes, the other takes over in time, and who lost the Lease writes nothing more."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.audit import Audit
+from tests.support.home import Home, client
+from tests.support.kube import CERTIFICATES, LEASES, Object, Person
+from tests.support.replicas import Replicas, timed
+from tests.testbed.controlplane import Cluster
+
+SYSTEM, LEASE = "doorward-system", "doorward"
+MANY = 40
+
+
+@pytest.fixture(scope="module")
+def pair(cluster: Cluster) -> Iterator[Replicas]:
+    pair = Replicas(cluster)
+    pair.start()
+    yield pair
+    pair.close()
+
+
+@pytest.fixture
+def replicas(pair: Replicas) -> Replicas:
+    pair.settled()
+    return pair
+
+
+@pytest.fixture
+def shared(admin: Person, replicas: Replicas, tmp_path: Path) -> Iterator[Home]:  # noqa: ARG001 - they run
+    """A namespace that both serve."""
+    home = Home.found(admin, tmp_path)
+    home.partners("alice")
+    yield home
+    home.abandon()
+
+
+@pytest.fixture
+def audit(cluster: Cluster) -> Audit:
+    return Audit(cluster)
+
+
+def has(home: Home, name: str, condition: str, reason: str) -> bool:
+    return home.condition(CERTIFICATES, name, condition).get("reason") == reason
+
+
+def lease(admin: Person) -> Object:
+    return admin.get(LEASES, SYSTEM, LEASE).body
+
+
+def test_only_the_one_with_the_lease_writes(replicas: Replicas, shared: Home, audit: Audit):
+    standby = replicas.standby()
+    before = len(audit.written_with(standby.credential))
+    names = [f"client-{number}" for number in range(10)]
+    for name in names:
+        shared.make(CERTIFICATES, client(name))
+    for name in names:
+        shared.issued(name)
+    audit.rest(shared.namespace)
+    assert len(audit.written_with(standby.credential)) == before
+    assert audit.written_with(replicas.leader().credential) != []
+
+
+@pytest.mark.promise(6)
+@pytest.mark.parametrize(
+    ("number", "most"),
+    [
+        pytest.param(signal.SIGKILL, 15.0, id="15 seconds after a kill"),
+        pytest.param(signal.SIGTERM, 2.0, id="2 seconds after a SIGTERM"),
+    ],
+)
+def test_the_other_issues_and_cuts_off_within(replicas: Replicas, shared: Home, number: signal.Signals, most: float):
+    leader = replicas.leader()
+    begun = time.monotonic()
+    leader.send(number)
+    shared.respec(CERTIFICATES, "alice", revoked=True)
+    shared.make(CERTIFICATES, client("bob"))
+    try:
+        cut_off = timed(
+            f"cut off after {number.name}", lambda: has(shared, "alice", "Admitted", "Revoked"), since=begun
+        )
+        issued = timed(f"issued after {number.name}", lambda: has(shared, "bob", "Ready", "Issued"), since=begun)
+    finally:
+        leader.restart()
+    assert max(cut_off, issued) < most
+
+
+def test_one_that_was_paused_until_another_took_over_writes_nothing_more_and_ends(
+    replicas: Replicas, shared: Home, audit: Audit
+):
+    paused, other = replicas.leader(), replicas.standby()
+    for number in range(MANY):
+        shared.make(CERTIFICATES, client(f"client-{number}"))
+    paused.send(signal.SIGSTOP)
+    begun = time.monotonic()
+    try:
+        timed("led by the other after SIGSTOP", lambda: other.part == "leads", since=begun)
+        written = len(audit.written_with(paused.credential))
+        paused.send(signal.SIGCONT)
+        status = paused.ended(10)
+    finally:
+        paused.restart()
+    for number in range(MANY):
+        shared.issued(f"client-{number}")
+    assert (status, len(audit.written_with(paused.credential))) == (1, written)
+
+
+def test_one_whose_lease_somebody_else_holds_ends_and_the_next_leads_when_that_one_is_silent(
+    replicas: Replicas, shared: Home, admin: Person, audit: Audit
+):
+    leader, other = replicas.leader(), replicas.standby()
+    audit.rest(shared.namespace)
+    begun = time.monotonic()
+    assert admin.patch(LEASES, lease(admin), {"spec": {"holderIdentity": "somebody"}}).ok
+    try:
+        status = leader.ended(10)
+        print(f"\nended after its Lease was taken: {time.monotonic() - begun:.2f} s")
+        shared.make(CERTIFICATES, client("bob"))
+        timed("issued by the next", lambda: has(shared, "bob", "Ready", "Issued"), since=begun)
+    finally:
+        leader.restart()
+    assert (status, audit.written_with(other.credential) != []) == (1, True)
