@@ -1,6 +1,7 @@
 """The API server as the operator needs it: a Protocol, so that tests can stand something else in its place."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -36,6 +37,9 @@ INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
 ISSUER = Kind(API_VERSION, "MTLSIssuer", "mtlsissuers")
 CLIENT_CERTIFICATE = Kind(API_VERSION, "ClientCertificate", "clientcertificates")
 ISSUED_CERTIFICATE = Kind(API_VERSION, "IssuedCertificate", "issuedcertificates")
+
+LAST_LOOK: ContextVar[Callable[[], None] | None] = ContextVar("LAST_LOOK", default=None)
+"""Of the request that is made in this context: called just before its bytes leave; what it raises holds them back."""
 
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"

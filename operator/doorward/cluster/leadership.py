@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from doorward.clock import Clock
 from doorward.cluster import lease
 from doorward.cluster.errors import AlreadyExists, ApiError, Conflict, NotFound, NotLeading
-from doorward.cluster.gateway import LEASE, Gateway, Object
+from doorward.cluster.gateway import LAST_LOOK, LEASE, Gateway, Object
 from doorward.objects.meta import ObjectKey
 
 logger = logging.getLogger(__name__)
@@ -48,11 +48,16 @@ class Leadership:
         """Whether this process may write now."""
         return self._renewed is not None and self._clock.monotonic() < self._renewed + lease.DEADLINE
 
+    def must_lead(self) -> None:
+        """Raises NotLeading where this process may not write now."""
+        if not self.leads():
+            raise NotLeading(f"{self._me} may not write: {self.holder or 'nobody'} was seen to lead")
+
     @asynccontextmanager
     async def while_leading(self) -> AsyncIterator[None]:
         """For one write: NotLeading where this process may not, or no longer before the write has ended."""
-        if not self.leads():
-            raise NotLeading(f"{self.holder or 'nobody'} leads, and not {self._me}")
+        self.must_lead()
+        token = LAST_LOOK.set(self.must_lead)
         try:
             async with asyncio.timeout(self._left()) as limit:
                 self._writing.add(limit)
@@ -61,7 +66,9 @@ class Leadership:
                 finally:
                     self._writing.discard(limit)
         except TimeoutError as error:
-            raise NotLeading("the Lease was not renewed in time") from error
+            raise NotLeading(f"{self._me} could not renew its Lease before the answer came") from error
+        finally:
+            LAST_LOOK.reset(token)
 
     def _left(self) -> float:
         return (self._renewed or 0.0) + lease.DEADLINE - self._clock.monotonic()

@@ -3,9 +3,16 @@
 import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
+import aiohttp
+import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+
+NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
+TOKEN = "token-that-nobody-may-read"
+LIMITS = aiohttp.ClientTimeout(total=0.2, sock_connect=0.2)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -20,6 +27,15 @@ def status(code, *, reason="", message=""):
         "reason": reason,
         "message": message,
     }
+
+
+def kubeconfig(path, url):
+    cluster = {"name": "it", "cluster": {"server": url}}
+    user = {"name": "me", "user": {"token": TOKEN}}
+    context = {"name": "here", "context": {"cluster": "it", "user": "me"}}
+    document = {"clusters": [cluster], "users": [user], "contexts": [context], "current-context": "here"}
+    path.write_text(yaml.safe_dump(document | {"apiVersion": "v1", "kind": "Config"}))
+    return str(path)
 
 
 class HttpApi:

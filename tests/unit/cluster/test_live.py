@@ -3,49 +3,20 @@
 import asyncio
 import traceback
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import format_datetime
 
-import aiohttp
 import pytest
 import yaml
 from aiohttp import web
 
 from doorward.cluster import errors
 from doorward.cluster.gateway import APPLY_PATCH, CONFIG_MAP, INGRESS, ISSUED_CERTIFICATE, NAMESPACE, SECRET
-from doorward.cluster.live import LiveGateway, connect
-from tests.support.clock import FakeClock
-from tests.unit.cluster.http_api import HttpApi, status, stream
+from tests.unit.cluster.http_api import NOW, TOKEN, status, stream
 
-NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
-TOKEN = "token-that-nobody-may-read"
 KEY = "key-that-nobody-may-read"
 SECRETS = "/api/v1/namespaces/edge/secrets"
-LIMITS = aiohttp.ClientTimeout(total=0.2, sock_connect=0.2)
 BODY = {"metadata": {"name": "a"}, "data": {"tls.key": KEY}}
-
-
-def kubeconfig(path, url):
-    cluster = {"name": "it", "cluster": {"server": url}}
-    user = {"name": "me", "user": {"token": TOKEN}}
-    context = {"name": "here", "context": {"cluster": "it", "user": "me"}}
-    document = {"clusters": [cluster], "users": [user], "contexts": [context], "current-context": "here"}
-    path.write_text(yaml.safe_dump(document | {"apiVersion": "v1", "kind": "Config"}))
-    return str(path)
-
-
-@pytest.fixture
-async def api():
-    http = HttpApi()
-    async with http.server:
-        yield http
-
-
-@pytest.fixture
-async def gateway(api, tmp_path):
-    live = LiveGateway(await connect(kubeconfig(tmp_path / "config", api.url)), FakeClock(NOW), limits=LIMITS)
-    yield live
-    await live.close()
 
 
 async def watched(gateway, kind=SECRET, *, into=None, **options):
