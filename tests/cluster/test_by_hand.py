@@ -76,14 +76,9 @@ def gate(home: Home) -> str:
     return f"doorward.{home.namespace}.partners"
 
 
-def serial(home: Home, name: str = "alice") -> str:
-    return str(home.body(CERTIFICATES, name)["status"]["serialNumber"])
-
-
 def listed(home: Home, openssl: OpenSsl) -> set[str]:
     """The serials that the published CRL names."""
-    said = openssl.crl_text(home.crl().read_bytes())
-    return {line.split(":")[1].strip().lower() for line in said.splitlines() if "Serial Number:" in line}
+    return set(openssl.crl_entries(home.crl().read_bytes()))
 
 
 # The client's Secret
@@ -98,16 +93,16 @@ LOSSES: dict[str, Object] = {
 
 @pytest.mark.parametrize("edit", LOSSES.values(), ids=LOSSES)
 def test_a_client_secret_is_reissued_and_the_lost_serial_revoked_when_it_is(served: Home, openssl: OpenSsl, edit):
-    lost = serial(served)
+    lost = served.serial()
     if edit:
         served.change(SECRETS, "alice-mtls", edit)
     else:
         served.remove(SECRETS, "alice-mtls")
-    eventually(lambda: serial(served) != lost, "a new certificate", seconds=20)
+    eventually(lambda: served.serial() != lost, "a new certificate", seconds=20)
     assert served.issued()
     eventually(lambda: listed(served, openssl) == {lost}, "the lost serial is on the CRL", seconds=20)
     leaf = served.files()["tls.crt"].read_bytes()
-    assert openssl.text(leaf).replace(":", "").replace(" ", "").lower().count(serial(served))
+    assert openssl.text(leaf).replace(":", "").replace(" ", "").lower().count(served.serial())
 
 
 MENDED: dict[str, Object] = {
@@ -138,17 +133,17 @@ def test_a_client_secret_gets_back_around_the_same_certificate(served: Home, ope
 
 
 def test_a_label_stripped_from_our_secret_makes_it_foreign_until_it_is_back(served: Home):
-    before = serial(served)
+    before = served.serial()
     served.change(SECRETS, "alice-mtls", {"metadata": {"labels": {MANAGED: None}}})
     assert "move it away" in served.says(CERTIFICATES, "alice", "Ready", "SecretForeign")
     assert served.condition(CERTIFICATES, "alice", "Admitted")["reason"] == "Live"
     served.change(SECRETS, "alice-mtls", {"metadata": {"labels": {MANAGED: "doorward"}}})
     served.issued()
-    assert serial(served) == before
+    assert served.serial() == before
 
 
 def test_a_secret_that_was_stripped_and_then_deleted_is_reissued_and_its_serial_revoked(served: Home, openssl: OpenSsl):
-    lost = serial(served)
+    lost = served.serial()
     served.change(SECRETS, "alice-mtls", {"metadata": {"labels": {MANAGED: None}}})
     served.says(CERTIFICATES, "alice", "Ready", "SecretForeign")
     served.remove(SECRETS, "alice-mtls")
@@ -172,7 +167,7 @@ def revoked(served: Home) -> str:
     """alice's serial, on the published CRL."""
     served.respec(CERTIFICATES, "alice", revoked=True)
     served.says(CERTIFICATES, "alice", "Admitted", "Revoked")
-    return serial(served)
+    return served.serial()
 
 
 @pytest.mark.promise(1)
@@ -203,14 +198,14 @@ def test_a_crl_is_published_anew_when_it_is(served: Home, openssl: OpenSsl, cont
 
 @pytest.mark.promise(2)
 def test_the_record_of_a_live_certificate_comes_back(served: Home):
-    number = serial(served)
+    number = served.serial()
     before = served.body(RECORDS, f"partners.1.{number}")
     served.remove(RECORDS, f"partners.1.{number}")
     again = eventually(
         lambda: [r for r in served.records("alice") if r["metadata"]["uid"] != before["metadata"]["uid"]], "it is back"
     )
     assert [record["spec"] for record in again] == [before["spec"]]
-    assert serial(served) == number
+    assert served.serial() == number
 
 
 @pytest.mark.promise(1)
@@ -223,7 +218,7 @@ def test_a_revoked_serial_stays_on_the_crl_when_its_record_is_deleted(served: Ho
     served.issued("bob")
     served.respec(CERTIFICATES, "bob", revoked=True)
     served.says(CERTIFICATES, "bob", "Admitted", "Revoked")
-    assert listed(served, openssl) == {number, serial(served, "bob")}
+    assert listed(served, openssl) == {number, served.serial("bob")}
 
 
 # The gate

@@ -128,6 +128,10 @@ class Home:
         self.says(CERTIFICATES, name, "Ready", "Issued")
         return self.body(CERTIFICATES, name)
 
+    def serial(self, name: str = "alice") -> str:
+        """The serial that the client's status shows, lower-case hex."""
+        return str(self.body(CERTIFICATES, name)["status"]["serialNumber"])
+
     def signing(self, name: str = "partners") -> Object:
         """Wait until the issuer signs."""
         self.says(ISSUERS, name, "Ready", "Signing")

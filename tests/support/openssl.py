@@ -64,6 +64,12 @@ class OpenSsl:
         """`crl -text`."""
         return self.says("crl", "-noout", "-text", stdin=crl)
 
+    def crl_entries(self, crl: bytes) -> dict[str, str]:
+        """The reason of each serial that it lists, as openssl words them; "" where none is said."""
+        entries = self.crl_text(crl).split("Serial Number: ")[1:]
+        found = ((entry.split()[0].lower(), re.search(r"CRL Reason Code: *\n *(.+)", entry)) for entry in entries)
+        return {serial: reason[1].strip() if reason else "" for serial, reason in found}
+
     def subject(self, certificate: bytes) -> list[str]:
         """The subject's attributes, each as `NAME=value`, unescaped."""
         options = ("-nameopt", "sep_multiline,sname,utf8")

@@ -1,0 +1,204 @@
+"""A certificate's successors: in time, on demand, when the spec says something else; and what becomes of the old one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.support import importers
+from tests.support.audit import Audit
+from tests.support.home import Home, client
+from tests.support.kube import CERTIFICATES, SECRETS, eventually
+from tests.support.openssl import OpenSsl
+from tests.testbed.controlplane import Cluster
+
+from .test_suspension import verdict
+
+SOON = {"duration": "1h", "renewBefore": "59m56s"}
+"""Renewed four seconds after it was issued."""
+
+
+@pytest.fixture
+def audit(cluster: Cluster) -> Audit:
+    return Audit(cluster)
+
+
+def next_serial(home: Home, last: str) -> str:
+    """The serial that follows."""
+    eventually(lambda: home.serial() != last, "another serial", seconds=20)
+    return home.serial()
+
+
+@pytest.mark.parametrize(("policy", "same"), [("Always", False), ("Never", True)], ids=["new", "the same"])
+def test_a_certificate_is_renewed_before_it_ends_with_a_key_that_is(home: Home, policy: str, same: bool):
+    home.partners()
+    home.make(CERTIFICATES, client(**SOON, privateKey={"rotationPolicy": policy}))
+    first, key = home.issued()["status"]["serialNumber"], home.data("alice-mtls")["tls.key"]
+    home.respec(CERTIFICATES, "alice", renewBefore="59m58s")
+    assert next_serial(home, first)
+    assert (home.data("alice-mtls")["tls.key"] == key) is same
+
+
+def test_a_certificate_that_is_renewed_says_when_the_next_is_due(home: Home):
+    home.partners()
+    home.make(CERTIFICATES, client(duration="240h", renewBefore="1h"))
+    status = home.issued()["status"]
+    assert status["renewalTime"][11:] != status["notAfter"][11:]
+
+
+@pytest.mark.promise(1)
+def test_a_superseded_serial_is_revoked_after_its_grace_period(home: Home, openssl: OpenSsl):
+    home.partners("alice", certificates={"supersededGracePeriod": "3s"})
+    first = home.serial()
+    home.respec(CERTIFICATES, "alice", reissue="today")
+    second = next_serial(home, first)
+    assert openssl.crl_entries(home.crl().read_bytes()) == {}
+    wanted = {first: "Superseded"}
+    eventually(lambda: openssl.crl_entries(home.crl().read_bytes()) == wanted, "the old serial is revoked", seconds=20)
+    assert (home.serial(), verdict(home, openssl)) == (second, "OK")
+
+
+# On demand
+
+
+def test_a_reissue_costs_three_writes_and_is_remembered_by_the_secret(cluster: Cluster, home: Home, audit: Audit):
+    home.partners("alice")
+    first = home.serial()
+    patch = ("patch", "clientcertificate", "alice", "--type=merge", "-p", '{"spec": {"reissue": "2026-11-25"}}')
+    audit.rest(home.namespace)
+    with audit.writes(home.namespace) as written:
+        cluster.kubectl("-n", home.namespace, *patch)
+        next_serial(home, first)
+    del written["patch mtlsissuers/status"]
+    assert written == {"create issuedcertificates": 1, "update secrets": 1, "patch clientcertificates/status": 1}
+    assert home.get(SECRETS, "alice-mtls").annotations["doorward.io/reissue"] == "2026-11-25"
+
+
+def test_a_reissue_that_is_taken_away_or_repeated_issues_nothing(home: Home, audit: Audit):
+    home.partners("alice")
+    first = home.serial()
+    home.respec(CERTIFICATES, "alice", reissue="today")
+    second = next_serial(home, first)
+    for value in (None, "", "today"):
+        home.respec(CERTIFICATES, "alice", reissue=value)
+        home.issued()
+    audit.rest(home.namespace)
+    assert (home.serial(), len(home.records("alice"))) == (second, 2)
+
+
+def test_a_secret_that_is_written_anew_keeps_its_reissue(home: Home):
+    home.partners()
+    home.make(CERTIFICATES, client(reissue="today"))
+    first = home.issued()["status"]["serialNumber"]
+    home.change(SECRETS, "alice-mtls", {"data": {"keystore.p12": None}})
+    eventually(lambda: "keystore.p12" in home.data("alice-mtls"), "the keystore is back", seconds=20)
+    assert home.get(SECRETS, "alice-mtls").annotations["doorward.io/reissue"] == "today"
+    assert home.serial() == first
+
+
+# When the spec says something else
+
+OTHER: Mapping[str, tuple[dict[str, Any], str]] = {
+    "subject": ({"subject": {"organizations": ["ACME"]}}, "O = ACME, CN = alice.example"),
+    "alternative name": ({"dnsNames": ["alice.example"]}, "DNS:alice.example"),
+    "kind of key": ({"privateKey": {"algorithm": "Ed25519"}}, "ED25519 Public-Key"),
+}
+
+
+@pytest.mark.parametrize(("spec", "says"), OTHER.values(), ids=OTHER)
+def test_a_certificate_is_reissued_for_another(home: Home, openssl: OpenSsl, spec: dict[str, Any], says: str):
+    home.partners("alice")
+    first = home.serial()
+    assert says not in openssl.text(home.data("alice-mtls")["tls.crt"])
+    home.respec(CERTIFICATES, "alice", **spec)
+    next_serial(home, first)
+    assert says in openssl.text(home.data("alice-mtls")["tls.crt"])
+    assert openssl.crl_entries(home.crl().read_bytes()) == {}
+
+
+def test_another_duration_is_for_the_next_certificate(home: Home, audit: Audit):
+    home.partners("alice")
+    status = home.body(CERTIFICATES, "alice")["status"]
+    home.respec(CERTIFICATES, "alice", duration="24h")
+    assert home.issued()["status"]["notAfter"] == status["notAfter"]
+    home.respec(CERTIFICATES, "alice", reissue="now")
+    next_serial(home, status["serialNumber"])
+    assert home.issued()["status"]["notAfter"] < status["notAfter"]
+    audit.rest(home.namespace)
+    assert len(home.records("alice")) == 2
+
+
+# The keystore alone
+
+
+def opens(home: Home, password: bytes) -> bool:
+    files = home.files()
+    folder = home.folder / password.decode()
+    folder.mkdir(exist_ok=True)
+    try:
+        return bool(importers.with_openssl(files["keystore.p12"], password.decode(), folder))
+    except AssertionError:
+        return False
+
+
+def test_another_password_builds_the_keystore_anew_around_the_same_certificate_and_key(home: Home):
+    home.partners()
+    home.secret("chosen", {"password": b"correct horse"})
+    home.make(CERTIFICATES, client(keystores={"pkcs12": {"passwordSecretRef": {"name": "chosen"}}}))
+    serial, before = home.issued()["status"]["serialNumber"], home.data("alice-mtls")
+    assert opens(home, b"correct horse")
+    home.put_secret("chosen", {"password": b"battery staple"})
+    eventually(lambda: opens(home, b"battery staple"), "it opens with the new password", seconds=20)
+    after = home.data("alice-mtls")
+    assert (home.serial(), after["tls.crt"], after["tls.key"]) == (serial, before["tls.crt"], before["tls.key"])
+
+
+def test_another_profile_builds_the_keystore_anew_around_the_same_certificate_and_key(home: Home, openssl: OpenSsl):
+    home.partners("alice")
+    serial, before = home.serial(), home.data("alice-mtls")
+    home.respec(CERTIFICATES, "alice", keystores={"pkcs12": {"profile": "LegacyDES"}})
+    eventually(lambda: home.data("alice-mtls")["keystore.p12"] != before["keystore.p12"], "a new one", seconds=20)
+    after = home.data("alice-mtls")
+    said = openssl.run(
+        *("pkcs12", "-info", "-noout", "-passin", f"pass:{after['keystore.password'].decode()}"),
+        stdin=after["keystore.p12"],
+    )
+    assert said.stderr.count(b"TripleDES") == 2
+    assert (home.serial(), after["tls.crt"], after["tls.key"]) == (serial, before["tls.crt"], before["tls.key"])
+
+
+# Revoked, and taken back
+
+
+@pytest.mark.promise(1)
+def test_a_client_whose_revocation_is_taken_back_gets_a_new_key_and_the_old_serial_stays_revoked(
+    home: Home, openssl: OpenSsl
+):
+    home.partners()
+    home.make(CERTIFICATES, client(privateKey={"rotationPolicy": "Never"}))
+    first, key = home.issued()["status"]["serialNumber"], home.data("alice-mtls")["tls.key"]
+    home.respec(CERTIFICATES, "alice", revoked=True, revocationReason="affiliationChanged")
+    home.says(CERTIFICATES, "alice", "Admitted", "Revoked")
+    home.respec(CERTIFICATES, "alice", revoked=False)
+    home.says(CERTIFICATES, "alice", "Admitted", "Live")
+    assert home.data("alice-mtls")["tls.key"] != key
+    assert verdict(home, openssl) == "OK"
+    assert openssl.crl_entries(home.crl().read_bytes()) == {first: "Affiliation Changed"}
+
+
+@pytest.mark.promise(1)
+def test_a_csr_whose_key_was_compromised_is_certified_for_nobody_again(home: Home, openssl: OpenSsl):
+    home.partners()
+    csr = openssl.request("whoever", openssl.makes("genpkey", "-algorithm", "ed25519")).decode()
+    home.make(CERTIFICATES, client(request=csr))
+    home.issued()
+    home.respec(CERTIFICATES, "alice", revoked=True)
+    home.says(CERTIFICATES, "alice", "Admitted", "Revoked")
+    home.respec(CERTIFICATES, "alice", revocationReason="keyCompromise")
+    wanted = {home.serial(): "Key Compromise"}
+    eventually(lambda: openssl.crl_entries(home.crl().read_bytes()) == wanted, "the key is barred", seconds=20)
+    home.make(CERTIFICATES, client("bob", request=csr))
+    home.says(CERTIFICATES, "bob", "Ready", "KeyCompromised")
+    home.respec(CERTIFICATES, "alice", revoked=False)
+    home.says(CERTIFICATES, "alice", "Ready", "KeyCompromised")
+    assert [len(home.records(name)) for name in ("alice", "bob")] == [1, 0]
