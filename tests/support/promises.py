@@ -1,6 +1,7 @@
 """The promises, read off the whole history of a cluster by somebody who knows X.509 and not the code under test."""
 
 import base64
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, SECRET, Object
 from tests.support.memory_cluster import Change, MemoryCluster
@@ -16,44 +18,93 @@ OPERATOR = "doorward"
 
 
 @dataclass(frozen=True, slots=True)
+class Bundle:
+    """What a ConfigMap or a gate trusts, and whom it refuses."""
+
+    number: int
+    """The highest CRL number."""
+    lists: Mapping[int, frozenset[int]]
+    """By CA generation, the serials that its CRL names."""
+
+    @property
+    def serials(self) -> frozenset[int]:
+        return frozenset().union(*self.lists.values())
+
+    def lets_in(self, record: Object) -> bool:
+        """Whether the serial's CA is trusted, and does not refuse it."""
+        generation = record["spec"]["generation"]
+        return generation in self.lists and _serial_of(record) not in self.lists[generation]
+
+
+@dataclass(frozen=True, slots=True)
 class Crl:
-    """One version of the CRL ConfigMap, or of a gate's copy of it."""
+    """One version of the CRL ConfigMap."""
 
     change: Change
-    number: int
-    serials: frozenset[int]
+    bundle: Bundle
+
+    @property
+    def number(self) -> int:
+        return self.bundle.number
+
+
+END = b"-----END X509 CRL-----\n"
 
 
 @lru_cache(maxsize=512)
-def _read(crl_pem: bytes, anchor_pem: bytes) -> tuple[int, frozenset[int]]:
-    """Number and serials of a CRL that its anchor signed."""
-    crl = x509.load_pem_x509_crl(crl_pem)
-    assert crl.is_signature_valid(x509.load_pem_x509_certificate(anchor_pem).public_key())
-    number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    return number, frozenset(entry.serial_number for entry in crl)
+def _read(crl_pem: bytes, anchor_pem: bytes, generations: str) -> Bundle:
+    """The CRLs, each signed by one of the anchors, and one for each; `generations` says which anchor is which."""
+    known = {key: int(number) for number, key in json.loads(generations).items()}
+    lists, numbers = {}, []
+    crls_there = [x509.load_pem_x509_crl(part + END) for part in crl_pem.split(END) if part]
+    for anchor in x509.load_pem_x509_certificates(anchor_pem):
+        (crl,) = (crl for crl in crls_there if crl.is_signature_valid(anchor.public_key()))
+        numbers.append(crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number)
+        lists[known[_key(anchor)]] = frozenset(entry.serial_number for entry in crl)
+    assert len(lists) == len(crls_there) == len(known)
+    return Bundle(max(numbers), lists)
+
+
+def _key(certificate: x509.Certificate) -> str:
+    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
+
+
+def _of_configmap(body: Object) -> Bundle:
+    generations = body["metadata"]["annotations"]["doorward.io/ca-generations"]
+    return _read(body["data"]["ca.crl"].encode(), body["data"]["ca.crt"].encode(), generations)
 
 
 def crls(cluster: MemoryCluster) -> Iterator[Crl]:
     """Every CRL that the operator ever published, in order."""
     for change in cluster.history:
         if change.kind == CONFIG_MAP and change.at.name.endswith("-crl") and change.by == OPERATOR and change.after:
-            data = json.loads(change.after)["data"]
-            yield Crl(change, *_read(data["ca.crl"].encode(), data["ca.crt"].encode()))
+            yield Crl(change, _of_configmap(json.loads(change.after)))
+
+
+def _configmap(cluster: MemoryCluster) -> Object:
+    (found,) = (body for body in cluster.all(CONFIG_MAP) if body["metadata"]["name"].endswith("-crl"))
+    return found
+
+
+def newest_bundle(cluster: MemoryCluster) -> Bundle:
+    """What is published now."""
+    return _of_configmap(_configmap(cluster))
 
 
 def newest_crl(cluster: MemoryCluster) -> frozenset[int]:
-    """The serials that are refused now, by the one CRL there is."""
-    (found,) = (body for body in cluster.all(CONFIG_MAP) if body["metadata"]["name"].endswith("-crl"))
-    return _read(found["data"]["ca.crl"].encode(), found["data"]["ca.crt"].encode())[1]
+    """The serials that are refused now, by the one ConfigMap there is."""
+    return newest_bundle(cluster).serials
 
 
 def gate_crls(cluster: MemoryCluster) -> dict[str, frozenset[int]]:
-    """The serials that each gate refuses now, by namespace."""
+    """The serials that each gate refuses now, by namespace; each must be one of the generations that are published."""
+    generations = _configmap(cluster)["metadata"]["annotations"]["doorward.io/ca-generations"]
     found = {}
     for secret in cluster.all(SECRET):
         if secret["metadata"]["name"].startswith("doorward."):
             values = {name: base64.b64decode(value) for name, value in secret["data"].items()}
-            found[secret["metadata"]["namespace"]] = _read(values["ca.crl"], values["ca.crt"])[1]
+            found[secret["metadata"]["namespace"]] = _read(values["ca.crl"], values["ca.crt"], generations).serials
     return found
 
 
@@ -82,34 +133,34 @@ def _serial_of(record: Object) -> int:
 
 def let_in_again(cluster: MemoryCluster) -> Iterator[str]:
     """Promise 1: a serial that one CRL named, and a later one does not; neither expired nor lifted."""
-    ends: dict[int, datetime] = {}
+    records: dict[int, Object] = {}
     named: set[int] = set()
     published = {crl.change.version: crl for crl in crls(cluster)}
     for change in cluster.history:
         if change.kind == ISSUED_CERTIFICATE and (record := change.becomes):
-            ends[_serial_of(record)] = _ends(record)
+            records[_serial_of(record)] = record
             if not _refused(record) and record["spec"].get("revocation"):
                 named.discard(_serial_of(record))
         if (crl := published.get(change.version)) is not None:
-            for serial in named - crl.serials:
-                if change.time < ends[serial]:
+            for serial in named - crl.bundle.serials:
+                if change.time < _ends(records[serial]) and crl.bundle.lets_in(records[serial]):
                     yield f"CRL {crl.number} of version {change.version} lets {serial:x} in again"
-            named |= crl.serials
+            named |= crl.bundle.serials
 
 
 def left_out(cluster: MemoryCluster, patience: timedelta) -> Iterator[str]:
     """Promise 1: a serial that the ledger revoked more than `patience` ago, and a CRL published since does not name."""
-    refused: dict[int, tuple[datetime, datetime]] = {}
+    refused: dict[int, tuple[datetime, Object]] = {}
     published = {crl.change.version: crl for crl in crls(cluster)}
     for change in cluster.history:
         if change.kind == ISSUED_CERTIFICATE and (record := change.becomes):
             if _refused(record):
-                refused.setdefault(_serial_of(record), (change.time, _ends(record)))
+                refused.setdefault(_serial_of(record), (change.time, record))
             else:
                 refused.pop(_serial_of(record), None)
         if (crl := published.get(change.version)) is not None:
-            for serial, (since, ends) in refused.items():
-                if since + patience < change.time < ends and serial not in crl.serials:
+            for serial, (since, record) in refused.items():
+                if since + patience < change.time < _ends(record) and crl.bundle.lets_in(record):
                     yield f"CRL {crl.number} of version {change.version} does not name {serial:x}"
 
 
@@ -141,10 +192,10 @@ def _is_client(secret: Object) -> bool:
 
 
 def live_serials(cluster: MemoryCluster, now: datetime) -> set[int]:
-    """Serials that have not expired and that the newest CRL does not name: whoever has one gets in."""
-    refused = newest_crl(cluster)
-    unexpired = {_serial_of(record) for record in cluster.all(ISSUED_CERTIFICATE) if now < _ends(record)}
-    return unexpired - refused
+    """Serials that have not expired, whose CA is trusted, and that its CRL does not name: whoever has one gets in."""
+    bundle = newest_bundle(cluster)
+    unexpired = (record for record in cluster.all(ISSUED_CERTIFICATE) if now < _ends(record))
+    return {_serial_of(record) for record in unexpired if bundle.lets_in(record)}
 
 
 def broken(cluster: MemoryCluster, *, patience: timedelta = timedelta(seconds=30)) -> list[str]:

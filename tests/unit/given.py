@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from doorward.api.conditions import Condition
 from doorward.api.issuer_parts import IngressSettings
 from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.objects.client_secret import Broken, ClientSecret, Foreign
@@ -23,7 +24,7 @@ from doorward.objects.ledger_record import Record, Revocation, record_name
 from doorward.objects.meta import ObjectKey, ca_secret_name
 from doorward.pki.certificates import CertificateAuthority, Leaf, LeafTemplate, build_ca, build_leaf, describe
 from doorward.pki.crls import CrlEntry, PublishedCrl
-from doorward.pki.keys import PrivateKey, public_key_sha256
+from doorward.pki.keys import PrivateKey, kind_of, public_key_sha256
 from doorward.pki.pem import certificate_pem, fingerprint_sha256
 from doorward.pki.requests import ClientRequest, read_request
 from doorward.pki.subjects import Subject
@@ -39,6 +40,7 @@ from doorward.planning.observed import (
     Unseen,
 )
 from doorward.planning.permission import alt_names_of, subject_of
+from doorward.planning.trust import Anchor, PublishedTrust
 
 NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -102,6 +104,7 @@ def authority(**override: Any) -> Authority:
         not_after=CA_ENDS,
         anchor_pem=pem,
         chain_pem=pem,
+        key_kind=kind_of(certificate.public_key()),
         generated=True,
     )
     return replace(made, **override)
@@ -241,7 +244,7 @@ def entry(serial: int = 0xA1, reason: str | None = "superseded", at: datetime = 
     return CrlEntry(serial=serial, revoked_at=at, reason=REASONS[reason] if reason else None)
 
 
-def published(*entries: CrlEntry, signed: datetime = NOW - HOUR, **override: Any) -> PublishedCrl:
+def crl(*entries: CrlEntry, signed: datetime = NOW - HOUR, **override: Any) -> PublishedCrl:
     """A CRL as it was read back and verified, signed an hour ago for a week."""
     by_serial = {line.serial: line for line in entries}
     _refuse(len(by_serial) != len(entries), "a serial stands twice in a CRL")
@@ -251,6 +254,33 @@ def published(*entries: CrlEntry, signed: datetime = NOW - HOUR, **override: Any
         next_update=signed + 7 * DAY,
         entries=by_serial,
         pem=b"",
+    )
+    return replace(made, **override)
+
+
+def anchor(of: Authority | None = None, **override: Any) -> Anchor:
+    """A trusted CA generation."""
+    known = of or authority()
+    made = Anchor(
+        pem=known.anchor_pem,
+        public_key_sha256=known.public_key_sha256,
+        subject=known.subject,
+        not_after=known.not_after,
+    )
+    return replace(made, **override)
+
+
+def published(*entries: CrlEntry, signed: datetime = NOW - HOUR, **override: Any) -> PublishedTrust:
+    """The bundle of one CA generation; what is overridden is its CRL's."""
+    return trust({1: (authority(), crl(*entries, signed=signed, **override))})
+
+
+def trust(generations: Mapping[int, tuple[Authority, PublishedCrl]], **override: Any) -> PublishedTrust:
+    """The bundle of these generations."""
+    made = PublishedTrust(
+        anchors={number: anchor(of) for number, (of, _) in generations.items()},
+        crls={number: each for number, (_, each) in generations.items()},
+        size=sum(each.size for _, each in generations.values()),
     )
     return replace(made, **override)
 
@@ -267,6 +297,7 @@ def issuer(**override: Any) -> Issuer:
             "spec": issuer_spec(),
             "problem": "" if given["authority"] else "its CA Secret is missing",
             "published": published(),
+            "crowded": False,
             "gates_behind": False,
             "barred_keys": frozenset(),
             "namespace_labels": {},
@@ -359,8 +390,15 @@ def broken() -> Broken:
 
 
 def gate(namespace: str = "edge", **override: Any) -> Gate:
-    """A gate that holds the published CRL for one Ingress."""
-    made = Gate(namespace=namespace, targets=("shop",), allowed=True, state=GateState.CURRENT)
+    """A gate that has held the published CRL for an hour, for one Ingress."""
+    holds = override.get("state", GateState.CURRENT) is GateState.CURRENT
+    made = Gate(
+        namespace=namespace,
+        targets=("shop",),
+        allowed=True,
+        state=GateState.CURRENT,
+        anchors_since=NOW - HOUR if holds else None,
+    )
     return replace(made, **override)
 
 
@@ -369,18 +407,22 @@ def trust_domain(**override: Any) -> IssuerObserved:
     given = {"records": (), "spec": issuer_spec(), "authority": authority()} | override
     if "published" not in given:
         given["published"] = published(*_entries(given["records"]))
-    number = given["published"].number if isinstance(given["published"], PublishedCrl) else 0
+    said = given["published"]
+    numbers = {g: each.number for g, each in said.crls.items()} if isinstance(said, PublishedTrust) else {}
+    newest = given["authority"]
     made = IssuerObserved(
         **{
             "account": ACCOUNT,
             "key": ISSUER,
             "generation": 1,
             "status": {},
-            "ca_secret": ca_secret_name(ISSUER.name, 1),
+            "ca_secret": ca_secret_name(ISSUER.name, newest.generation if isinstance(newest, Authority) else 1),
+            "ca_generation": newest.generation if isinstance(newest, Authority) else int(isinstance(newest, Condition)),
+            "older": (),
             "rival": None,
             "is_cluster_ca": False,
             "replaced": "",
-            "newest_number": number,
+            "newest_numbers": numbers,
             "gates": (),
             "counts_due": NOW - HOUR,
             "skew": timedelta(0),
@@ -406,9 +448,6 @@ def _entries(records: Iterable[Record] | Unseen) -> list[CrlEntry]:
 
 
 def _check_trust_domain(o: IssuerObserved) -> None:
-    verified = isinstance(o.published, PublishedCrl)
-    _refuse(verified and not isinstance(o.authority, Authority), "a CRL that was verified without a CA")
-    _refuse(verified and bool(o.replaced), "a CRL of this CA, and of another")
     _refuse(o.rival == o.key, "an issuer that is its own rival")
     _refuse(o.is_cluster_ca and not isinstance(o.authority, Authority), "a verdict on a CA nobody has seen")
     if not isinstance(o.records, Unseen):

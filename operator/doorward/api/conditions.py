@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from doorward.api.reasons import REASONS, Reason
+from doorward.api.reason import Reason
+from doorward.api.reasons import REASONS
 
 MAX_MESSAGE = 1024
 

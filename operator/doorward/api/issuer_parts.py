@@ -44,9 +44,15 @@ class GeneratedCa(Model):
     common_name: Annotated[str, Field(min_length=1, max_length=64, description="Common name of the CA.")]
     subject: Annotated[Subject, Field(default_factory=Subject, description="Further parts of the CA's subject.")]
     duration: Annotated[Duration, Field(description="Lifetime of the CA certificate.")] = "8760h"
-    renew_before: Annotated[Duration, Field(description="How long before its end the CA asks for its successor.")] = (
-        "2160h"
-    )
+    renew_before: Annotated[
+        Duration,
+        Field(
+            description="How long before its end its successor is made; no shorter than the lifetime: at two thirds of it."
+        ),
+    ] = "2160h"
+    rotate: Annotated[
+        str | None, Field(max_length=64, description="Any other value than before asks for the next CA now.")
+    ] = None
     private_key: Annotated[CaPrivateKey, Field(default_factory=CaPrivateKey, description="The CA's key.")]
 
     model_config = Model.model_config | {
@@ -70,7 +76,17 @@ class CaSource(Model):
     """Where the CA comes from: exactly one of the two."""
 
     generate: Annotated[GeneratedCa | None, Field(description="Let Doorward make the CA.")] = None
-    secret_ref: Annotated[SecretReference | None, Field(description="Use your own CA from a Secret.")] = None
+    secret_ref: Annotated[
+        SecretReference | None,
+        Field(description="Use your own CA from a Secret; put another one in it, and the clients move to that."),
+    ] = None
+    distrust: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...],
+        Field(
+            max_length=64,
+            description="CA generations whose key is stolen: out of every gate at once, their clients issued to anew.",
+        ),
+    ] = ()
 
     model_config = Model.model_config | {
         "json_schema_extra": validations(

@@ -5,42 +5,9 @@ spec is fulfilled, also where that means that nobody gets in: GitOps health chec
 entry.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Literal
-
-
-class Mender(StrEnum):
-    """Who can mend it."""
-
-    NOBODY = "nothing to mend"
-    OWNER = "the owner of the object"
-    ISSUER = "the owner of the MTLSIssuer"
-    CLUSTER = "a cluster administrator"
-    ITSELF = "passes by itself"
-
-
-Status = Literal["True", "False", "Unknown"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
-    """One reason of one condition; `message` is a template for `str.format`."""
-
-    name: str
-    condition: str
-    status: Status
-    doc: str
-    message: str
-    mender: Mender
-
-
-def _table(condition: str, *rows: tuple[str, Status, Mender, str, str]) -> dict[str, Reason]:
-    return {
-        name: Reason(name=name, condition=condition, status=status, doc=doc, message=message, mender=mender)
-        for name, status, mender, doc, message in rows
-    }
-
+from doorward.api.reason import Mender, Reason
+from doorward.api.reason import table as _table
+from doorward.api.reasons_ca import ROOM, SETTLED
 
 _READY = _table(
     "Ready",
@@ -192,8 +159,29 @@ _READY = _table(
         "CaExpired",
         "False",
         Mender.ISSUER,
-        "The CA certificate has expired, or is not valid yet.",
-        "Secret {secret}: {detail}; put a certificate of the same key there that is valid now",
+        "The CA certificate has expired.",
+        "Secret {secret}: {detail}; put a CA there that is valid now",
+    ),
+    (
+        "CaNotYetValid",
+        "False",
+        Mender.ISSUER,
+        "The CA certificate is not valid yet.",
+        "Secret {secret}: {detail}; put a CA there that is valid now, or set the clock",
+    ),
+    (
+        "CaAnnounced",
+        "False",
+        Mender.ITSELF,
+        "The CA was replaced by another, which signs as soon as the gates have it.",
+        "CA generation {generation} signs as soon as the gates have had it for {seconds} s; nothing is signed until then",
+    ),
+    (
+        "CaDistrusted",
+        "False",
+        Mender.ISSUER,
+        "spec.ca.distrust names the only CA there is; its gates are closed.",
+        "no CA is left that spec.ca.distrust does not name: put another one into Secret {secret}",
     ),
     (
         "CaKeyShared",
@@ -213,10 +201,10 @@ _READY = _table(
         "CaReplaced",
         "False",
         Mender.ISSUER,
-        "The CA Secret holds another key than the one that has signed here.",
+        "The Secret of a CA of Doorward's making holds another key than the one that has signed here.",
         (
             "Secret {secret} holds another CA than the one the gates trust ({subject}): put that one back,"
-            " or make a new MTLSIssuer for the new CA"
+            " or name its generation in spec.ca.distrust"
         ),
     ),
     (
@@ -240,7 +228,7 @@ _READY = _table(
         "The CRL would not fit into a ConfigMap; it is never truncated.",
         (
             "the next CRL must name {entries} serials, which do not fit into the {limit} bytes of a ConfigMap; nothing is"
-            " signed or published any more: make a new MTLSIssuer and move the clients"
+            " signed or published any more: end clients that nobody needs, or put their generation into spec.ca.distrust"
         ),
     ),
 )
@@ -420,6 +408,8 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "CRLCurrent": _CRL,
     "GatesCurrent": _GATES,
     "CAExclusive": _EXCLUSIVE,
+    "CASettled": SETTLED,
+    "CRLRoom": ROOM,
     "CutOffHolds": _HOLDS,
     "HostsSeparated": _SEPARATED,
     "Gate": _GATE,

@@ -1,6 +1,7 @@
 """The reference page of all reasons, docs/reference/reasons.md: `doorward explain --markdown` prints it."""
 
-from doorward.api.reasons import BY_CONDITION, Reason
+from doorward.api.reason import Reason
+from doorward.api.reasons import BY_CONDITION
 
 _ASKS = {
     "Ready": "Of a ClientCertificate and of an MTLSIssuer: is the spec fulfilled?",
@@ -8,6 +9,8 @@ _ASKS = {
     "CRLCurrent": "Of an MTLSIssuer: is its CRL published?",
     "GatesCurrent": "Of an MTLSIssuer: does every gate hold the published CRL?",
     "CAExclusive": "Of an MTLSIssuer: does only Doorward sign with this CA?",
+    "CASettled": "Of an MTLSIssuer, while its CA generations change: is there one only?",
+    "CRLRoom": "Of an MTLSIssuer whose CRL grows large: is there room for all that may have to be revoked?",
     "CutOffHolds": "Of an MTLSIssuer: is a cut-off client refused whatever it does?",
     "HostsSeparated": "Of an MTLSIssuer: do only its own clients get in at its hosts?",
     "Gate": ("Of an Ingress, which has no conditions of Doorward's: said in its annotation `doorward.io/gate`."),

@@ -61,6 +61,15 @@ class CaStatus(Model):
     not_after: NotAfter
 
 
+class GenerationStatus(Model):
+    """One CA generation that the gates trust, where there are several."""
+
+    generation: Annotated[Count, Field(description="Its number.")]
+    state: Annotated[str, Field(max_length=16, description="Next, Signing or Retiring.")]
+    public_key_sha256: Annotated[Fingerprint, Field(alias="publicKeySHA256", description="Of the DER SPKI.")]
+    not_after: NotAfter
+
+
 class CrlStatus(Model):
     """The CRL that is published."""
 
@@ -95,6 +104,10 @@ class MTLSIssuerStatus(Model):
     observed_generation: SpecGeneration = None
     conditions: Conditions = ()
     ca: Annotated[CaStatus | None, Field(description="The CA generation that signs now.")] = None
+    generations: Annotated[
+        tuple[GenerationStatus, ...],
+        Field(max_length=16, description="Those that the gates trust, where there are several."),
+    ] = ()
     crl: Annotated[CrlStatus | None, Field(description="The CRL that is published.")] = None
     counts: Annotated[CountsStatus | None, Field(description="What the ledger holds; at most every ten seconds.")] = (
         None

@@ -62,7 +62,7 @@ class CertificateApplier:
     async def issue(self, key: ObjectKey, action: Issue) -> None:
         found = self._world.certificate(key)
         spec = spec_of(found)
-        loaded = self._world.signer(found.issuer)
+        loaded = self._world.signer(found.issuer, action.generation)
         password = await self._observer.password(found)
         kept = await self._held_key(found) if action.keep_key else None
         leaf, contents = await signing.sign(
@@ -78,7 +78,6 @@ class CertificateApplier:
         record = self._record_of(found, key, leaf, loaded.authority.generation)
         pending = Pending(serial=leaf.serial, wanted=action.wanted)
         self._world.signed[key] = Signed(pending=pending, leaf=leaf, record=record, recorded=False, contents=contents)
-        self._world.signatures[found.secret] = ((leaf.sha256, loaded.authority.sha256), True)
         logger.info("signed serial %x: %s", leaf.serial, action.because, extra={"object": f"ClientCertificate {key}"})
         await self.deliver(key)
 
@@ -176,10 +175,13 @@ class CertificateApplier:
 
     async def rewrite(self, key: ObjectKey, action: RewriteSecret) -> None:
         found = self._world.certificate(key)
-        loaded = self._world.signer(found.issuer)
         view = self._world.secret_views[found.secret][1]
         if not isinstance(view, ClientSecret):
             raise Conflict(f"Secret {found.secret} changed meanwhile")
+        record = next(iter(self._world.records.lookup("serial", (found.issuer, view.leaf.serial))), None)
+        if record is None:
+            raise Conflict(f"the ledger record of serial {view.leaf.serial:x} went meanwhile")
+        loaded = self._world.signer(found.issuer, record.generation)
         password = await self._observer.password(found)
         key_held = None if isinstance(found.request, ClientRequest) else await self._held_key(found)
         contents = await signing.wrap_again(
@@ -198,8 +200,9 @@ class CertificateApplier:
     async def record_again(self, key: ObjectKey) -> None:
         found = self._world.certificate(key)
         view = self._world.secret_views[found.secret][1]
-        if isinstance(view, ClientSecret):
-            generation = self._world.signer(found.issuer).authority.generation
+        known = self._world.signatures.get(found.secret)
+        if isinstance(view, ClientSecret) and known is not None and known[1]:
+            generation = known[1]
             await self._record(self._record_of(found, key, view.leaf, generation))
             logger.warning(
                 "the ledger record of serial %x was gone and is back",

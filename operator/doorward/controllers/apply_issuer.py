@@ -15,6 +15,7 @@ from doorward.cluster.gateway import (
 from doorward.controllers import publish, signing
 from doorward.controllers.signing import KeySource
 from doorward.controllers.world import (
+    GateView,
     Key,
     Refusal,
     World,
@@ -54,16 +55,18 @@ class IssuerApplier:
         certificate, private_key = await signing.make_ca(
             self._source, action, not_before=now - timing.BACKDATE, not_after=now + action.lifetime
         )
-        body = ca_secret.render(key, action.generation, certificate, private_key)
+        body = ca_secret.render(key, action.generation, certificate, private_key, rotate=action.rotate)
         try:
             written = await self._gateway.create(SECRET, key.namespace, body)
         except AlreadyExists:
             written = await self._gateway.get(SECRET, key.namespace, body["metadata"]["name"])
         self._world.secrets.put(written)
-        logger.info("CA generation %d made", action.generation, extra={"object": f"MTLSIssuer {key}"})
+        logger.info(
+            "CA generation %d made: %s", action.generation, action.because, extra={"object": f"MTLSIssuer {key}"}
+        )
 
     async def publish(self, key: ObjectKey, action: PublishCrl) -> None:
-        await publish.commit(self._world, self._gateway, self._clock, key, self._world.signer(key), action)
+        await publish.commit(self._world, self._gateway, self._clock, key, action)
 
     async def write_gate(self, issuer: ObjectKey, namespace: str) -> None:
         world = self._world
@@ -87,7 +90,10 @@ class IssuerApplier:
             return
         world.gate_refusals.pop(at, None)
         world.secrets.put(written)
-        world.gate_views[at] = (version_of(written), digest(committed.bundle))
+        before = world.gate_views.get(at)
+        same = before is not None and known is not None and before.anchors == committed.bundle.anchors
+        since = before.since if before is not None and same else self._clock.now()
+        world.gate_views[at] = GateView(version_of(written), digest(committed.bundle), committed.bundle.anchors, since)
         if known is None:
             for ingress in world.ingresses.lookup("issuer", issuer):
                 if ingress["metadata"]["namespace"] == namespace:

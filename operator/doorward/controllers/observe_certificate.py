@@ -6,15 +6,13 @@ from doorward.cluster.cache import version_of
 from doorward.cluster.gateway import Gateway
 from doorward.controllers.reads import Reads
 from doorward.controllers.world import (
-    GENERATION,
     CertificateObject,
-    LoadedCa,
     Object,
     World,
 )
 from doorward.objects import ca_secret, client_secret
 from doorward.objects.client_secret import Broken, ClientSecret, Foreign
-from doorward.objects.ledger_record import Record, record_name
+from doorward.objects.ledger_record import Record
 from doorward.objects.meta import (
     CLIENT_ANNOTATION,
     FINALIZER,
@@ -23,6 +21,7 @@ from doorward.objects.meta import (
     parse_instant,
 )
 from doorward.pki.certificates import signed_by
+from doorward.pki.pem import fingerprint_sha256
 from doorward.planning.observed import (
     CertificateObserved,
     Issuer,
@@ -93,6 +92,7 @@ class CertificateObserver:
             authority=state.authority,
             problem=state.problem,
             published=state.published,
+            crowded=state.crowded,
             gates_behind=state.gates_behind,
             barred_keys=frozenset(r.public_key_sha256 for r in world.records.lookup("barred", key)),
             namespace_labels=self._reads.namespace_labels(namespace),
@@ -184,22 +184,22 @@ class CertificateObserver:
     def _leaf_is_ours(
         self, found: CertificateObject, key: ObjectKey, secret: ClientSecret | Broken | Foreign | Unseen
     ) -> bool | None:
-        loaded = self._world.authorities.get(found.issuer)
+        """By the ledger, which knows every certificate; without a record, by the CA's signature."""
         if not isinstance(secret, ClientSecret):
             return None
-        name = record_name(found.issuer.name, GENERATION, secret.leaf.serial)
-        record = self._world.records.get(ObjectKey(found.issuer.namespace, name))
-        if record is not None and (record.holder != key or record.sha256 != secret.leaf.sha256):
-            return False
-        if not isinstance(loaded, LoadedCa):
+        records = self._world.records.lookup("serial", (found.issuer, secret.leaf.serial))
+        if records:
+            return any(r.holder == key and r.sha256 == secret.leaf.sha256 for r in records)
+        if not self._world.authorities.get(found.issuer):
             return None
-        pair = (secret.leaf.sha256, loaded.authority.sha256)
+        cas = self._world.cas(found.issuer)
+        pair = (secret.leaf.sha256, frozenset((number, fingerprint_sha256(ca)) for number, ca in cas.items()))
         known = self._world.signatures.get(found.secret)
         if known is None or known[0] != pair:
             # A check costs as much as all other rules together; of each Secret, the last answer is kept.
-            known = (pair, signed_by(secret.leaf.certificate, loaded.signer.certificate))
-            self._world.signatures[found.secret] = known
-        return known[1]
+            signers = (number for number, ca in cas.items() if signed_by(secret.leaf.certificate, ca))
+            known = self._world.signatures[found.secret] = (pair, next(signers, 0))
+        return bool(known[1])
 
 
 def _holder(secret: Object | None) -> str | None:

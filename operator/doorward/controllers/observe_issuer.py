@@ -1,7 +1,8 @@
-"""Everything about one MTLSIssuer, for its rules to look at: its CA, what is published, what its gates hold."""
+"""Everything about one MTLSIssuer, for its rules to look at: its CA generations, what is published, what its gates hold."""
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from doorward.api.conditions import Condition, said
@@ -13,19 +14,23 @@ from doorward.controllers import authorities, rivals
 from doorward.controllers.reads import Reads
 from doorward.controllers.world import (
     Committed,
+    GateView,
     IssuerObject,
     LoadedCa,
+    Object,
     World,
     digest,
 )
 from doorward.objects import crl_configmap
 from doorward.objects.meta import (
     ObjectKey,
+    ca_secret_name,
     crl_configmap_name,
     gate_secret_name,
     is_ours,
+    issuer_of_ca_secret,
+    key_of,
 )
-from doorward.pki.crls import PublishedCrl
 from doorward.pki.keys import public_key_sha256
 from doorward.pki.pem import (
     load_certificates,
@@ -39,6 +44,7 @@ from doorward.planning.observed import (
     Unseen,
 )
 from doorward.planning.permission import namespace_allowed
+from doorward.planning.trust import PublishedTrust
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -58,35 +64,41 @@ class TrustDomainObserver:
         found = world.issuers.get(key)
         if found is None:
             return None
-        name = found.ca_secret.name
-        authority = await self._authority(found, found.ca_secret, key)
+        newest_at = self._newest_ca(found, key)
+        authority, older = await self._authorities(found, key)
         committed = await self._committed(key)
         if authority is not Unseen.UNKNOWN:
             world.looked_at.add(key)
         rival = rivals.rival_of(world, key)
         if isinstance(rival, Unseen):
             authority, rival = rival, None
-        newest = world.newest_crl.get(key)
-        sha256 = authority.sha256 if isinstance(authority, Authority) else ""
         return IssuerObserved(
             account=world.account,
             key=key,
             generation=found.body["metadata"].get("generation", 0),
             spec=found.spec,
             status=found.body.get("status") or {},
-            ca_secret=name,
+            ca_secret=newest_at[1].name,
+            ca_generation=authority.generation if isinstance(authority, Authority) else newest_at[0],
             authority=authority,
+            older=older,
             rival=rival,
             is_cluster_ca=await self._is_cluster_ca(authority),
             records=world.records.lookup("issuer", key) if world.records.synced else Unseen.UNKNOWN,
             published=committed.published if isinstance(committed, Committed) else committed,
             replaced=committed.replaced if isinstance(committed, Committed) else "",
-            newest_number=newest[1].number if newest and newest[0] == sha256 else 0,
+            newest_numbers=self._newest_numbers(key),
             gates=await self._gates(found, key, committed),
             counts_due=world.counts_due.get(key, EPOCH),
             skew=await self._skew(key),
             overflow=world.overflows.get(key),
         )
+
+    def _newest_numbers(self, key: ObjectKey) -> dict[int, int]:
+        newest = self._world.newest_crls.get(key, {})
+        held = self._world.authorities.get(key, {})
+        keys = {generation: loaded.authority.public_key_sha256 for generation, loaded in held.items()}
+        return {generation: newest[ca_key].number for generation, ca_key in keys.items() if ca_key in newest}
 
     async def _skew(self, key: ObjectKey) -> timedelta:
         """How far the clocks are apart; heard anew where it is too much, as nothing else may be asked meanwhile."""
@@ -95,28 +107,73 @@ class TrustDomainObserver:
                 await self._gateway.list(ISSUER, key.namespace)
         return self._gateway.skew()
 
-    async def _authority(self, found: IssuerObject, at: ObjectKey, key: ObjectKey) -> Authority | Condition | Unseen:
+    def _ca_secrets(self, found: IssuerObject, key: ObjectKey) -> list[tuple[int, ObjectKey]]:
+        """The Secrets of the CA generations, oldest first; a person's own has no number yet."""
+        if found.own_ca is not None:
+            return [(0, found.own_ca)]
+        names = (key_of(metadata) for metadata in self._world.secrets.lookup("ca", key))
+        numbered = ((issuer_of_ca_secret(at), at) for at in names)
+        return sorted((parsed[1], at) for parsed, at in numbered if parsed is not None)
+
+    def _newest_ca(self, found: IssuerObject, key: ObjectKey) -> tuple[int, ObjectKey]:
+        at = self._ca_secrets(found, key)
+        return at[-1] if at else (0, ObjectKey(key.namespace, ca_secret_name(key.name, 1)))
+
+    async def _authorities(
+        self, found: IssuerObject, key: ObjectKey
+    ) -> tuple[Authority | Condition | Unseen, tuple[Authority, ...]]:
+        """The newest CA generation, or what is wrong with its Secret; and those before it that can be used."""
+        world = self._world
+        newest = self._newest_ca(found, key)
+        seen = self._reads.secret_metadata(newest[1])
+        if isinstance(seen, Unseen):
+            if seen is not Unseen.UNKNOWN:
+                world.authorities.pop(key, None)
+            return seen, ()
+        views = [(generation, await self._ca(found, generation, at)) for generation, at in self._ca_secrets(found, key)]
+        if any(isinstance(view, Unseen) for _, view in views):
+            return next(view for _, view in views if isinstance(view, Unseen)), ()
+        if found.own_ca is not None:
+            views = [self._numbered(key, view) for _, view in views]
+        usable = {generation: view for generation, view in views if isinstance(view, LoadedCa)}
+        if usable:
+            world.authorities[key] = usable
+        else:
+            world.authorities.pop(key, None)
+        last = views[-1][1] if views else Unseen.ABSENT
+        older = tuple(loaded.authority for _, loaded in sorted(usable.items()) if loaded is not last)
+        return (last.authority if isinstance(last, LoadedCa) else last), older
+
+    async def _ca(self, found: IssuerObject, generation: int, at: ObjectKey) -> LoadedCa | Condition | Unseen:
         world = self._world
         metadata = self._reads.secret_metadata(at)
         if isinstance(metadata, Unseen):
-            if metadata is not Unseen.UNKNOWN:
-                world.authorities.pop(key, None)
             return metadata
-        known = world.authorities.get(key)
-        version = version_of(metadata)
-        now = self._clock.now()
+        known = world.ca_views.get(at)
+        version, now = version_of(metadata), self._clock.now()
         if isinstance(known, LoadedCa) and known.version == version and now < known.authority.not_after:
-            return known.authority
+            return known
+        if isinstance(known, tuple) and known[0] == version and known[1].reason.name == "CaExpired":
+            return known[1]
         body = await self._reads.secret(at)
         if isinstance(body, Unseen):
             return body
-        generated = not isinstance(found.spec, str) and found.spec.ca.generate is not None
-        loaded = await asyncio.to_thread(authorities.load, body, generated=generated, name=at.name, now=now)
-        if isinstance(loaded, Condition):
-            world.authorities.pop(key, None)
-            return loaded
-        world.authorities[key] = loaded
-        return loaded.authority
+        loaded = await asyncio.to_thread(
+            authorities.load, body, generation=generation, generated=found.own_ca is None, name=at.name, now=now
+        )
+        world.ca_views[at] = loaded if isinstance(loaded, LoadedCa) else (version_of(body), loaded)
+        return loaded
+
+    def _numbered(
+        self, key: ObjectKey, view: LoadedCa | Condition | Unseen
+    ) -> tuple[int, LoadedCa | Condition | Unseen]:
+        """A person's own CA, as the generation that its key is published as, or is to be."""
+        if not isinstance(view, LoadedCa):
+            return 0, view
+        body = self._world.configmaps.get(ObjectKey(key.namespace, crl_configmap_name(key.name)))
+        bundle = crl_configmap.parse_configmap(body) if body is not None else None
+        number = authorities.number_of(view.authority.public_key_sha256, bundle, self._world.recorded(key))
+        return number, replace(view, authority=replace(view.authority, generation=number))
 
     async def _is_cluster_ca(self, authority: Authority | Condition | Unseen) -> bool:
         if not isinstance(authority, Authority) or authority.generated:
@@ -130,7 +187,7 @@ class TrustDomainObserver:
         return authority.public_key_sha256 in self._world.cluster_ca
 
     async def _committed(self, key: ObjectKey) -> Committed | Condition | Unseen:
-        """The bundle in the CRL ConfigMap, verified by the issuer's CA."""
+        """The bundle in the CRL ConfigMap, verified by the issuer's CAs."""
         world = self._world
         at = ObjectKey(key.namespace, crl_configmap_name(key.name))
         consent = world.consent.get(key.namespace)
@@ -142,16 +199,14 @@ class TrustDomainObserver:
                 return said("CrlForeign", configmap=at.name)
             return Unseen.ABSENT
         world.foreign_configmaps.discard(at)
-        loaded = world.authorities.get(key)
-        if not isinstance(loaded, LoadedCa):
-            return said("NotPublished", configmap=at.name, detail="there is no CA to check it with")
+        held = world.authorities.get(key, {})
         known, version = world.committed.get(key), version_of(body)
-        if known is not None and known.version == version and known.ca == loaded.authority.sha256:
+        if known is not None and known.version == version and known.cas == authorities.cas_of(held):
             return known
-        committed = await asyncio.to_thread(authorities.verify, body, loaded, at.name)
+        committed = await asyncio.to_thread(authorities.verify, body, held, world.recorded(key), at.name)
         world.committed[key] = committed
-        if isinstance(committed.published, PublishedCrl):
-            authorities.remember(world, key, loaded.authority.sha256, committed.published)
+        if isinstance(committed.published, PublishedTrust):
+            authorities.remember(world, key, committed.published)
         return committed
 
     async def _gates(
@@ -164,7 +219,7 @@ class TrustDomainObserver:
             targets.setdefault(metadata["namespace"], []).append(metadata["name"])
         for secret in world.secrets.lookup("gate", key):
             targets.setdefault(secret["metadata"]["namespace"], [])
-        current = committed.digest if isinstance(committed, Committed) else None
+        current = committed if isinstance(committed, Committed) else None
         gates = []
         for namespace, names in sorted(targets.items()):
             allowed = (
@@ -174,13 +229,27 @@ class TrustDomainObserver:
                     found.spec.gates.allowed_namespaces, key, namespace, self._reads.namespace_labels(namespace)
                 )
             )
-            state, detail = await self._gate_state(ObjectKey(namespace, gate_secret_name(key)), current)
+            at = ObjectKey(namespace, gate_secret_name(key))
+            state, detail = await self._gate_state(at, current)
             gates.append(
-                Gate(namespace=namespace, targets=tuple(sorted(names)), allowed=allowed, state=state, detail=detail)
+                Gate(
+                    namespace=namespace,
+                    targets=tuple(sorted(names)),
+                    allowed=allowed,
+                    state=state,
+                    detail=detail,
+                    anchors_since=self._anchors_since(at, state, current),
+                )
             )
         return tuple(gates)
 
-    async def _gate_state(self, at: ObjectKey, current: str | None) -> tuple[GateState, str]:
+    def _anchors_since(self, at: ObjectKey, state: GateState, current: Committed | None) -> datetime | None:
+        view = self._world.gate_views.get(at)
+        if state not in (GateState.CURRENT, GateState.STALE) or view is None or current is None:
+            return None
+        return view.since if view.anchors == current.bundle.anchors else None
+
+    async def _gate_state(self, at: ObjectKey, current: Committed | None) -> tuple[GateState, str]:
         world = self._world
         refusal = world.gate_refusals.get(at)
         if refusal is not None and self._clock.now() < refusal.retry_at:
@@ -196,13 +265,19 @@ class TrustDomainObserver:
         if not is_ours(metadata, crl_configmap.GATE_ROLE):
             return GateState.FOREIGN, "a Secret of the gate's name is not Doorward's"
         known = world.gate_views.get(at)
-        if known is None or known[0] != version_of(metadata):
+        if known is None or known.version != version_of(metadata):
             body = await self._reads.secret(at)
             if isinstance(body, Unseen):
                 return GateState.UNKNOWN, ""
-            try:
-                held = digest(crl_configmap.parse_gate(body))
-            except ValueError:
-                held = "broken"
-            known = world.gate_views[at] = (version_of(body), held)
-        return (GateState.CURRENT if known[1] == current else GateState.STALE), ""
+            known = world.gate_views[at] = self._view(body, known)
+        return (GateState.CURRENT if current is not None and known.digest == current.digest else GateState.STALE), ""
+
+    def _view(self, body: Object, before: GateView | None) -> GateView:
+        try:
+            held = crl_configmap.parse_gate(body)
+        except ValueError:
+            return GateView(version_of(body), "broken", b"", self._clock.now())
+        same = before is not None and before.anchors == held.anchors
+        return GateView(
+            version_of(body), digest(held), held.anchors, before.since if before and same else self._clock.now()
+        )

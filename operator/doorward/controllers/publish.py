@@ -5,13 +5,13 @@ Not even two operators that both believe they lead can forget a revocation this 
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from doorward.clock import Clock
 from doorward.cluster.cache import version_of
 from doorward.cluster.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, SECRET, Gateway
-from doorward.controllers.authorities import remember
+from doorward.controllers import authorities
 from doorward.controllers.world import Committed, LoadedCa, Object, World
 from doorward.objects import ledger_record
 from doorward.objects.crl_configmap import (
@@ -23,33 +23,38 @@ from doorward.objects.crl_configmap import (
     render_configmap,
 )
 from doorward.objects.meta import ObjectKey, crl_configmap_name, gate_secret_name, is_ours, key_of
-from doorward.pki.crls import CrlEntry, PublishedCrl, build_crl, check_published, next_number, read_crl
-from doorward.pki.pem import PkiError
+from doorward.pki.crls import CrlEntry, PublishedCrl, build_crl, check_published, next_number
 from doorward.planning import crl, timing
 from doorward.planning.plan import PublishCrl
+from doorward.planning.trust import Anchor, PublishedTrust
 
 logger = logging.getLogger(__name__)
 TRIES = 5
 
 
-async def commit(
-    world: World, gateway: Gateway, clock: Clock, issuer: ObjectKey, loaded: LoadedCa, action: PublishCrl
-) -> None:
-    """Publish, or remember that it does not fit. Raises Conflict after five lost races."""
+async def commit(world: World, gateway: Gateway, clock: Clock, issuer: ObjectKey, action: PublishCrl) -> None:
+    """Publish, or remember that it does not fit. Raises Conflict after five lost races, and where a CA generation was
+    published or retired meanwhile: that is planned anew.
+    """
     at = ObjectKey(issuer.namespace, crl_configmap_name(issuer.name))
+    loaded = {generation: world.signer(issuer, generation) for generation in action.crls}
+    carried = _carried(world, issuer, action)
     body = world.configmaps.get(at)
+    planned_on = parse_configmap(body).generations if body is not None else {}
     for _ in range(TRIES):
-        published = _read_crl(parse_configmap(body).crl, loaded) if body is not None else None
-        if published is None and await _is_behind(world, gateway, issuer):
-            raise Conflict(f"the ledger of {issuer} is not heard to its end")
-        before = await _bases(world, gateway, issuer, loaded, published)
+        before = await _bases(world, gateway, issuer, loaded, body)
         if body is not None and not is_ours(body, CRL_ROLE):
             world.foreign_configmaps.add(at)
             return
         if abs(clock.now() - timing.BACKDATE - action.this_update) > timing.MAX_SKEW:
             raise Conflict("the clock was set while a CRL was made")
-        signed = await asyncio.to_thread(_sign, world, clock, issuer, loaded, action, before)
-        bundle = TrustBundle(anchors=loaded.authority.anchor_pem, crl=signed.pem)
+        signed = {
+            generation: await asyncio.to_thread(_sign, world, clock, issuer, loaded[generation], action, found)
+            for generation, found in before.items()
+        }
+        anchors = {g: _anchor(each) for g, each in loaded.items()} | {g: kept.anchors[g] for g, kept in carried.items()}
+        lists = signed | {g: kept.crls[g] for g, kept in carried.items()}
+        bundle = authorities.bundle_of(anchors, lists)
         if bundle.size > MAX_BYTES:
             world.overflows[issuer] = len(action.entries)
             return
@@ -57,17 +62,22 @@ async def commit(
             written = await _write(gateway, issuer, at, bundle, body)
         except (AlreadyExists, Conflict, NotFound):
             body = await _read(gateway, at)
+            _same_generations(world, body, planned_on)
             continue
         world.overflows.pop(issuer, None)
         world.configmaps.put(written)
+        trust = PublishedTrust(anchors=anchors, crls=lists, size=bundle.size)
         world.committed[issuer] = Committed(
-            version=version_of(written), ca=loaded.authority.sha256, bundle=bundle, published=signed
+            version=version_of(written),
+            cas=authorities.cas_of(world.authorities.get(issuer, {})),
+            bundle=bundle,
+            published=trust,
         )
-        remember(world, issuer, loaded.authority.sha256, signed)
+        authorities.remember(world, issuer, trust)
         logger.info(
             "CRL %d published with %d entries",
-            signed.number,
-            len(signed.entries),
+            trust.number,
+            len(trust.entries),
             extra={"object": f"MTLSIssuer {issuer}"},
         )
         return
@@ -105,37 +115,70 @@ async def _read(gateway: Gateway, at: ObjectKey) -> Object | None:
         return None
 
 
+def _same_generations(world: World, body: Object | None, planned_on: Mapping[int, str]) -> None:
+    """Raises Conflict where the bundle that another process wrote is of other generations than the plan was made for."""
+    if body is not None and parse_configmap(body).generations != planned_on:
+        world.configmaps.put(body)
+        raise Conflict("the CA generations changed while a CRL was signed")
+
+
+def _carried(world: World, issuer: ObjectKey, action: PublishCrl) -> dict[int, PublishedTrust]:
+    """By generation whose key is gone, what is published of it. Raises Conflict where that went meanwhile."""
+    committed = world.committed.get(issuer)
+    trust = committed.published if committed is not None else None
+    if not action.carried:
+        return {}
+    if not isinstance(trust, PublishedTrust) or not action.carried <= trust.crls.keys():
+        raise Conflict("a CRL whose CA is gone went while another was signed")
+    return dict.fromkeys(action.carried, trust)
+
+
+def _anchor(loaded: LoadedCa) -> Anchor:
+    authority = loaded.authority
+    return Anchor(
+        pem=authority.anchor_pem,
+        public_key_sha256=authority.public_key_sha256,
+        subject=authority.subject,
+        not_after=authority.not_after,
+    )
+
+
 async def _bases(
-    world: World, gateway: Gateway, issuer: ObjectKey, loaded: LoadedCa, published: PublishedCrl | None
-) -> list[PublishedCrl]:
-    """What the new CRL must not forget, the published one first: ConfigMap, this process's memory, and, where the
-    ConfigMap is missing or broken, every gate's copy.
+    world: World, gateway: Gateway, issuer: ObjectKey, loaded: Mapping[int, LoadedCa], body: Object | None
+) -> dict[int, list[PublishedCrl]]:
+    """By generation, what its new CRL must not forget, the published one first: ConfigMap, this process's memory, and,
+    where the ConfigMap lacks one, every gate's copy.
     """
-    found = [published] if published is not None else []
-    newest = world.newest_crl.get(issuer)
-    if newest is not None and newest[0] == loaded.authority.sha256:
-        found.append(newest[1])
-    if published is None:
-        for metadata in world.secrets.lookup("gate", issuer):
-            namespace = metadata["metadata"]["namespace"]
-            try:
-                copy = parse_gate(await gateway.get(SECRET, namespace, gate_secret_name(issuer)))
-            except (NotFound, ValueError):
-                continue
-            except Forbidden:
-                if world.consent.get(namespace) is False:
-                    continue  # it was withdrawn for good: nobody else's CRL waits for that
-                raise
-            if published := _read_crl(copy.crl, loaded):
-                found.append(published)
+    cas = {generation: each.signer.certificate for generation, each in loaded.items()}
+    published = authorities.crls_of(parse_configmap(body).crl, cas) if body is not None else {}
+    found = {generation: [published[generation]] if generation in published else [] for generation in loaded}
+    newest = world.newest_crls.get(issuer, {})
+    for generation, each in loaded.items():
+        if (known := newest.get(each.authority.public_key_sha256)) is not None:
+            found[generation].append(known)
+    missing = {generation: ca for generation, ca in cas.items() if generation not in published}
+    if missing:
+        if await _is_behind(world, gateway, issuer):
+            raise Conflict(f"the ledger of {issuer} is not heard to its end")
+        for copy in await _gate_copies(world, gateway, issuer):
+            for generation, crl_there in authorities.crls_of(copy.crl, missing).items():
+                found[generation].append(crl_there)
     return found
 
 
-def _read_crl(pem: bytes, loaded: LoadedCa) -> PublishedCrl | None:
-    try:
-        return read_crl(pem, loaded.signer.certificate)
-    except PkiError:
-        return None
+async def _gate_copies(world: World, gateway: Gateway, issuer: ObjectKey) -> list[TrustBundle]:
+    copies = []
+    for metadata in world.secrets.lookup("gate", issuer):
+        namespace = metadata["metadata"]["namespace"]
+        try:
+            copies.append(parse_gate(await gateway.get(SECRET, namespace, gate_secret_name(issuer))))
+        except (NotFound, ValueError):
+            continue
+        except Forbidden:
+            if world.consent.get(namespace) is False:
+                continue  # it was withdrawn for good: nobody else's CRL waits for that
+            raise
+    return copies
 
 
 def _sign(
@@ -152,7 +195,7 @@ def _sign(
     for base in bases:
         published = dict(base.entries) | published
     entries, leaving = crl.unite(
-        action.entries,
+        action.crls[loaded.authority.generation],
         published.values(),
         records,
         keep_after_expiry=action.next_update - action.this_update - timing.BACKDATE,

@@ -13,10 +13,10 @@ from doorward.controllers.world import IssuerState, Key, World
 from doorward.gates import ingress_nginx
 from doorward.gates.interface import GateAdapter
 from doorward.objects.meta import ObjectKey
-from doorward.pki.crls import PublishedCrl
-from doorward.planning import certificate, gate, issuer
-from doorward.planning.observed import Authority, IssuerObserved, Unseen
+from doorward.planning import certificate, gate, issuer, issuer_status
+from doorward.planning.observed import IssuerObserved, Unseen
 from doorward.planning.plan import Annotate, ClearAnnotations, Plan, WriteStatus
+from doorward.planning.trust import PublishedTrust
 
 logger = logging.getLogger(__name__)
 DATA_PLANE: GateAdapter = ingress_nginx
@@ -28,13 +28,20 @@ class Reconciler:
     """Brings one key after the other to where its rules want it."""
 
     def __init__(
-        self, world: World, observer: Observer, applier: Applier, clock: Clock, wake: Callable[[Key], None]
+        self,
+        world: World,
+        observer: Observer,
+        applier: Applier,
+        clock: Clock,
+        wake: Callable[[Key], None],
+        move: Callable[[Key], None],
     ) -> None:
         self._world = world
         self._observer = observer
         self._applier = applier
         self._clock = clock
         self._wake = wake
+        self._move = move
 
     async def reconcile(self, key: Key) -> datetime | None:
         """When the key is due again; None: at its next event."""
@@ -68,7 +75,7 @@ class Reconciler:
 
     async def _plan_issuer(self, key: ObjectKey) -> Plan:
         world = self._world
-        before, first_look = rivals.ca_key(world, key), key not in world.looked_at
+        before, first_look = rivals.ca_keys(world, key), key not in world.looked_at
         seen = await self._observer.issuers.observe(key)
         if seen is None:
             for known in (world.issuer_states, world.authorities):
@@ -87,18 +94,20 @@ class Reconciler:
         """Keep what the issuer's certificates are planned with; wake those whom a change concerns."""
         if Unseen.UNKNOWN in (seen.authority, seen.published, seen.records):
             return
-        problem = issuer.why_not_signing(seen, now)
+        authority, problem = issuer.signing(seen, now)
         state = IssuerState(
-            authority=seen.authority if problem is None and isinstance(seen.authority, Authority) else None,
+            authority=authority,
             problem="" if problem is None else problem.message,
-            published=seen.published if isinstance(seen.published, PublishedCrl) else None,
-            gates_behind=bool(issuer.gates_behind(seen.gates)),
+            published=seen.published if isinstance(seen.published, PublishedTrust) else None,
+            crowded=issuer_status.crowded(seen),
+            gates_behind=bool(issuer_status.gates_behind(seen.gates)),
         )
         before = self._world.issuer_states.get(key)
         self._world.issuer_states[key] = state
         if before is None or (before.authority, before.problem) != (state.authority, state.problem):
+            tell = self._wake if before is None or before.authority is None else self._move
             for found in self._world.certificates.lookup("issuer", key):
-                self._wake(Key("certificate", ObjectKey(found.secret.namespace, found.body["metadata"]["name"])))
+                tell(Key("certificate", ObjectKey(found.secret.namespace, found.body["metadata"]["name"])))
         elif before.published is not state.published or before.gates_behind != state.gates_behind:
             for found in self._world.certificates.lookup("deleting", key):
                 self._wake(Key("certificate", ObjectKey(found.secret.namespace, found.body["metadata"]["name"])))

@@ -62,7 +62,7 @@ class Operator:
         self.queue: WorkQueue[Key] = WorkQueue(clock)
         observer = Observer(self.world, gateway, clock)
         applier = Applier(self.world, gateway, observer, source, clock, self.wake, self.handle)
-        self._reconciler = Reconciler(self.world, observer, applier, clock, self.wake)
+        self._reconciler = Reconciler(self.world, observer, applier, clock, self.wake, self.move)
         self._watches: Watches | None = None
 
     @property
@@ -80,6 +80,11 @@ class Operator:
     def wake(self, key: Key) -> None:
         """Make a key ready: cut-offs and what publishes them go before the issuing of many."""
         self.queue.add(key, self._priority(key))
+
+    def move(self, key: Key) -> None:
+        """Make a key ready behind all that people wait for, unless it is a cut-off."""
+        priority = self._priority(key)
+        self.queue.add(key, priority if priority is Priority.PEOPLE else Priority.MOVE)
 
     def _priority(self, key: Key) -> Priority:
         if key.kind != "certificate":

@@ -22,7 +22,7 @@ from doorward.cluster.gateway import (
     Object,
 )
 from doorward.controllers.world import Key, World, gate_of
-from doorward.objects.meta import MANAGED_BY, OWNER, ObjectKey, key_of
+from doorward.objects.meta import MANAGED_BY, OWNER, ObjectKey, issuer_of_ca_secret, key_of
 
 logger = logging.getLogger(__name__)
 FIRST_REST = 0.2
@@ -299,11 +299,13 @@ class Watches:
     def _secret_changed(self, key: ObjectKey, before: Object | None, now: Object | None) -> None:
         world = self._world
         if now is None:
-            for known in (world.secret_views, world.signatures, world.gate_views):
+            for known in (world.secret_views, world.signatures, world.gate_views, world.ca_views):
                 known.pop(key, None)
         for certificate in (*world.certificates.lookup("secret", key), *world.certificates.lookup("password", key)):
             self._wake(Key("certificate", key_of(certificate.body)))
         for issuer in world.issuers.lookup("ca", key):
             self._wake(Key("issuer", key_of(issuer.body)))
+        if (ca := issuer_of_ca_secret(key)) is not None and world.issuers.get(ca[0]) is not None:
+            self._wake(Key("issuer", ca[0]))
         for gate in {gate for body in (before, now) if body for gate in gate_of(body)}:
             self._wake(Key("issuer", gate))

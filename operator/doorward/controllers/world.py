@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
+from cryptography import x509
 from pydantic import ValidationError
 
 from doorward.api.conditions import Condition, said
@@ -26,22 +27,21 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import (
     MANAGED_BY,
     ObjectKey,
-    ca_secret_name,
     client_secret_name,
     is_ours,
+    issuer_of_ca_secret,
     issuer_of_gate,
     key_of,
 )
 from doorward.pki.certificates import CertificateAuthority, Leaf
 from doorward.pki.crls import PublishedCrl
-from doorward.pki.pem import PkiError
+from doorward.pki.pem import PkiError, load_certificates
 from doorward.pki.requests import ClientRequest, read_request
 from doorward.planning.gate import parse_reference
 from doorward.planning.observed import Authority, Pending
+from doorward.planning.trust import PublishedTrust
 
 Object = dict[str, Any]
-GENERATION = 1
-"""One CA generation for each issuer; rotation will count on."""
 
 
 class Key(NamedTuple):
@@ -130,20 +130,21 @@ class IssuerObject:
 
     body: Object
     spec: MTLSIssuerSpec | str
-    ca_secret: ObjectKey
+    own_ca: ObjectKey | None
+    """The Secret of a person's own CA."""
 
     @classmethod
     def parse(cls, body: Object) -> "IssuerObject":
-        key = key_of(body)
-        name = ca_secret_name(key.name, GENERATION)
         spec: MTLSIssuerSpec | str
+        own_ca = None
         try:
             spec = MTLSIssuerSpec.model_validate(body.get("spec") or {})
         except ValidationError as error:
             spec = _mistakes(error)
         else:
-            name = spec.ca.secret_ref.name if spec.ca.secret_ref is not None else name
-        return cls(body=_kept(body), spec=spec, ca_secret=ObjectKey(key.namespace, name))
+            if spec.ca.secret_ref is not None:
+                own_ca = ObjectKey(key_of(body).namespace, spec.ca.secret_ref.name)
+        return cls(body=_kept(body), spec=spec, own_ca=own_ca)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +162,8 @@ class IssuerState:
 
     authority: Authority | None = None
     problem: str = ""
-    published: PublishedCrl | None = None
+    published: PublishedTrust | None = None
+    crowded: bool = False
     gates_behind: bool = False
 
 
@@ -170,9 +172,10 @@ class Committed:
     """The bundle in the CRL ConfigMap, read and verified once for each version."""
 
     version: int
-    ca: str
+    cas: frozenset[tuple[int, str]]
+    """The generations and fingerprints of the CAs that it was verified with."""
     bundle: TrustBundle
-    published: PublishedCrl | Condition
+    published: PublishedTrust | Condition
     replaced: str = ""
 
     @property
@@ -197,6 +200,16 @@ class Signed:
     failures: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class GateView:
+    """What a version of a gate holds, and since when this process knows it to hold these anchors."""
+
+    version: int
+    digest: str
+    anchors: bytes
+    since: datetime
+
+
 @dataclass(slots=True)
 class Refusal:
     """A gate that could not be written, and until when it is left alone."""
@@ -209,6 +222,12 @@ def gate_of(body: Object) -> Iterable[ObjectKey]:
     """The issuer whose gate Secret this is, if it is one: by its name, which only we may give, and not by what anyone can edit."""
     if is_ours(body, GATE_ROLE) and (issuer := issuer_of_gate(body["metadata"]["name"])) is not None:
         yield issuer
+
+
+def ca_of(body: Object) -> Iterable[ObjectKey]:
+    """The issuer whose CA Secret this is, or would be, by its name."""
+    if (found := issuer_of_ca_secret(key_of(body))) is not None:
+        yield found[0]
 
 
 def issuer_of_ingress(body: Object) -> Iterable[ObjectKey]:
@@ -245,7 +264,11 @@ class World:
     )
     issuers: Store[IssuerObject] = field(
         default_factory=lambda: Store(
-            IssuerObject.parse, {"namespace": lambda i: (i.ca_secret.namespace,), "ca": lambda i: (i.ca_secret,)}
+            IssuerObject.parse,
+            {
+                "namespace": lambda i: (i.body["metadata"]["namespace"],),
+                "ca": lambda i: () if i.own_ca is None else (i.own_ca,),
+            },
         )
     )
     ingresses: Store[Object] = field(
@@ -266,27 +289,30 @@ class World:
         )
     )
     configmaps: Store[Object] = field(default_factory=lambda: Store(lambda body: body))
-    secrets: Store[Object] = field(default_factory=lambda: Store(metadata_only, {"gate": gate_of}))
+    secrets: Store[Object] = field(default_factory=lambda: Store(metadata_only, {"gate": gate_of, "ca": ca_of}))
     namespaces: Store[Object] = field(default_factory=lambda: Store(lambda body: body))
 
     consent: dict[str, bool | None] = field(default_factory=dict)
     """By namespace, whether Secrets and ConfigMaps there may be read: True once listed, False where denied."""
 
     issuer_states: dict[ObjectKey, IssuerState] = field(default_factory=dict)
-    authorities: dict[ObjectKey, LoadedCa | tuple[int, Condition]] = field(default_factory=dict)
+    authorities: dict[ObjectKey, dict[int, LoadedCa]] = field(default_factory=dict)
+    """By issuer, the CA generations whose keys can be used."""
+    ca_views: dict[ObjectKey, LoadedCa | tuple[int, Condition]] = field(default_factory=dict)
+    """By Secret, the CA in it, or what is wrong with that version of it."""
     looked_at: set[ObjectKey] = field(default_factory=set)
     """Issuers whose CA and CRL were looked at since the start."""
     committed: dict[ObjectKey, Committed] = field(default_factory=dict)
-    newest_crl: dict[ObjectKey, tuple[str, PublishedCrl]] = field(default_factory=dict)
-    """The CA's fingerprint and the newest CRL that this process saw or signed."""
+    newest_crls: dict[ObjectKey, dict[str, PublishedCrl]] = field(default_factory=dict)
+    """By issuer and the CA's public key, the newest CRL that this process saw or signed."""
     overflows: dict[ObjectKey, int] = field(default_factory=dict)
     """By issuer, how many serials the ledger asked for when the CRL did not fit; until one fits again."""
     foreign_configmaps: set[ObjectKey] = field(default_factory=set)
     signed: dict[ObjectKey, Signed] = field(default_factory=dict)
     secret_views: dict[ObjectKey, tuple[tuple[int, int], ClientSecret | Broken | Foreign]] = field(default_factory=dict)
-    signatures: dict[ObjectKey, tuple[tuple[str, str], bool]] = field(default_factory=dict)
-    """By client Secret: fingerprints of leaf and CA, and whether the one signed the other."""
-    gate_views: dict[ObjectKey, tuple[int, str]] = field(default_factory=dict)
+    signatures: dict[ObjectKey, tuple[tuple[str, frozenset[tuple[int, str]]], int]] = field(default_factory=dict)
+    """By client Secret: fingerprints of leaf and CAs, and the generation that signed it; 0: none of them."""
+    gate_views: dict[ObjectKey, GateView] = field(default_factory=dict)
     gate_refusals: dict[ObjectKey, Refusal] = field(default_factory=dict)
     counts_due: dict[ObjectKey, datetime] = field(default_factory=dict)
     cluster_ca: tuple[str, ...] | None = None
@@ -299,9 +325,21 @@ class World:
             raise NotFound(f"ClientCertificate {key} went while it was worked on")
         return found
 
-    def signer(self, issuer: ObjectKey) -> LoadedCa:
-        """The CA that signs; Conflict where it went meanwhile."""
-        loaded = self.authorities.get(issuer)
-        if not isinstance(loaded, LoadedCa):
-            raise Conflict(f"the CA of {issuer} went while it was worked on")
+    def signer(self, issuer: ObjectKey, generation: int) -> LoadedCa:
+        """A CA generation that signs; Conflict where it went meanwhile."""
+        loaded = self.authorities.get(issuer, {}).get(generation)
+        if loaded is None:
+            raise Conflict(f"CA generation {generation} of {issuer} went while it was worked on")
         return loaded
+
+    def cas(self, issuer: ObjectKey) -> dict[int, x509.Certificate]:
+        """By generation, the CAs that may have signed: those whose keys are held, and the anchors that are published."""
+        state = self.issuer_states.get(issuer)
+        published = state.published.anchors if state is not None and state.published is not None else {}
+        anchors = {number: load_certificates(anchor.pem)[0] for number, anchor in published.items()}
+        held = self.authorities.get(issuer, {})
+        return anchors | {number: loaded.signer.certificate for number, loaded in held.items()}
+
+    def recorded(self, issuer: ObjectKey) -> frozenset[int]:
+        """The CA generations that the ledger knows."""
+        return frozenset(record.generation for record in self.records.lookup("issuer", issuer))

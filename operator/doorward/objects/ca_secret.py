@@ -5,7 +5,7 @@ import binascii
 from dataclasses import dataclass
 from typing import Any
 
-from doorward.objects.meta import ISSUER_ANNOTATION, Object, ObjectKey, ca_secret_name, labels
+from doorward.objects.meta import ISSUER_ANNOTATION, ROTATE_ANNOTATION, Object, ObjectKey, ca_secret_name, labels
 from doorward.pki.keys import SecretBytes
 
 
@@ -16,6 +16,8 @@ class CaMaterial:
     certificate: bytes
     key: SecretBytes
     chain: bytes | None
+    rotate: str
+    """`spec.ca.generate.rotate` when Doorward made it."""
 
 
 class NotACaSecret(ValueError):
@@ -47,11 +49,15 @@ def parse(body: Object) -> CaMaterial:
         chain = decode(data["ca.crt"]) if names[0] == "tls.crt" and data.get("ca.crt") else None
     except ValueError as error:
         raise NotACaSecret(str(error)) from error
-    return CaMaterial(certificate=certificate, key=SecretBytes(key), chain=chain)
+    rotate = ((body.get("metadata") or {}).get("annotations") or {}).get(ROTATE_ANNOTATION, "")
+    return CaMaterial(certificate=certificate, key=SecretBytes(key), chain=chain, rotate=rotate)
 
 
-def render(issuer: ObjectKey, generation: int, certificate: bytes, key: SecretBytes) -> dict[str, Any]:
+def render(
+    issuer: ObjectKey, generation: int, certificate: bytes, key: SecretBytes, *, rotate: str = ""
+) -> dict[str, Any]:
     """The Secret of one generation of a generated CA; without ownerReference, so that it outlives its issuer."""
+    annotations = {ISSUER_ANNOTATION: str(issuer)} | ({ROTATE_ANNOTATION: rotate} if rotate else {})
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -60,7 +66,7 @@ def render(issuer: ObjectKey, generation: int, certificate: bytes, key: SecretBy
             "namespace": issuer.namespace,
             "name": ca_secret_name(issuer.name, generation),
             "labels": labels("ca"),
-            "annotations": {ISSUER_ANNOTATION: str(issuer)},
+            "annotations": annotations,
         },
         "data": {
             "tls.crt": base64.b64encode(certificate).decode(),

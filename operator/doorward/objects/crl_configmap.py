@@ -1,29 +1,45 @@
-"""The trust bundle: a CA's anchors and CRLs as the CRL ConfigMap holds them, the commit point of every revocation.
+"""The trust bundle: anchors and CRLs of the CA generations as the CRL ConfigMap holds them, the commit point of every
+revocation.
 
-A gate's Secret is a copy of the same two values under the same keys.
+A gate's Secret is a copy of the same two values under the same keys. An annotation of the ConfigMap says which anchor is
+which generation: by the SHA-256 of its public key.
 """
 
 import base64
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from doorward.objects.ca_secret import decode
-from doorward.objects.meta import ISSUER_ANNOTATION, Object, ObjectKey, crl_configmap_name, gate_secret_name, labels
+from doorward.objects.meta import (
+    GENERATIONS_ANNOTATION,
+    ISSUER_ANNOTATION,
+    Object,
+    ObjectKey,
+    crl_configmap_name,
+    gate_secret_name,
+    labels,
+)
 
 CRL_KEY = "ca.crl"
 ANCHOR_KEY = "ca.crt"
 CRL_ROLE = "crl"
 GATE_ROLE = "gate"
+MAX_ANNOTATION = 16_384
+MAX_GENERATION = 1_000_000
 MAX_BYTES = 1024 * 1024 - 16 * 1024
 """What a ConfigMap or Secret takes, with room for its metadata."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustBundle:
-    """Anchors and CRLs, PEM, one CRL for each anchor."""
+    """Anchors and CRLs, PEM, one CRL for each anchor, oldest generation first."""
 
     anchors: bytes
     crl: bytes
+    generations: Mapping[int, str] = field(default_factory=dict)
+    """By number, the SHA-256 of the anchor's public key; empty: nothing says so."""
 
     @property
     def size(self) -> int:
@@ -34,7 +50,9 @@ class TrustBundle:
 def parse_configmap(body: Object) -> TrustBundle:
     """The bundle in the CRL ConfigMap; absent keys are empty."""
     data = body.get("data") or {}
-    return TrustBundle(anchors=data.get(ANCHOR_KEY, "").encode(), crl=data.get(CRL_KEY, "").encode())
+    return TrustBundle(
+        anchors=data.get(ANCHOR_KEY, "").encode(), crl=data.get(CRL_KEY, "").encode(), generations=_generations(body)
+    )
 
 
 def parse_gate(body: Object) -> TrustBundle:
@@ -42,7 +60,26 @@ def parse_gate(body: Object) -> TrustBundle:
     data = body.get("data") or {}
     if set(data) - {ANCHOR_KEY, CRL_KEY}:
         raise ValueError(f"keys that a gate does not have: {sorted(set(data) - {ANCHOR_KEY, CRL_KEY})[:3]}")
-    return TrustBundle(anchors=decode(data.get(ANCHOR_KEY) or ""), crl=decode(data.get(CRL_KEY) or ""))
+    return TrustBundle(
+        anchors=decode(data.get(ANCHOR_KEY) or ""),
+        crl=decode(data.get(CRL_KEY) or ""),
+    )
+
+
+def _generations(body: Object) -> dict[int, str]:
+    """What the annotation says; nothing where it is not as we write it."""
+    text = ((body.get("metadata") or {}).get("annotations") or {}).get(GENERATIONS_ANNOTATION, "")
+    try:
+        said = json.loads(text[:MAX_ANNOTATION] or "{}")
+        found = {int(number): str(key) for number, key in said.items()}
+    except (ValueError, AttributeError, TypeError):
+        return {}
+    return found if all(0 < number <= MAX_GENERATION for number in found) else {}
+
+
+def _annotations(issuer: ObjectKey, bundle: TrustBundle) -> dict[str, str]:
+    said = {str(number): bundle.generations[number] for number in sorted(bundle.generations)}
+    return {ISSUER_ANNOTATION: str(issuer), GENERATIONS_ANNOTATION: json.dumps(said)}
 
 
 def render_configmap(issuer: ObjectKey, bundle: TrustBundle, *, version: str | None) -> dict[str, Any]:
@@ -51,7 +88,7 @@ def render_configmap(issuer: ObjectKey, bundle: TrustBundle, *, version: str | N
         "namespace": issuer.namespace,
         "name": crl_configmap_name(issuer.name),
         "labels": labels(CRL_ROLE),
-        "annotations": {ISSUER_ANNOTATION: str(issuer)},
+        "annotations": _annotations(issuer, bundle),
     }
     return {
         "apiVersion": "v1",

@@ -1,5 +1,6 @@
 """Names, labels and marks: how an object says that it is Doorward's, and of what."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -15,6 +16,8 @@ ISSUER_ANNOTATION = f"{GROUP}/issuer"
 CLIENT_ANNOTATION = f"{GROUP}/client-certificate"
 KEYSTORE_ANNOTATION = f"{GROUP}/keystore"
 REISSUE_ANNOTATION = f"{GROUP}/reissue"
+ROTATE_ANNOTATION = f"{GROUP}/rotate"
+GENERATIONS_ANNOTATION = f"{GROUP}/ca-generations"
 
 Object = Mapping[str, Any]
 
@@ -54,6 +57,12 @@ def crl_configmap_name(issuer: str) -> str:
 def ca_secret_name(issuer: str, generation: int) -> str:
     """The Secret with the key of one CA generation, in the issuer's namespace."""
     return f"{issuer}-ca-{generation}"
+
+
+def issuer_of_ca_secret(at: ObjectKey) -> tuple[ObjectKey, int] | None:
+    """The issuer and CA generation whose Secret has that name; None: no such name."""
+    match = re.fullmatch(r"(.+)-ca-([1-9][0-9]{0,6})", at.name)
+    return (ObjectKey(at.namespace, match[1]), int(match[2])) if match else None
 
 
 def gate_secret_name(issuer: ObjectKey) -> str:

@@ -105,6 +105,14 @@ def read_crl(pem: bytes, ca_certificate: x509.Certificate) -> PublishedCrl:
     )
 
 
+def split_crls(pem: bytes) -> tuple[bytes, ...]:
+    """The CRLs in a PEM text, each by itself. Raises PemError where it is too large."""
+    bounded(pem, MAX_CRL_BYTES, "the CRL")
+    end = b"-----END X509 CRL-----"
+    parts = [part.strip() for part in pem.split(end)]
+    return tuple(part + b"\n" + end + b"\n" for part in parts if part)
+
+
 def _number(crl: x509.CertificateRevocationList) -> int:
     try:
         return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number

@@ -14,6 +14,7 @@ from doorward.api.issuer_parts import CrlPolicy
 from doorward.objects.ledger_record import Record
 from doorward.pki.crls import CrlEntry, PublishedCrl
 from doorward.planning.timing import BACKDATE, duration
+from doorward.planning.trust import PublishedTrust
 
 _FIRST_TIME = datetime(1950, 1, 1, tzinfo=UTC)
 """No CRL says an earlier one (RFC 5280 §5.1.2.6): a slip in one record must not keep all others from being published."""
@@ -67,6 +68,6 @@ def window(policy: CrlPolicy, now: datetime) -> tuple[datetime, datetime]:
     return now - BACKDATE, now + duration(policy.validity)
 
 
-def renewal_due(published: PublishedCrl, policy: CrlPolicy) -> datetime:
+def renewal_due(published: PublishedCrl | PublishedTrust, policy: CrlPolicy) -> datetime:
     """When the next CRL is due though nothing changed."""
     return published.this_update + BACKDATE + duration(policy.renew_every)

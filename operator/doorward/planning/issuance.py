@@ -53,6 +53,7 @@ def reason(o: CertificateObserved, spec: ClientCertificateSpec, now: datetime) -
     secret = o.secret
     rules: tuple[Callable[[CertificateObserved, ClientCertificateSpec, ClientSecret, datetime], str | None], ...] = (
         _serial_is_refused,
+        _signed_by_another_generation,
         _names_differ,
         _key_differs,
         _key_is_barred,
@@ -79,6 +80,16 @@ def _serial_is_refused(
     o: CertificateObserved, _spec: ClientCertificateSpec, _secret: ClientSecret, _now: datetime
 ) -> str | None:
     return "the serial in the Secret is revoked" if refused(o) else None
+
+
+def _signed_by_another_generation(
+    o: CertificateObserved, _spec: ClientCertificateSpec, _secret: ClientSecret, _now: datetime
+) -> str | None:
+    record = shown_record(o)
+    authority = o.issuer.authority if isinstance(o.issuer, Issuer) else None
+    if record is None or authority is None or record.generation == authority.generation:
+        return None
+    return f"the issuer signs with CA generation {authority.generation} now"
 
 
 def _names_differ(
@@ -146,6 +157,7 @@ def issue(
     return Issue(
         because=why,
         wanted=wanted(spec, request, authority),
+        generation=authority.generation,
         subject=subject_of(spec),
         alt_names=alt_names_of(spec),
         kind=request.key_kind if request else key_kind_of(spec),

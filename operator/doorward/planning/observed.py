@@ -11,8 +11,9 @@ from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.objects.client_secret import Broken, ClientSecret, Foreign
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import Object, ObjectKey
-from doorward.pki.crls import PublishedCrl
+from doorward.pki.keys import KeyKind
 from doorward.pki.requests import ClientRequest
+from doorward.planning.trust import PublishedTrust
 
 
 class Unseen(Enum):
@@ -27,7 +28,7 @@ class Unseen(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authority:
-    """The CA that signs now, as rules see it: no key."""
+    """One CA generation, as rules see it: no key."""
 
     generation: int
     subject: str
@@ -39,7 +40,10 @@ class Authority:
     anchor_pem: bytes
     chain_pem: bytes
     """What `ca.crt` of a client Secret holds."""
+    key_kind: KeyKind
     generated: bool
+    rotate: str = ""
+    """`spec.ca.generate.rotate` when it was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +53,12 @@ class Issuer:
     key: ObjectKey
     spec: MTLSIssuerSpec
     authority: Authority | None
+    """The CA generation that signs."""
     problem: str
     """Why there is no authority; empty where there is one."""
-    published: PublishedCrl | None
+    published: PublishedTrust | None
+    crowded: bool
+    """What is left of the CRL's room is kept for explicit revocations."""
     gates_behind: bool
     """Some gate does not hold the published CRL yet."""
     barred_keys: frozenset[str]
@@ -97,7 +104,7 @@ class CertificateObserved:
     password: Condition | None
     """What is wrong with the referenced password."""
     leaf_is_ours: bool | None
-    """Whether the CA signed the leaf in the Secret, and for this client; None: cannot be said."""
+    """Whether a CA generation signed the leaf in the Secret, and for this client; None: cannot be said."""
     pending: Pending | None
     skew: timedelta
 
@@ -125,6 +132,8 @@ class Gate:
     """None: the namespace's labels are unknown."""
     state: GateState
     detail: str = ""
+    anchors_since: datetime | None = None
+    """Since when this process knows it to hold all anchors that are published; None: it does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,18 +147,23 @@ class IssuerObserved:
     spec: MTLSIssuerSpec | str
     status: Mapping[str, Any]
     ca_secret: str
+    """The Secret of the newest CA generation."""
+    ca_generation: int
+    """Its number; 0: there is no such Secret."""
     authority: Authority | Condition | Unseen
-    """Or what is wrong with its Secret."""
+    """The newest CA generation; or what is wrong with its Secret."""
+    older: tuple[Authority, ...]
+    """The generations before it whose keys are held."""
     rival: ObjectKey | None
     """The older issuer with the same CA key."""
     is_cluster_ca: bool
     records: tuple[Record, ...] | Unseen
-    published: PublishedCrl | Condition | Unseen
+    published: PublishedTrust | Condition | Unseen
     """Or why the ConfigMap cannot be built on."""
     replaced: str
     """Subject of the published anchor, where it is another key's; else empty."""
-    newest_number: int
-    """The highest CRL number that this process ever published or saw; 0: none."""
+    newest_numbers: Mapping[int, int]
+    """By generation, the highest CRL number that this process ever published or saw."""
     gates: tuple[Gate, ...]
     counts_due: datetime
     """The counts are not written before this instant."""

@@ -1,5 +1,6 @@
 """What a plan can ask for: a closed set of actions, and one due time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -28,6 +29,8 @@ class Issue:
 
     because: str
     wanted: str
+    generation: int
+    """Of the CA that signs."""
     subject: Subject
     alt_names: AltNames
     kind: KeyKind
@@ -67,19 +70,33 @@ class Revoke:
 class CreateCa:
     """Make the CA of one generation."""
 
+    because: str
     generation: int
     subject: Subject
     kind: KeyKind
     lifetime: timedelta
+    rotate: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishCrl:
-    """Sign and commit a CRL with at least these entries, united with what is published when it is written."""
+    """Sign and commit, for each generation, a CRL with at least these entries, united with what is published when it is
+    written.
+    """
 
-    entries: tuple[CrlEntry, ...]
+    crls: Mapping[int, tuple[CrlEntry, ...]]
+    """By generation."""
+    carried: frozenset[int]
+    """Generations whose keys are gone: anchor and CRL stay as they are published."""
+    leaving: frozenset[int]
+    """Published generations that are trusted no longer."""
     this_update: datetime
     next_update: datetime
+
+    @property
+    def entries(self) -> tuple[CrlEntry, ...]:
+        """Of all CRLs."""
+        return tuple(entry for generation in sorted(self.crls) for entry in self.crls[generation])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

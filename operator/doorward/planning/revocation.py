@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from doorward.objects.ledger_record import Record, Revocation
-from doorward.pki.crls import PublishedCrl
 from doorward.planning.plan import Revoke
+from doorward.planning.trust import PublishedTrust
 
 HOLD = "certificateHold"
 KEY_COMPROMISE = "keyCompromise"
@@ -94,7 +94,7 @@ def next_end_of_hold(records: tuple[Record, ...]) -> datetime | None:
     )
 
 
-def forgotten(records: tuple[Record, ...], published: PublishedCrl, now: datetime) -> Iterator[Revoke]:
+def forgotten(records: tuple[Record, ...], published: PublishedTrust, now: datetime) -> Iterator[Revoke]:
     """Records that lost a revocation which the published CRL still says: it is written again."""
     for record in records:
         if record.revocation is None and now < record.not_after and (entry := published.entries.get(record.serial)):
@@ -102,7 +102,9 @@ def forgotten(records: tuple[Record, ...], published: PublishedCrl, now: datetim
             yield Revoke(record=record, revocation=Revocation(reason=reason, time=entry.revoked_at))
 
 
-def unpublished(records: tuple[Record, ...], published: PublishedCrl | None, now: datetime) -> tuple[Record, ...]:
-    """Refused serials that are still valid and that the published CRL does not name."""
-    named = published.entries if published is not None else {}
-    return tuple(r for r in records if r.refused and now < r.not_after and r.serial not in named)
+def unpublished(records: tuple[Record, ...], published: PublishedTrust | None, now: datetime) -> tuple[Record, ...]:
+    """Refused serials that are still valid, that the published CRL does not name, and whose CA generation is trusted."""
+    refused = (record for record in records if record.refused and now < record.not_after)
+    if published is None:
+        return tuple(refused)
+    return tuple(r for r in refused if r.serial not in published.entries and r.generation in published.anchors)

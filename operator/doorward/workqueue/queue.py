@@ -19,6 +19,8 @@ from doorward.clock import Clock
 K = TypeVar("K", bound=Hashable)
 LONGEST_SLEEP = 10.0  # seconds: due times are wall-clock instants, and wall clocks are set
 SET_BACK = timedelta(minutes=1)  # a smaller step only delays what waits by as much
+MOST_MOVES = 8
+"""At once: however many there are, who asks for something finds workers free."""
 SLACK = 1_000  # heap entries that were replaced, before they are cleared out
 
 
@@ -27,6 +29,8 @@ class Priority(IntEnum):
 
     PEOPLE = 0
     STORM = 1
+    MOVE = 2
+    """What nobody asked for now: clients that move to the next CA."""
 
 
 class WorkQueue(Generic[K]):
@@ -34,9 +38,10 @@ class WorkQueue(Generic[K]):
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._ready: tuple[deque[K], deque[K]] = (deque(), deque())
+        self._ready: dict[Priority, deque[K]] = {priority: deque() for priority in Priority}
         self._dirty: dict[K, Priority] = {}
         self._processing: dict[K, Priority] = {}
+        self._moves = 0
         self._due: dict[K, tuple[datetime, Priority]] = {}
         self._heap: list[tuple[datetime, int, K]] = []
         self._sequence = 0
@@ -78,14 +83,15 @@ class WorkQueue(Generic[K]):
         """The next key; it is being worked on until `done`."""
         while True:
             self._move_due()
-            for priority, ready in zip(Priority, self._ready, strict=True):
-                while ready:
+            for priority, ready in self._ready.items():
+                while ready and (priority is not Priority.MOVE or self._moves < MOST_MOVES):
                     key = ready.popleft()
                     if self._dirty.get(key) != priority or key in self._processing:
                         continue  # it went up in priority, or was taken since
                     del self._dirty[key]
                     self._processing[key] = priority
-                    if any(self._ready):
+                    self._moves += priority is Priority.MOVE
+                    if any(self._ready.values()):
                         self._wake.set()
                     return key
             self._wake.clear()
@@ -97,7 +103,9 @@ class WorkQueue(Generic[K]):
 
     def done(self, key: K) -> None:
         """The work on the key ended, well or badly."""
-        self._processing.pop(key, None)
+        if self._processing.pop(key, None) is Priority.MOVE:
+            self._moves -= 1
+            self._wake.set()
         if key in self._dirty:
             self._ready[self._dirty[key]].append(key)
             self._wake.set()

@@ -51,7 +51,7 @@ def test_nobody_is_issued_a_certificate_that_could_not_be_revoked(full):
     assert full.find(SECRET, "dave-mtls") is None
     (ready,) = [c for c in full.find(CLIENT_CERTIFICATE, "dave")["status"]["conditions"] if c["type"] == "Ready"]
     assert ready["reason"] == "IssuerNotReady"
-    assert "make a new MTLSIssuer" in ready["message"]
+    assert "end clients that nobody needs" in ready["message"]
 
 
 @pytest.mark.promise(1)

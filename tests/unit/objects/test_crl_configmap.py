@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from doorward.objects import crl_configmap
 from doorward.objects.crl_configmap import MAX_BYTES, TrustBundle
-from doorward.objects.meta import ISSUER_ANNOTATION, is_ours
+from doorward.objects.meta import GENERATIONS_ANNOTATION, ISSUER_ANNOTATION, is_ours
 from tests.unit.given import ISSUER
 from tests.unit.objects.given import NO_BASE64, with_data
 
@@ -56,7 +56,19 @@ def test_a_creation_names_no_version(render: Render) -> None:
 def test_it_outlives_its_issuer_and_names_it(render: Render) -> None:
     metadata = render()["metadata"]
     assert "ownerReferences" not in metadata
-    assert metadata["annotations"] == {ISSUER_ANNOTATION: "issuers/partners"}
+    assert metadata["annotations"][ISSUER_ANNOTATION] == "issuers/partners"
+
+
+def test_the_configmap_says_which_anchor_is_which_generation() -> None:
+    bundle = TrustBundle(anchors=b"anchors\n", crl=b"crl\n", generations={2: "bb", 10: "aa"})
+    assert crl_configmap.parse_configmap(configmap(bundle)) == bundle
+
+
+@pytest.mark.parametrize("text", ["", "junk", "[]", '{"x": 1}', '{"0": "aa"}', '{"1000001": "aa"}', "9" * 20_000])
+def test_an_annotation_that_is_not_as_we_write_it_says_nothing(text: str) -> None:
+    body = configmap()
+    body["metadata"]["annotations"][GENERATIONS_ANNOTATION] = text
+    assert crl_configmap.parse_configmap(body) == BUNDLE
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from doorward.api.conditions import said
 from doorward.objects.meta import ObjectKey
 from doorward.pki.keys import KeyAlgorithm, KeyKind
-from doorward.planning import issuer
+from doorward.planning import issuer, issuer_status
 from doorward.planning.observed import GateState, Unseen
 from doorward.planning.plan import CloseGate, Plan, PublishCrl, WriteGate
 from tests.unit import given
@@ -23,6 +23,7 @@ LONG_EXPIRED = given.expired(1, since=7 * DAY, revocation=given.revocation())
 NO_CA = {"authority": Unseen.ABSENT, "published": Unseen.ABSENT}
 BROKEN_CA = {"authority": said("CaSecretInvalid", secret="partners-ca-1", detail="junk"), "published": Unseen.ABSENT}
 OWN_CA = given.issuer_spec(ca={"secretRef": {"name": "mine"}})
+EXPIRED_CA = {"spec": OWN_CA, "authority": given.authority(not_after=NOW, generated=False)}
 NOT_A_CRL = said("NotPublished", configmap="partners-crl", detail="the CRL cannot be parsed")
 FOREIGN_CRL = said("CrlForeign", configmap="partners-crl")
 
@@ -143,7 +144,7 @@ def test_an_issuer_that_cannot_sign_says_why(world, reason):
 
 @pytest.mark.parametrize(("world", "reason"), PROBLEMS)
 def test_its_certificates_hear_why(world, reason):
-    assert issuer.why_not_signing(given.trust_domain(**world), NOW).reason.name == reason
+    assert issuer.signing(given.trust_domain(**world), NOW)[1].reason.name == reason
 
 
 @pytest.mark.parametrize(
@@ -152,15 +153,15 @@ def test_its_certificates_hear_why(world, reason):
         pytest.param({"spec": "junk"}, "InvalidSpec", id="a spec that cannot be read"),
         pytest.param({"records": Unseen.UNKNOWN}, "NotPublished", id="a ledger that is not read yet"),
         pytest.param(NO_CA, "CaSecretMissing", id="a CA that is about to be made"),
-        pytest.param({"authority": given.authority(not_after=NOW)}, "CaExpired", id="a CA that has expired"),
+        pytest.param(EXPIRED_CA, "CaExpired", id="a CA that has expired"),
     ],
 )
 def test_certificates_wait_for(world, reason):
-    assert issuer.why_not_signing(given.trust_domain(**world), NOW).reason.name == reason
+    assert issuer.signing(given.trust_domain(**world), NOW)[1].reason.name == reason
 
 
 def test_certificates_need_not_wait_for_an_issuer_that_signs():
-    assert issuer.why_not_signing(given.trust_domain(), NOW) is None
+    assert issuer.signing(given.trust_domain(), NOW) == (given.authority(), None)
 
 
 # The ledger is mended before it is published
@@ -194,8 +195,8 @@ def test_a_record_that_lost_its_revocation_gets_it_back_from_the_crl():
         pytest.param({"published": given.published(given.entry(1)), "records": (LIFTED,)}, [], id="a hold was lifted"),
         pytest.param({"records": (LONG_EXPIRED,)}, [], id="a certificate expired a period ago"),
         pytest.param({"published": given.published(signed=NOW - DAY)}, [], id="its day is over"),
-        pytest.param({"newest_number": 1 << 62}, [], id="a newer one was seen: etcd went back"),
-        pytest.param({"authority": given.authority(not_after=NOW), "published": Unseen.ABSENT}, [], id="its CA ended"),
+        pytest.param({"newest_numbers": {1: 1 << 62}}, [], id="a newer one was seen: etcd went back"),
+        pytest.param(EXPIRED_CA | {"published": Unseen.ABSENT}, [], id="its CA ended"),
     ],
 )
 def test_a_crl_is_published_where(world, serials):
@@ -298,7 +299,7 @@ def test_a_gate_that_is_not_allowed_is_closed_also_by_an_issuer_that_cannot_sign
     ],
 )
 def test_a_deletion_waits_for_a_gate_that(gate, behind):
-    assert bool(issuer.gates_behind((given.gate(**gate),))) is behind
+    assert bool(issuer_status.gates_behind((given.gate(**gate),))) is behind
 
 
 # Status
@@ -326,7 +327,7 @@ def test_a_settled_issuer_says_so():
         pytest.param(
             {"authority": given.authority(generated=False)}, "CAExclusive", "SharedCA", id="the CA is a user's"
         ),
-        pytest.param({"authority": given.authority(not_after=NOW)}, "Ready", "CaExpired", id="the CA has expired"),
+        pytest.param(EXPIRED_CA, "Ready", "CaExpired", id="the CA has expired"),
         pytest.param(NO_CA | {"spec": OWN_CA}, "CRLCurrent", "NotPublished", id="there is no CA"),
     ],
 )

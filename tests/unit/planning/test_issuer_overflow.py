@@ -26,7 +26,7 @@ def test_an_issuer_whose_crl_did_not_fit_says_so_and_looks_again():
 
 
 def test_an_issuer_whose_crl_did_not_fit_signs_no_more():
-    assert issuer.why_not_signing(world(), given.NOW).reason.name == "CrlFull"
+    assert issuer.signing(world(), given.NOW)[1].reason.name == "CrlFull"
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_an_issuer_whose_crl_did_not_fit_signs_no_more():
 def test_a_crl_is_published_when(override):
     (action,) = issuer.plan(world(**override), given.NOW).actions
     assert isinstance(action, PublishCrl)
-    assert issuer.why_not_signing(world(**override), given.NOW) is None
+    assert issuer.signing(world(**override), given.NOW)[1] is None
 
 
 def test_gates_still_get_the_crl_that_was_published_last():

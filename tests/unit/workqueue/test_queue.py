@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies
 
 from doorward.workqueue import queue as module
-from doorward.workqueue.queue import LONGEST_SLEEP, SLACK, Priority, WorkQueue
+from doorward.workqueue.queue import LONGEST_SLEEP, MOST_MOVES, SLACK, Priority, WorkQueue
 from tests.support.clock import FakeClock
 
 NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
@@ -116,6 +116,17 @@ async def test_a_key_that_goes_up_while_it_is_worked_on_comes_back_before_the_st
     queue.add("a", Priority.PEOPLE)
     queue.done("a")
     assert await ready(queue) == ["a", "b"]
+
+
+async def test_a_few_that_move_are_worked_on_at_once_so_that_people_find_workers_free(queue):
+    for number in range(MOST_MOVES + 1):
+        queue.add(number, Priority.MOVE)
+    assert [await queue.get() for _ in range(MOST_MOVES)] == list(range(MOST_MOVES))
+    queue.add("a person", Priority.STORM)
+    assert await queue.get() == "a person"
+    queue.add("another", Priority.STORM)
+    queue.done(0)
+    assert await ready(queue) == ["another", MOST_MOVES]
 
 
 async def test_a_due_key_runs_when_its_instant_has_come_and_not_before(queue, clock):

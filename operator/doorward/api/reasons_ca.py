@@ -1,0 +1,42 @@
+"""The reasons of the conditions that an MTLSIssuer has only while its CA generations change, or its CRL grows large."""
+
+from doorward.api.reason import Mender, table
+
+SETTLED = table(
+    "CASettled",
+    (
+        "NextCaShown",
+        "False",
+        Mender.ITSELF,
+        "The next CA generation is made and stands in the gates; it signs when all have had it for a while.",
+        "CA generation {generation} is in the gates and signs soon; until then generation {signing} does",
+    ),
+    (
+        "NextCaAwaitsGates",
+        "False",
+        Mender.CLUSTER,
+        "The next CA generation waits for gates that cannot be reached.",
+        "CA generation {generation} signs when these gates have it: {detail}",
+    ),
+    (
+        "ClientsMoving",
+        "False",
+        Mender.ITSELF,
+        "Certificates of older CA generations are still good; they stay in the gates until the last one is over.",
+        "generation {signing} signs; older ones are trusted until their last certificate is over: {detail}",
+    ),
+)
+
+ROOM = table(
+    "CRLRoom",
+    (
+        "CrlLarge",
+        "False",
+        Mender.ISSUER,
+        "The CRL takes more than 70 % of what fits into a ConfigMap and into ingress-nginx's Secret.",
+        (
+            "the trust bundle takes {size} of {limit} bytes; at 80 % the next CA generation begins with an empty CRL, at 90 %"
+            " only what people revoke is added; shorter certificate lifetimes keep it small"
+        ),
+    ),
+)

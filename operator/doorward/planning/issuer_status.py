@@ -1,0 +1,159 @@
+"""What an MTLSIssuer says of itself: conditions, CA generations, CRL, gates, counts."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from doorward.api.conditions import Condition, instant, merge, said
+from doorward.objects.crl_configmap import MAX_BYTES
+from doorward.objects.meta import crl_configmap_name
+from doorward.planning import timing
+from doorward.planning.lineage import Lineage
+from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
+from doorward.planning.permission import not_permitted
+from doorward.planning.plan import Plan, WriteStatus, earliest
+from doorward.planning.trust import PublishedTrust
+
+MOST_GATES = 50
+MOST_INGRESSES = 16
+LARGE = 0.7
+"""Of the bundle's room."""
+CROWDED = 0.9
+"""From here on what is left is kept for explicit revocations."""
+SIZE_STEP = 50_000
+
+
+def crowded(o: IssuerObserved) -> bool:
+    """Whether the room that is left in the bundle is kept for what people revoke."""
+    return isinstance(o.published, PublishedTrust) and o.published.size >= CROWDED * MAX_BYTES
+
+
+def gates_behind(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
+    """Gates of Ingresses that may let clients in and do not hold the published CRL."""
+    return tuple(g for g in gates if g.targets and g.allowed is not False and g.state is not GateState.CURRENT)
+
+
+def _conditions(o: IssuerObserved, ready: Condition) -> Iterator[Condition]:
+    yield ready
+    configmap = crl_configmap_name(o.key.name)
+    if isinstance(o.published, PublishedTrust):
+        p = o.published
+        yield said("Published", number=p.number, entries=len(p.entries), until=instant(p.next_update))
+    elif isinstance(o.published, Condition) and o.published.type == "CRLCurrent":
+        yield o.published
+    else:
+        yield said("NotPublished", configmap=configmap, detail="see Ready")
+    yield _gates_condition(o)
+    if isinstance(o.authority, Authority):
+        yield said("Generated" if o.authority.generated else "SharedCA")
+    yield said("SessionResumption")
+    yield said("SharedListener")
+
+
+def _gates_condition(o: IssuerObserved) -> Condition:
+    behind = gates_behind(o.gates)
+    open_gates = [gate for gate in o.gates if gate.targets and gate.allowed]
+    if behind:
+        details = [
+            not_permitted(gate.namespace, o.account).message
+            if gate.state is GateState.DENIED
+            else f"namespace {gate.namespace}: {gate.state.value}{': ' + gate.detail if gate.detail else ''}"
+            for gate in behind[:3]
+        ]
+        return said("SomeNotCurrent", detail="; ".join(details))
+    if not open_gates or not isinstance(o.published, PublishedTrust):
+        return said("NoGates")
+    return said("AllCurrent", count=len(open_gates), number=o.published.number)
+
+
+def write(
+    o: IssuerObserved, ready: Condition, now: datetime, *, due: datetime | None = None, line: Lineage | None = None
+) -> Plan:
+    """The plan that writes the status where it differs; `line` where the generations are known."""
+    conditions = [*_conditions(o, ready), *_generations_condition(line), *_room(o)]
+    status: dict[str, object] = {
+        "observedGeneration": o.generation,
+        "conditions": merge(conditions, o.status.get("conditions") or (), generation=o.generation, now=now),
+    }
+    authority = line.signing if line and line.signing else o.authority
+    if isinstance(authority, Authority):
+        a = authority
+        status["ca"] = {
+            "generation": a.generation,
+            "subject": a.subject,
+            "serialNumber": f"{a.serial:x}",
+            "fingerprintSHA256": a.sha256,
+            "notBefore": instant(a.not_before),
+            "notAfter": instant(a.not_after),
+        }
+    if isinstance(o.published, PublishedTrust):
+        p = o.published
+        status["crl"] = {
+            "number": p.number,
+            "thisUpdate": instant(p.this_update),
+            "nextUpdate": instant(p.next_update),
+            "entries": len(p.entries),
+            "bytes": p.size,
+        }
+    if line is not None and len(line.trusted) > 1:
+        status["generations"] = [_generation_status(generation, o, line) for generation in sorted(line.trusted)]
+    named = [gate for gate in o.gates if gate.targets]
+    if named:
+        status["gates"] = [_gate_status(gate) for gate in named[:MOST_GATES]]
+        status["gatesTotal"] = len(named)
+    return _with_counts(o, status, now, due)
+
+
+def _generations_condition(line: Lineage | None) -> Iterator[Condition]:
+    if line is None:
+        return
+    signing = line.signing.generation if line.signing else 0
+    if line.announced is not None:
+        unreached = [gate for gate in line.awaited if gate.state is not GateState.CURRENT]
+        if unreached:
+            detail = "; ".join(f"namespace {gate.namespace}: {gate.state.value}" for gate in unreached[:3])
+            yield said("NextCaAwaitsGates", generation=line.announced.generation, detail=detail)
+        else:
+            yield said("NextCaShown", generation=line.announced.generation, signing=signing or "none")
+    elif line.moving:
+        yield said("ClientsMoving", signing=signing, detail=", ".join(map(str, sorted(line.moving))))
+
+
+def _room(o: IssuerObserved) -> Iterator[Condition]:
+    if isinstance(o.published, PublishedTrust) and o.published.size >= LARGE * MAX_BYTES:
+        # In steps, so that not each revocation is a new message.
+        size = o.published.size // SIZE_STEP * SIZE_STEP
+        yield said("CrlLarge", size=size, limit=MAX_BYTES)
+
+
+def _generation_status(generation: int, o: IssuerObserved, line: Lineage) -> dict[str, object]:
+    signing = line.signing.generation if line.signing else 0
+    state = "Signing" if generation == signing else "Next" if generation > signing else "Retiring"
+    assert isinstance(o.published, PublishedTrust)
+    anchor = o.published.anchors[generation]
+    return {
+        "generation": generation,
+        "state": state,
+        "publicKeySHA256": anchor.public_key_sha256,
+        "notAfter": instant(anchor.not_after),
+    }
+
+
+def _gate_status(gate: Gate) -> dict[str, object]:
+    state = "NotAllowed" if gate.allowed is False else gate.state.value
+    return {"namespace": gate.namespace, "ingresses": list(gate.targets[:MOST_INGRESSES]), "state": state}
+
+
+def _with_counts(o: IssuerObserved, status: dict[str, object], now: datetime, due: datetime | None) -> Plan:
+    """Counts alone are no reason to write before they are due: a storm of certificates is not a storm of statuses."""
+    assert not isinstance(o.records, Unseen)
+    refused = sum(1 for record in o.records if record.refused)
+    live = sum(1 for record in o.records if now < record.not_after and not record.refused)
+    counts = {"live": live, "revoked": refused, "expired": len(o.records) - live - refused}
+    before = o.status.get("counts")
+    if status == {k: v for k, v in o.status.items() if k != "counts"}:
+        if now < o.counts_due:
+            return Plan(due=earliest(due, o.counts_due))
+        if counts == before:
+            return Plan(due=due)
+    status["counts"] = counts
+    return Plan(actions=(WriteStatus(status=status),), due=earliest(due, now + timing.COUNTS_EVERY))

@@ -1,0 +1,283 @@
+"""One CA generation after the other: which one signs, which ones the gates are shown, and when the next is made.
+
+Nothing of this is remembered: a generation that signed any certificate in the ledger signs on; a new one waits until every
+gate has held its anchor and CRL for a while; an old one is shown for as long as a certificate of its could get in.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from doorward.api.conditions import Condition
+from doorward.api.issuer_parts import GeneratedCa
+from doorward.api.kinds import MTLSIssuerSpec
+from doorward.objects.crl_configmap import MAX_BYTES
+from doorward.objects.ledger_record import Record
+from doorward.pki import subjects
+from doorward.pki.crls import CrlEntry
+from doorward.pki.keys import KeyAlgorithm, KeyKind
+from doorward.pki.subjects import Subject
+from doorward.planning import timing
+from doorward.planning.crl import from_ledger
+from doorward.planning.observed import Authority, Gate, IssuerObserved
+from doorward.planning.plan import earliest
+from doorward.planning.trust import PublishedTrust
+
+SETTLES = timedelta(seconds=30)
+"""ingress-nginx gives no proof of what it has loaded: it is given ten times what it takes (facts: 3 s)."""
+MOST_GENERATIONS = 8
+"""In one bundle: a subject that is changed all day long must not fill it."""
+KEYLESS_PATIENCE = timedelta(minutes=10)
+"""Where the key before is gone, nobody can be issued to meanwhile: so long is a gate that cannot be reached waited for."""
+ROTATE_AT = 0.8
+"""Of the bundle's room: the next generation begins with an empty CRL before this one's is full."""
+OWN_SHARE = 0.4
+"""So much of the room must be the signing generation's own CRL: a successor takes nothing from the others'."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """The generations of one issuer at one instant."""
+
+    signing: Authority | None
+    """None: none can, for now."""
+    shown: tuple[Authority, ...]
+    """Generations whose anchors and CRLs belong into the gates, oldest first."""
+    carried: frozenset[int]
+    """Published generations whose keys are gone, and whose anchor and CRL stay as they are."""
+    announced: Authority | None
+    """The newest, which is shown before it signs."""
+    awaited: tuple[Gate, ...]
+    """The gates that it waits for."""
+    moving: frozenset[int]
+    """Generations before the one that signs, with certificates that are good."""
+    lost: int
+    """The generation that signs, where its key cannot be used; 0: it can."""
+    all_distrusted: bool
+    """Every generation there is was named in `spec.ca.distrust`."""
+    due: datetime | None
+
+    @property
+    def trusted(self) -> frozenset[int]:
+        return self.carried | {authority.generation for authority in self.shown}
+
+
+@dataclass(frozen=True, slots=True)
+class _Ledger:
+    """What the records say of the generations."""
+
+    used: frozenset[int]
+    """Those that signed anything."""
+    alive: dict[int, datetime]
+    """Until when a certificate of a generation could get in, or be let in again."""
+
+
+def _read(records: tuple[Record, ...], now: datetime) -> _Ledger:
+    used: set[int] = set()
+    alive: dict[int, datetime] = {}
+    for record in records:
+        generation = record.generation
+        used.add(generation)
+        may_return = not record.refused or (record.revocation is not None and record.revocation.is_hold)
+        if may_return and now < record.not_after and alive.get(generation, now) < record.not_after:
+            alive[generation] = record.not_after
+    return _Ledger(frozenset(used), alive)
+
+
+def of(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...], now: datetime) -> Lineage:
+    """The generations as they are to be at `now`; `records` is the whole ledger of the issuer."""
+    ledger = _read(records, now)
+    published = o.published if isinstance(o.published, PublishedTrust) else None
+    distrusted = frozenset(spec.ca.distrust)
+    held = (*o.older, *_newest(o))
+    anchors = frozenset(published.anchors) if published else frozenset()
+    known = ledger.used | anchors | {a.generation for a in held} | ({o.ca_generation} if o.ca_generation else set())
+    # Nobody can get in with one of these any more, and nobody shall again.
+    retired = {g for g in known - anchors - ledger.alive.keys() if g < max(ledger.used, default=0)}
+    usable = _usable(held, distrusted | retired, now)
+    carried = frozenset(_carried(held, published, records, ledger, now)) - distrusted
+    last = max(ledger.alive.keys() - distrusted, default=0)
+    lost = last if last > max((a.generation for a in usable), default=0) and not _chosen(o) else 0
+    signing = None if lost else _signing(o, usable, published, carried, ledger, now)
+    waits = usable and usable[-1] is not signing and not lost and (signing is not None or carried)
+    announced = usable[-1] if waits else None
+    before = signing.generation if signing else 0
+    return Lineage(
+        signing=signing,
+        shown=tuple(a for a in usable if a.generation >= before or a.generation in ledger.alive),
+        carried=carried,
+        announced=announced,
+        awaited=tuple(_awaited(o, now)) if announced else (),
+        moving=frozenset(g for g in ledger.alive if g < before and g not in distrusted),
+        lost=lost,
+        all_distrusted=bool(known - retired) and known - retired <= distrusted,
+        due=earliest(*(until for g, until in ledger.alive.items() if g < before), *_due(o, announced, now)),
+    )
+
+
+def _chosen(o: IssuerObserved) -> bool:
+    """A person's own CA signs because it stands in their Secret, whatever signed before."""
+    return isinstance(o.authority, Authority) and not o.authority.generated
+
+
+def _newest(o: IssuerObserved) -> tuple[Authority, ...]:
+    """The newest generation, where it may be shown to gates at all."""
+    barred = o.rival is not None or o.is_cluster_ca or o.replaced
+    return (o.authority,) if isinstance(o.authority, Authority) and not barred else ()
+
+
+def _usable(held: tuple[Authority, ...], out: frozenset[int], now: datetime) -> tuple[Authority, ...]:
+    """Oldest first. The last one that is left is kept though it expired: its CRL is still published."""
+    trusted = sorted((a for a in held if a.generation not in out), key=lambda a: a.generation)
+    valid = [authority for authority in trusted if now < authority.not_after]
+    return tuple(valid or trusted[-1:])
+
+
+def _signing(
+    o: IssuerObserved,
+    usable: tuple[Authority, ...],
+    published: PublishedTrust | None,
+    carried: frozenset[int],
+    ledger: _Ledger,
+    now: datetime,
+) -> Authority | None:
+    for index in range(len(usable) - 1, -1, -1):
+        candidate = usable[index]
+        before = [a for a in usable[:index] if published is None or a.generation in published.anchors]
+        if candidate.generation in ledger.used or not (before or carried):
+            return candidate
+        crl = published.crls.get(candidate.generation) if published is not None else None
+        if crl is None:
+            continue
+        patience = _patience(before[-1]) if before else crl.this_update + timing.BACKDATE + KEYLESS_PATIENCE
+        if now >= patience or not tuple(_awaited(o, now)):
+            return candidate
+    return None
+
+
+def _awaited(o: IssuerObserved, now: datetime) -> Iterator[Gate]:
+    """Gates that let clients in and have not held all anchors for long enough."""
+    for gate in o.gates:
+        since = gate.anchors_since
+        if gate.targets and gate.allowed is not False and (since is None or now < since + SETTLES):
+            yield gate
+
+
+def _patience(before: Authority) -> datetime:
+    """From when a gate that cannot be reached holds up nobody else: half of the time is left that renewing early gains."""
+    return before.not_after - (before.not_after - _renewal(before, None)) / 2
+
+
+def _due(o: IssuerObserved, announced: Authority | None, now: datetime) -> Iterator[datetime]:
+    for gate in o.gates if announced is not None else ():
+        if gate.anchors_since is not None and gate.anchors_since + SETTLES > now:
+            yield gate.anchors_since + SETTLES
+
+
+def _carried(
+    held: tuple[Authority, ...],
+    published: PublishedTrust | None,
+    records: tuple[Record, ...],
+    ledger: _Ledger,
+    now: datetime,
+) -> Iterator[int]:
+    """Without its key no serial can be added to a CRL: a generation with somebody to refuse is trusted no longer."""
+    keys = {authority.generation for authority in held}
+    for generation, crl in (published.crls if published else {}).items():
+        if generation in keys or generation not in ledger.alive or now >= crl.next_update:
+            continue
+        refused = (r.serial for r in records if r.generation == generation and r.refused and now < r.not_after)
+        if all(serial in crl.entries for serial in refused):
+            yield generation
+
+
+def subject_of(generate: GeneratedCa) -> Subject:
+    """The CA's subject as the spec asks for it."""
+    parts = generate.subject
+    return Subject(
+        common_name=generate.common_name,
+        organizations=parts.organizations,
+        organizational_units=parts.organizational_units,
+        countries=parts.countries,
+        localities=parts.localities,
+        provinces=parts.provinces,
+        street_addresses=parts.street_addresses,
+        postal_codes=parts.postal_codes,
+        serial_number=parts.serial_number,
+    )
+
+
+def key_kind_of(generate: GeneratedCa) -> KeyKind:
+    """The CA's key as the spec asks for it."""
+    key = generate.private_key
+    size = key.size or {"ECDSA": 256, "RSA": 3072}[key.algorithm]
+    return KeyKind(algorithm=KeyAlgorithm(key.algorithm), size=size)
+
+
+def _renewal(authority: Authority, generate: GeneratedCa | None) -> datetime:
+    before = timing.duration(generate.renew_before) if generate else None
+    return timing.renewal_time(authority.not_before + timing.BACKDATE, authority.not_after, before)
+
+
+def renewal_due(line: Lineage, spec: MTLSIssuerSpec) -> datetime | None:
+    """When the generation that signs asks for its successor."""
+    generate = spec.ca.generate
+    return _renewal(line.signing, generate) if line.signing and generate and not line.announced else None
+
+
+def why_next(o: IssuerObserved, spec: MTLSIssuerSpec, line: Lineage, now: datetime) -> str | None:
+    """Why the next generation of a generated CA must be made now; None where it need not."""
+    generate = spec.ca.generate
+    if generate is None:
+        return None
+    if line.all_distrusted:
+        return "every CA before it is distrusted"
+    signing = line.signing
+    if isinstance(o.authority, Condition) and o.authority.reason.name == "CaExpired" and not line.shown:
+        return "the CA before it expired"
+    if signing is None or line.announced is not None or len(line.trusted) >= MOST_GENERATIONS:
+        return None
+    if signing.subject != subjects.display(subjects.to_name(subject_of(generate))):
+        return "spec.ca.generate names another subject"
+    if signing.key_kind != key_kind_of(generate):
+        return "spec.ca.generate asks for another kind of key"
+    if generate.rotate is not None and signing.rotate != generate.rotate:
+        return "spec.ca.generate.rotate changed"
+    if now >= _renewal(signing, generate):
+        return "its renewal is due"
+    return "its CRL is nearly full" if _nearly_full(o, signing) else None
+
+
+def _nearly_full(o: IssuerObserved, signing: Authority) -> bool:
+    published = o.published
+    if not isinstance(published, PublishedTrust) or signing.generation not in published.crls:
+        return False
+    own = published.crls[signing.generation].size
+    return published.size >= ROTATE_AT * MAX_BYTES and own >= OWN_SHARE * MAX_BYTES
+
+
+def next_number(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...]) -> int:
+    """The number of the next generation: above every one that is known, and none that is distrusted already."""
+    published = o.published.anchors if isinstance(o.published, PublishedTrust) else {}
+    known = {o.ca_generation, *published, *(record.generation for record in records)}
+    number = max(known) + 1
+    while number in spec.ca.distrust:
+        number += 1
+    return number
+
+
+def planned_crls(
+    spec: MTLSIssuerSpec, line: Lineage, records: tuple[Record, ...], now: datetime
+) -> dict[int, tuple[CrlEntry, ...]]:
+    """By shown generation, the entries that the ledger asks for.
+
+    A person may put a CA back that signed before under another number: its CRL names what was refused then.
+    """
+    keep = timing.duration(spec.crl.validity)
+    by_generation: dict[int, list[Record]] = {authority.generation: [] for authority in line.shown}
+    own = None if spec.ca.secret_ref is None or not line.shown else line.shown[-1].generation
+    for record in records:
+        generation = record.generation if record.generation in line.trusted else own
+        if generation in by_generation:
+            by_generation[generation].append(record)
+    return {g: from_ledger(found, keep_after_expiry=keep, now=now) for g, found in by_generation.items()}

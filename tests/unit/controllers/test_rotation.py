@@ -1,0 +1,296 @@
+"""One CA after the other, through the whole operator: whoever should get in does, all the time, and nobody else."""
+
+import base64
+from datetime import timedelta
+
+import pytest
+
+from doorward.cluster.errors import Forbidden
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, SECRET
+from tests.support import promises
+from tests.support.openssl import OpenSsl
+from tests.support.operator_bed import ISSUER_AT, OperatorBed
+from tests.unit import given
+
+GATE = f"doorward.{ISSUER_AT.namespace}.{ISSUER_AT.name}"
+CRL = f"{ISSUER_AT.name}-crl"
+DAYS_30 = {"generate": {"commonName": "my_ca", "duration": "720h"}}
+
+
+def generation(bed, name):
+    """Of the certificate in the client's Secret, by the ledger."""
+    serial = promises.held_serial(bed.find(SECRET, f"{name}-mtls"))
+    records = bed.cluster.all(ISSUED_CERTIFICATE)
+    (found,) = [r["spec"]["generation"] for r in records if int(r["spec"]["serialNumber"], 16) == serial]
+    return found
+
+
+def trusted(bed):
+    return sorted(promises.newest_bundle(bed.cluster).lists)
+
+
+def edit_ca(bed, **fields):
+    bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": fields}})
+
+
+def said(bed):
+    return given.reasons(bed.find(ISSUER, ISSUER_AT.name)["status"])
+
+
+def rotate(bed, value="now"):
+    edit_ca(bed, generate={"rotate": value})
+    bed.settle()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"rotate": "2026-09"}, id="on demand"),
+        pytest.param({"commonName": "Partners CA 2"}, id="for another subject"),
+        pytest.param({"privateKey": {"algorithm": "ECDSA", "size": 384}}, id="for another key"),
+        pytest.param({"renewBefore": "8759h"}, id="because its renewal is due"),
+    ],
+)
+def test_a_ca_is_followed_by_the_next(served, change):
+    served.advance(3600)
+    edit_ca(served, generate=change)
+    served.settle()
+    assert [generation(served, name) for name in ("alice", "bob")] == [2, 2]
+    assert served.find(ISSUER, ISSUER_AT.name)["status"]["ca"]["generation"] == 2
+    assert said(served)["CASettled"] == "ClientsMoving"
+
+
+@pytest.mark.promise(3)
+def test_the_next_ca_signs_only_when_the_gates_have_held_it_for_a_while(served):
+    edit_ca(served, generate={"rotate": "now"})
+    served.advance(29)
+    served.apply("carol")
+    served.advance(0.5)
+    assert (trusted(served), generation(served, "carol")) == ([1, 2], 1)
+    assert said(served)["CASettled"] == "NextCaShown"
+
+
+@pytest.mark.promise(3)
+def test_a_gate_that_cannot_be_written_holds_the_next_ca_back(served):
+    served.gateway.refuse = lambda write: Forbidden("quota") if write.name == GATE else None
+    edit_ca(served, generate={"rotate": "now"})
+    served.advance(120)
+    assert (trusted(served), generation(served, "alice")) == ([1, 2], 1)
+    assert said(served)["CASettled"] == "NextCaAwaitsGates"
+
+
+def test_old_and_new_certificates_get_in_until_the_old_ones_are_over(served):
+    old = promises.live_serials(served.cluster, served.cluster.now())
+    rotate(served)
+    assert old < promises.live_serials(served.cluster, served.cluster.now())
+    served.jump(days=89)
+    served.settle()
+    assert 1 in trusted(served)
+    served.jump(days=2)
+    served.settle()
+    assert trusted(served) == [2]
+    assert "CASettled" not in said(served)
+
+
+@pytest.mark.promise(1)
+def test_a_client_revoked_during_the_rotation_is_refused_by_both_crls(served):
+    rotate(served)
+    served.apply("alice", revoked=True)
+    served.settle()
+    refused = promises.newest_bundle(served.cluster).lists
+    assert (len(refused[1]), len(refused[2])) == (1, 1)
+
+
+def test_a_superseded_grace_period_retires_the_old_ca_early(served):
+    served.edit(ISSUER, ISSUER_AT.name, {"spec": {"certificates": {"supersededGracePeriod": "1h"}}})
+    rotate(served)
+    served.jump(hours=2)
+    served.settle()
+    assert trusted(served) == [2]
+
+
+def test_a_client_that_is_held_keeps_its_ca_in_the_gates(served):
+    served.edit(ISSUER, ISSUER_AT.name, {"spec": {"certificates": {"supersededGracePeriod": "1h"}}})
+    served.delete(CLIENT_CERTIFICATE, "bob")
+    rotate(served)
+    served.jump(hours=2)
+    served.settle()
+    assert trusted(served) == [1, 2]
+    served.jump(hours=23)
+    served.settle()
+    assert trusted(served) == [2]
+
+
+@pytest.mark.promise(1)
+def test_a_distrusted_ca_is_out_of_every_gate_at_once_and_its_clients_get_new_certificates(served):
+    stolen = promises.live_serials(served.cluster, served.cluster.now())
+    edit_ca(served, distrust=[1])
+    served.advance(1)
+    assert trusted(served) == [2]
+    served.settle()
+    live = promises.live_serials(served.cluster, served.cluster.now())
+    assert live == {promises.held_serial(served.find(SECRET, f"{name}-mtls")) for name in ("alice", "bob")}
+    assert not live & stolen
+
+
+def test_the_ca_before_signs_until_the_next_when_the_newest_is_distrusted(served):
+    rotate(served)
+    edit_ca(served, distrust=[2])
+    served.advance(10)
+    assert (trusted(served), generation(served, "alice")) == ([1, 3], 1)
+    served.settle()
+    assert (trusted(served), generation(served, "alice")) == ([1, 3], 3)
+
+
+def test_a_ca_that_is_over_is_not_trusted_again_when_its_successor_is_distrusted(served):
+    rotate(served)
+    served.jump(days=91)
+    served.settle()
+    edit_ca(served, distrust=[2])
+    served.settle()
+    assert (trusted(served), generation(served, "alice")) == ([3], 3)
+
+
+def test_a_missing_key_of_the_ca_that_signs_is_said_and_nothing_is_moved(served):
+    rotate(served)
+    served.delete(SECRET, f"{ISSUER_AT.name}-ca-2")
+    served.settle()
+    assert (generation(served, "alice"), said(served)["Ready"]) == (2, "CaSecretMissing")
+    assert trusted(served) == [1, 2]
+
+
+def test_another_key_in_the_secret_of_a_generated_ca_stops_it(served):
+    rotate(served)
+    other = served.find(SECRET, f"{ISSUER_AT.name}-ca-1")["data"]
+    served.edit(SECRET, f"{ISSUER_AT.name}-ca-2", {"data": other})
+    served.settle()
+    assert said(served)["Ready"] == "CaReplaced"
+    assert generation(served, "alice") == 2
+
+
+def test_a_restart_in_the_middle_changes_nothing(served):
+    rotate(served)
+    served.restart()
+    served.settle()
+    assert served.gateway.writes == []
+
+
+def test_a_rotation_asks_for_no_more_than_the_writes_of_its_certificates(served):
+    writes = served.writes_of(lambda: edit_ca(served, generate={"rotate": "now"}))
+    of_certificates = [write for write in writes if write.kind in ("IssuedCertificate", "ClientCertificate")]
+    assert len(of_certificates) == 4
+    assert len([write for write in writes if write.kind == "ConfigMap"]) == 1
+
+
+@pytest.mark.promise(3)
+@pytest.mark.promise(4)
+def test_a_client_that_takes_its_certificate_from_its_secret_gets_in_on_each_of_90_days_of_a_30_day_ca(tmp_path):
+    openssl = OpenSsl(tmp_path)
+    with OperatorBed(given.NOW, finalizer_at_creation=True) as bed:
+        bed.issuer(ca=DAYS_30)
+        bed.ingress()
+        bed.apply("alice", duration="240h")
+        bed.settle()
+        verdicts = []
+        for _ in range(90 * 4):
+            verdicts.append(_verdict(openssl, bed))
+            bed.jump(hours=6)
+            bed.settle()
+        assert set(verdicts) == {"OK"}
+        assert bed.find(ISSUER, ISSUER_AT.name)["status"]["ca"]["generation"] >= 4
+        assert promises.broken(bed.cluster) == []
+
+
+def _verdict(openssl, bed):
+    """What openssl says of the certificate in Alice's Secret, at the gate."""
+    leaf, gate = (bed.find(SECRET, name)["data"] for name in ("alice-mtls", GATE))
+    leaf_pem, anchors, crl = (base64.b64decode(v) for v in (leaf["tls.crt"], gate["ca.crt"], gate["ca.crl"]))
+    return openssl.verdict(leaf_pem, anchor=anchors, crl=crl, at=bed.cluster.now() + timedelta(seconds=1))
+
+
+# A person's own CA
+
+
+CLUSTER_CAS = {"metadata": {"name": "extension-apiserver-authentication"}, "data": {}}
+OWN = {"secretRef": {"name": "mine"}}
+
+
+def put_own(bed, number, name="Mine"):
+    """A person puts a CA into their Secret."""
+    made = given.ca(number, name)
+    data = {
+        "tls.crt": base64.b64encode(given.certificate_pem(made.certificate)).decode(),
+        "tls.key": base64.b64encode(given.private_key_pem(made.private_key).reveal()).decode(),
+    }
+    if bed.find(SECRET, "mine") is None:
+        body = {"metadata": {"name": "mine"}, "type": "kubernetes.io/tls", "data": data}
+        bed.cluster.create(SECRET, ISSUER_AT.namespace, body, "kubectl")
+    else:
+        bed.edit(SECRET, "mine", {"data": data})
+    bed.settle()
+
+
+@pytest.fixture
+def own():
+    """An issuer with a person's own CA, an Ingress, and the clients alice and bob."""
+    with OperatorBed(given.NOW, finalizer_at_creation=True) as bed:
+        bed.cluster.create(NAMESPACE, "", {"metadata": {"name": "kube-system"}}, "kube-apiserver")
+        bed.cluster.create(CONFIG_MAP, "kube-system", CLUSTER_CAS, "kube-apiserver")
+        put_own(bed, 201)
+        bed.issuer(ca=OWN)
+        bed.ingress()
+        bed.apply("alice")
+        bed.apply("bob")
+        bed.settle()
+        yield bed
+
+
+def test_clients_move_to_the_ca_that_a_person_puts_into_their_secret(own):
+    old = promises.live_serials(own.cluster, own.cluster.now())
+    put_own(own, 202)
+    assert [generation(own, name) for name in ("alice", "bob")] == [2, 2]
+    assert old < promises.live_serials(own.cluster, own.cluster.now())
+
+
+@pytest.mark.promise(1)
+def test_a_replaced_ca_whose_client_must_be_refused_is_trusted_no_longer(own):
+    put_own(own, 202)
+    own.apply("bob", revoked=True)
+    own.settle()
+    assert trusted(own) == [2]
+    assert generation(own, "alice") == 2
+
+
+@pytest.mark.promise(1)
+def test_the_crl_of_a_replaced_ca_is_carried_for_as_long_as_it_is_good(own):
+    own.apply("bob", revoked=True)
+    own.settle()
+    put_own(own, 202)
+    assert trusted(own) == [1, 2]
+    own.jump(days=8)
+    own.settle()
+    assert trusted(own) == [2]
+
+
+@pytest.mark.promise(1)
+def test_a_ca_that_comes_back_refuses_whom_it_refused_before(own):
+    own.apply("bob", revoked=True)
+    own.settle()
+    put_own(own, 202)
+    own.jump(days=8)
+    own.settle()
+    put_own(own, 201)
+    refused = own.find(CONFIG_MAP, CRL)
+    assert refused is not None
+    bob = [r for r in own.cluster.all(ISSUED_CERTIFICATE) if r["spec"]["clientCertificate"]["name"] == "bob"]
+    assert not any(promises.newest_bundle(own.cluster).lets_in(record) for record in bob)
+    assert {int(record["spec"]["serialNumber"], 16) for record in bob} <= promises.newest_crl(own.cluster)
+
+
+def test_a_distrusted_ca_of_a_persons_own_closes_the_gates_until_another_is_there(own):
+    edit_ca(own, distrust=[1])
+    own.settle()
+    assert (own.find(SECRET, GATE), said(own)["Ready"]) == (None, "CaDistrusted")
+    put_own(own, 202)
+    assert (trusted(own), generation(own, "alice")) == ([2], 2)
+    assert own.find(SECRET, GATE) is not None
