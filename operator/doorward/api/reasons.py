@@ -264,6 +264,13 @@ _ADMITTED = _table(
         "The client is revoked, and the CRL that says so is not published yet.",
         "the CRL that names this client is not published yet",
     ),
+    (
+        "CaNotTrusted",
+        "False",
+        Mender.ITSELF,
+        "The CA generation that signed the certificate is distrusted, or was retired; the next one signs a new one.",
+        "serial {serial} is from CA generation {generation}, which the gates do not trust",
+    ),
     ("NotIssued", "False", Mender.NOBODY, "There is no certificate yet.", "no certificate has been issued"),
     ("Expired", "False", Mender.NOBODY, "The certificate has expired.", "serial {serial} expired at {until}"),
 )

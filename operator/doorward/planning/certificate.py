@@ -104,7 +104,9 @@ def _issue(
 
 
 def _orphans(o: CertificateObserved, records: tuple[Record, ...], now: datetime, *, lost: bool) -> list[Revoke]:
-    """Live serials that were signed and that nobody was shown."""
+    """Live serials that were signed and that nobody was shown; left to run out where the CRL's room is kept for more."""
+    if isinstance(o.issuer, Issuer) and o.issuer.crowded:
+        return []
     return [
         Revoke(record=record, revocation=Revocation(reason="superseded", time=now))
         for record in records
@@ -167,7 +169,7 @@ def _superseded(
     shown = issuance.shown_record(o)
     grace = issuer.spec.certificates.superseded_grace_period
     older = [r for r in records if shown is not None and r is not shown and r.live(now)]
-    if shown is None or grace is None or not older:
+    if shown is None or grace is None or not older or issuer.crowded:
         return None, []
     ends = shown.issued_at + timing.duration(grace)
     if now < ends:

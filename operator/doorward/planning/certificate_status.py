@@ -5,6 +5,7 @@ from datetime import datetime
 from doorward.api.conditions import Condition, instant, merge, said
 from doorward.api.kinds import ClientCertificateSpec
 from doorward.objects.client_secret import ClientSecret
+from doorward.objects.ledger_record import Record
 from doorward.planning import issuance
 from doorward.planning.observed import CertificateObserved, Issuer, Unseen
 from doorward.planning.plan import Action, Plan, WriteStatus
@@ -12,12 +13,15 @@ from doorward.planning.plan import Action, Plan, WriteStatus
 
 def admitted(o: CertificateObserved, now: datetime) -> Condition:
     """By the ledger, since whoever has a certificate keeps it when its Secret cannot be read or is gone."""
-    shown = issuance.shown_record(o)
-    if shown is None or shown.refused:
+    shown = in_secret = issuance.shown_record(o)
+    if shown is None or shown.refused or not _is_trusted(o, shown):
         records = () if isinstance(o.records, Unseen) else o.records
         held = [r for r in records if r.live(now) and not (o.pending and o.pending.serial == r.serial)]
-        shown = max(held, key=lambda record: record.not_after, default=None)
+        trusted = (record for record in held if _is_trusted(o, record))
+        shown = max(trusted, key=lambda record: record.not_after, default=None)
     if shown is None:
+        if in_secret is not None and not _is_trusted(o, in_secret):
+            return said("CaNotTrusted", serial=f"{in_secret.serial:x}", generation=in_secret.generation)
         return said("NotIssued")
     serial, until = f"{shown.serial:x}", instant(shown.not_after)
     if now >= shown.not_after:
@@ -26,6 +30,12 @@ def admitted(o: CertificateObserved, now: datetime) -> Condition:
     if published is not None and shown.serial in published.entries:
         return said("LettingIn", serial=serial)
     return said("Live", serial=serial, until=until)
+
+
+def _is_trusted(o: CertificateObserved, record: Record) -> bool:
+    """Whether the gates trust the CA generation that signed the serial, as far as that is known."""
+    published = o.issuer.published if isinstance(o.issuer, Issuer) else None
+    return published is None or record.generation in published.anchors
 
 
 def say(

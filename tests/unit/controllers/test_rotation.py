@@ -7,6 +7,8 @@ import pytest
 
 from doorward.cluster.errors import Forbidden
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, SECRET
+from doorward.pki.keys import private_key_pem
+from doorward.pki.pem import certificate_pem
 from tests.support import promises
 from tests.support.openssl import OpenSsl
 from tests.support.operator_bed import ISSUER_AT, OperatorBed
@@ -219,8 +221,8 @@ def put_own(bed, number, name="Mine"):
     """A person puts a CA into their Secret."""
     made = given.ca(number, name)
     data = {
-        "tls.crt": base64.b64encode(given.certificate_pem(made.certificate)).decode(),
-        "tls.key": base64.b64encode(given.private_key_pem(made.private_key).reveal()).decode(),
+        "tls.crt": base64.b64encode(certificate_pem(made.certificate)).decode(),
+        "tls.key": base64.b64encode(private_key_pem(made.private_key).reveal()).decode(),
     }
     if bed.find(SECRET, "mine") is None:
         body = {"metadata": {"name": "mine"}, "type": "kubernetes.io/tls", "data": data}

@@ -1,0 +1,80 @@
+"""A ClientCertificate whose issuer's CA changes: it moves, and says whether the gates trust what it holds."""
+
+from dataclasses import replace
+
+import pytest
+
+from doorward.objects.client_secret import ClientSecret
+from doorward.planning import certificate
+from doorward.planning.observed import Unseen
+from doorward.planning.plan import Issue
+from tests.unit import given
+from tests.unit.given import DAY, HOUR, NOW
+
+LEAF = given.leaf()
+LIVE = given.record(of=LEAF)
+TWO = given.authority(generation=2)
+BOTH = given.trust({1: (given.authority(), given.crl()), 2: (TWO, given.crl())})
+ONLY_TWO = given.trust({2: (TWO, given.crl())})
+MOVED = given.issuer(authority=TWO, published=BOTH)
+CROWDED = given.issuer(crowded=True, spec=given.issuer_spec(certificates={"supersededGracePeriod": "1h"}))
+
+
+def planned(**world):
+    return certificate.plan(given.certificate(secret=given.secret(LEAF), **world), NOW)
+
+
+def admitted(**world):
+    (action,) = planned(**world).actions
+    return given.reasons(action.status)["Admitted"]
+
+
+def test_a_certificate_of_an_older_generation_is_followed_by_one_of_the_generation_that_signs():
+    (issue,) = planned(issuer=MOVED).actions
+    assert isinstance(issue, Issue)
+    assert (issue.generation, issue.because) == (2, "the issuer signs with CA generation 2 now")
+
+
+def test_a_key_that_is_kept_at_renewals_is_kept_when_the_ca_changes():
+    (issue,) = planned(issuer=MOVED, spec=given.spec(privateKey={"rotationPolicy": "Never"})).actions
+    assert issue.keep_key
+
+
+def test_nobody_moves_while_nothing_can_be_signed():
+    waiting = given.issuer(authority=None, problem="no CA", published=BOTH)
+    assert given.names(planned(issuer=waiting).actions) == ["WriteStatus"]
+
+
+@pytest.mark.parametrize(
+    ("trust", "reason"),
+    [
+        pytest.param(BOTH, "Live", id="the gates trust its CA"),
+        pytest.param(ONLY_TWO, "CaNotTrusted", id="they do not"),
+        pytest.param(None, "Live", id="nothing is published yet"),
+    ],
+)
+def test_a_client_is_admitted_where(trust, reason):
+    assert admitted(issuer=given.issuer(authority=None, problem="no CA", published=trust)) == reason
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        pytest.param((LIVE, given.record(0xB2, issued_at=NOW - 30 * DAY)), id="a superseded serial"),
+        pytest.param((LIVE, given.record(0xB2, issued_at=NOW - HOUR)), id="a serial that nobody was shown"),
+    ],
+)
+def test_the_room_that_is_kept_in_the_crl_is_not_taken_by(records):
+    assert given.names(planned(issuer=CROWDED, records=records).actions) == ["WriteStatus"]
+    assert "Revoke" in given.names(planned(issuer=replace(CROWDED, crowded=False), records=records).actions)
+
+
+def test_a_lost_certificate_gets_a_successor_and_runs_out_where_the_crl_has_no_room():
+    lost = given.certificate(secret=Unseen.ABSENT, records=(LIVE,), issuer=CROWDED)
+    assert not isinstance(lost.secret, ClientSecret)
+    assert given.names(certificate.plan(lost, NOW).actions) == ["Issue"]
+
+
+def test_a_client_that_is_revoked_is_revoked_however_full_the_crl_is():
+    spec = given.spec(revoked=True)
+    assert given.names(planned(issuer=CROWDED, spec=spec).actions) == ["Revoke"]
