@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from doorward.api.conditions import said
+from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.meta import ObjectKey
 from doorward.pki.keys import KeyAlgorithm, KeyKind
 from doorward.planning import issuer, issuer_status
@@ -382,3 +383,47 @@ def test_counts_alone_are_written_when_they_are_due():
 
 def test_anything_else_is_written_at_once():
     assert _names(status=_status(), counts_due=NOW + SECOND, gates=(given.gate(),)) == ["WriteStatus"]
+
+
+# CA generations and the CRL's room
+
+
+def large(share):
+    return given.trust({1: (given.authority(), given.crl())}, size=int(share * MAX_BYTES))
+
+
+@pytest.mark.parametrize(
+    ("share", "is_said"), [pytest.param(0.69, False, id="below 70 %"), pytest.param(0.701, True, id="above 70 %")]
+)
+def test_a_crl_that_grows_large_is_said(share, is_said):
+    assert ("CRLRoom" in _reasons(published=large(share))) is is_said
+
+
+def test_a_large_crl_is_said_in_steps_so_that_not_each_revocation_writes_a_status():
+    world = {"published": large(0.75), "status": _status(published=large(0.75))}
+    assert _names(**world) == []
+    assert _names(**world | {"published": large(0.751)}) == ["WriteStatus"]  # the CRL itself is shown as it is
+
+
+@pytest.mark.parametrize(
+    ("share", "is_crowded"), [pytest.param(0.89, False, id="below 90 %"), pytest.param(0.901, True, id="above 90 %")]
+)
+def test_the_last_room_of_a_crl_is_kept_for_people(share, is_crowded):
+    assert issuer_status.crowded(given.trust_domain(published=large(share))) is is_crowded
+
+
+def test_a_next_generation_is_made_with_what_the_spec_asks_for():
+    wanted = {"commonName": "Partners CA", "rotate": "today", "duration": "48h"}
+    (action,) = _plan(spec=given.issuer_spec(ca={"generate": wanted})).actions
+    assert (action.generation, action.rotate, action.lifetime) == (2, "today", 2 * DAY)
+
+
+def test_a_bundle_that_holds_something_else_is_published_anew():
+    odd = given.trust({1: (given.authority(), given.crl())}, sound=False)
+    assert _names(published=odd) == ["PublishCrl"]
+
+
+def test_gates_are_closed_where_no_ca_is_left_that_may_be_trusted():
+    spec = given.issuer_spec(ca={"generate": {"commonName": "Partners CA"}, "distrust": [1]})
+    assert _names(spec=spec, gates=(given.gate(),)) == ["CloseGate"]
+    assert _names(spec=spec) == ["CreateCa"]
