@@ -24,7 +24,7 @@ def edge(admin: Person) -> Iterator[Place]:
     yield place
     admin.delete(NAMESPACES, {"metadata": {"name": namespace}})
     for body in admin.ask("GET", CERTIFICATES.path(namespace)).body["items"]:
-        admin.patch(CERTIFICATES, body, {"metadata": {"finalizers": None}})
+        place.operator.patch(CERTIFICATES, body, {"metadata": {"finalizers": None}})
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 ApiError
 ├── NotFound        404: it is not there
+│   └── NoSuchKind  404 that speaks of no object: its kind is not served, which says nothing of the object
 ├── AlreadyExists   409 to a create: somebody has that name
 ├── Conflict        409 to a write: it changed since it was read
 ├── Gone            410: the watch is too far behind, list again
@@ -9,6 +10,7 @@ ApiError
 ├── Invalid         400, 413, 422: the API server will never take this body
 ├── NotLeading      no answer at all: another process leads, and this one did not ask
 └── Transient       429, 5xx, timeouts, refused connections: try again
+    └── Ending      403: the namespace is on its way out, and takes nothing new
 """
 
 
@@ -21,6 +23,9 @@ class ApiError(Exception):
 
 
 class NotFound(ApiError): ...
+
+
+class NoSuchKind(NotFound): ...
 
 
 class AlreadyExists(ApiError): ...
@@ -44,13 +49,18 @@ class NotLeading(ApiError): ...
 class Transient(ApiError): ...
 
 
+class Ending(Transient): ...
+
+
 def from_answer(status: int, reason: str, message: str) -> ApiError:
     """The error for an HTTP status above 399, with the `reason` and `message` of the API's Status object."""
     kind: type[ApiError]
     if status == 409:
         kind = AlreadyExists if reason == "AlreadyExists" else Conflict
     elif status == 403 and "because it is being terminated" in message:
-        kind = Transient  # a namespace on its way out refuses creates with 403 (NamespaceTerminating)
+        kind = Ending
+    elif status == 404 and reason != "NotFound":
+        kind = NoSuchKind  # `404 page not found`, and no Status
     else:
         kind = {400: Invalid, 401: Transient, 403: Forbidden, 404: NotFound, 410: Gone, 413: Invalid, 422: Invalid}.get(
             status, Transient

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from doorward.clock import Clock
 from doorward.cluster.cache import version_of
-from doorward.cluster.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
+from doorward.cluster.errors import AlreadyExists, Conflict, Ending, Forbidden, Invalid, NotFound
 from doorward.cluster.gateway import (
     SECRET,
     Gateway,
@@ -85,7 +85,7 @@ class IssuerApplier:
         except (AlreadyExists, Conflict, NotFound):
             await self._look_again(SECRET, at)
             return
-        except (Forbidden, Invalid) as error:
+        except (Ending, Forbidden, Invalid) as error:
             world.gate_refusals[at] = Refusal(str(error)[:300], self._clock.now() + GATE_RETRY)
             return
         world.gate_refusals.pop(at, None)

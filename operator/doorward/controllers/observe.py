@@ -6,6 +6,7 @@ from doorward.api.kinds import MTLSIssuerSpec
 from doorward.clock import Clock
 from doorward.cluster.gateway import Gateway
 from doorward.controllers.observe_certificate import CertificateObserver
+from doorward.controllers.observe_gone import GoneObserver
 from doorward.controllers.observe_issuer import TrustDomainObserver
 from doorward.controllers.reads import Reads
 from doorward.controllers.world import (
@@ -33,6 +34,7 @@ class Observer:
         self._reads = Reads(world, gateway)
         self.certificates = CertificateObserver(world, gateway, self._reads)
         self.issuers = TrustDomainObserver(world, gateway, clock, self._reads)
+        self.gone = GoneObserver(world, gateway, self._reads)
 
     def ingress(self, key: ObjectKey) -> tuple[Object, GateObserved] | None:
         """What an Ingress says and whom it names; None where there is none."""

@@ -231,6 +231,9 @@ class TrustDomainObserver:
             )
             at = ObjectKey(namespace, gate_secret_name(key))
             state, detail = await self._gate_state(at, current)
+            shut = self._reads.secret_metadata(at) is Unseen.ABSENT
+            if shut and self._reads.namespace_ends(namespace):
+                continue  # it takes no new Secret, and without one it lets nobody in
             gates.append(
                 Gate(
                     namespace=namespace,
@@ -238,6 +241,7 @@ class TrustDomainObserver:
                     allowed=allowed,
                     state=state,
                     detail=detail,
+                    shut=shut,
                     anchors_since=self._anchors_since(at, state, current),
                 )
             )

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from doorward.cluster.errors import Forbidden, NotFound
-from doorward.cluster.gateway import SECRET, Gateway
+from doorward.cluster.errors import Forbidden, NoSuchKind, NotFound
+from doorward.cluster.gateway import SECRET, Gateway, Kind
 from doorward.controllers.world import (
     Object,
     World,
@@ -28,6 +28,11 @@ class Reads:
         found = self._world.namespaces.get(ObjectKey("", namespace))
         return None if found is None else found["metadata"].get("labels") or {}
 
+    def namespace_ends(self, namespace: str) -> bool:
+        """Whether the namespace is on its way out: it takes no new object any more."""
+        found = self._world.namespaces.get(ObjectKey("", namespace))
+        return found is not None and "deletionTimestamp" in found["metadata"]
+
     def secret_metadata(self, key: ObjectKey) -> Object | Unseen:
         """As the watch told it."""
         consent = self._world.consent.get(key.namespace)
@@ -39,10 +44,15 @@ class Reads:
 
     async def secret(self, key: ObjectKey) -> Object | Unseen:
         """As it is now, with its data: whoever asks keeps nothing of it that is secret."""
+        return await self.by_name(SECRET, key)
+
+    async def by_name(self, kind: Kind, key: ObjectKey) -> Object | Unseen:
+        """As the API server has it now; ABSENT only where it says so of this very object."""
         try:
-            body = await self._gateway.get(SECRET, key.namespace, key.name)
+            return await self._gateway.get(kind, key.namespace, key.name)
+        except NoSuchKind:
+            return Unseen.UNKNOWN
         except NotFound:
             return Unseen.ABSENT
         except Forbidden:
             return Unseen.DENIED
-        return body

@@ -13,9 +13,9 @@ from doorward.controllers.world import IssuerState, Key, World
 from doorward.gates import ingress_nginx
 from doorward.gates.interface import GateAdapter
 from doorward.objects.meta import ObjectKey
-from doorward.planning import certificate, gate, issuer, issuer_status
+from doorward.planning import certificate, gate, gone, issuer, issuer_status
 from doorward.planning.observed import IssuerObserved, Unseen
-from doorward.planning.plan import Annotate, ClearAnnotations, Plan, WriteStatus
+from doorward.planning.plan import Annotate, ClearAnnotations, Plan, WriteStatus, earliest
 from doorward.planning.trust import PublishedTrust
 
 logger = logging.getLogger(__name__)
@@ -63,15 +63,22 @@ class Reconciler:
         """The clock is read after the look, with the skew that the look found last: it may be set in between."""
         match key.kind:
             case "certificate":
-                seen = await self._observer.certificates.observe(key.at)
-                if seen is None:
-                    self._world.signed.pop(key.at, None)
-                    return Plan()
-                return certificate.plan(seen, self._clock.now())
+                return await self._plan_certificate(key.at)
             case "issuer":
                 return await self._plan_issuer(key.at)
             case "ingress":
                 return self._plan_ingress(key.at)
+
+    async def _plan_certificate(self, key: ObjectKey) -> Plan:
+        seen = await self._observer.certificates.observe(key)
+        if seen is None:
+            self._world.signed.pop(key, None)
+        plan = certificate.plan(seen, self._clock.now()) if seen is not None else Plan()
+        strays = await self._observer.gone.strays(key, self._clock.now())
+        if strays is None:
+            return plan
+        held = gone.hold(strays, self._clock.now())
+        return Plan(actions=(*held.actions, *plan.actions), due=earliest(held.due, plan.due))
 
     async def _plan_issuer(self, key: ObjectKey) -> Plan:
         world = self._world
@@ -83,9 +90,9 @@ class Reconciler:
             world.looked_at.discard(key)
         for other in rivals.concerned(world, key, before=before, first_look=first_look):
             self._wake(Key("issuer", other))
-        if seen is None:
-            return Plan()
         now = self._clock.now()
+        if seen is None:
+            return gone.close(await self._observer.gone.issuer(key, now), now)
         plan = issuer.plan(seen, now)
         self._tell_certificates(key, seen, now)
         return plan
@@ -100,7 +107,7 @@ class Reconciler:
             problem="" if problem is None else problem.message,
             published=seen.published if isinstance(seen.published, PublishedTrust) else None,
             crowded=issuer_status.crowded(seen),
-            gates_behind=bool(issuer_status.gates_behind(seen.gates)),
+            gates_behind=any(not gate.shut for gate in issuer_status.gates_behind(seen.gates)),
         )
         before = self._world.issuer_states.get(key)
         self._world.issuer_states[key] = state

@@ -51,7 +51,7 @@ class Operator:
     """One operator process. All watch; only the one that leads plans and writes."""
 
     def __init__(self, gateway: Gateway, clock: Clock, source: KeySource, settings: Settings) -> None:
-        self.world = World(account=settings.account)
+        self.world = World(account=settings.account, scope=frozenset(settings.namespaces))
         self._leadership: Leadership | None = None
         if settings.lease is not None:
             self._leadership = Leadership(gateway, clock, settings.lease, settings.identity)

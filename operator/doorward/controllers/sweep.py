@@ -50,6 +50,7 @@ async def list_all(world: World, gateway: Gateway, handle: Handle, namespaces: S
                 items, version = await gateway.list(kind, namespace)
             except ApiError as error:
                 logger.warning("cannot list %s: %s", kind.plural, error)
+                world.missing_since.clear()  # what cannot be listed may be there: nobody is missing yet
                 failed.append(error)
                 continue
             tell(kind, store, items, int(version), namespace, handle)

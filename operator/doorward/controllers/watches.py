@@ -259,10 +259,11 @@ class Watches:
                 self._wake(Key("issuer", issuer))
 
     def _namespace_changed(self, key: ObjectKey, before: Object | None, now: Object | None) -> None:
-        def labels(body: Object | None) -> Any:
-            return body["metadata"].get("labels") if body else None
+        def told(body: Object | None) -> Any:
+            names = ("labels", "deletionTimestamp")
+            return [body["metadata"].get(name) for name in names] if body else None
 
-        if labels(before) != labels(now):
+        if told(before) != told(now):
             self._wake_namespace(key.name)
 
     def _consent_changed(self, key: ObjectKey, before: Object | None, _now: Object | None) -> None:

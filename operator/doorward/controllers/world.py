@@ -250,6 +250,8 @@ class World:
 
     account: str
     """The operator's own, `<namespace>:<name>`."""
+    scope: frozenset[str] = frozenset()
+    """The namespaces that are served; none: all of them."""
     certificates: Store[CertificateObject] = field(
         default_factory=lambda: Store(
             CertificateObject.parse,
@@ -314,9 +316,15 @@ class World:
     """By client Secret: fingerprints of leaf and CAs, and the generation that signed it; 0: none of them."""
     gate_views: dict[ObjectKey, GateView] = field(default_factory=dict)
     gate_refusals: dict[ObjectKey, Refusal] = field(default_factory=dict)
+    missing_since: dict[ObjectKey, datetime] = field(default_factory=dict)
+    """By the name of a ClientCertificate that is not there, since when live records of it are seen."""
     counts_due: dict[ObjectKey, datetime] = field(default_factory=dict)
     cluster_ca: tuple[str, ...] | None = None
     """SHA-256 of the public keys of the cluster's own client CAs; None: not read yet."""
+
+    def serves(self, namespace: str) -> bool:
+        """Whether the namespace is in scope: of any other, nothing can be called absent."""
+        return not self.scope or namespace in self.scope
 
     def certificate(self, key: ObjectKey) -> CertificateObject:
         """The ClientCertificate that is worked on; NotFound where it went meanwhile."""

@@ -12,7 +12,7 @@ from doorward.pki.crls import CrlEntry
 from doorward.pki.subjects import problems
 from doorward.planning import crl, issuer_status, lineage, revocation, timing
 from doorward.planning.lineage import Lineage
-from doorward.planning.observed import Authority, GateState, IssuerObserved, Unseen
+from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
 from doorward.planning.plan import Action, CloseGate, CreateCa, Plan, PublishCrl, WriteGate, earliest
 from doorward.planning.trust import PublishedTrust
@@ -37,7 +37,7 @@ def plan(o: IssuerObserved, now: datetime) -> Plan:
     if isinstance(problem, CreateCa):
         return Plan(actions=(problem,))
     if problem is not None and (not line.shown or o.published is Unseen.DENIED):
-        gates = tuple(_closings(o))
+        gates = tuple(closings(o.gates))
         return Plan(actions=gates) if gates else issuer_status.write(o, problem, now)
     return _running(o, o.spec, o.records, line, problem, now)
 
@@ -150,7 +150,7 @@ def _running(
         return _full(o, full, published, now)
     if (publish := _publish(o, spec, records, line, published, now)) is not None:
         return Plan(actions=(publish,))
-    gates: tuple[Action, ...] = (*_writings(o), *_closings(o))
+    gates: tuple[Action, ...] = (*_writings(o), *closings(o.gates))
     if gates:
         return Plan(actions=gates)
     assert published is not None
@@ -176,7 +176,7 @@ def _concerned(records: tuple[Record, ...], published: PublishedTrust | None) ->
 
 def _full(o: IssuerObserved, full: Condition, published: PublishedTrust | None, now: datetime) -> Plan:
     """No CRL is published any more; gates still get the last one, and are closed."""
-    gates: tuple[Action, ...] = (*(_writings(o) if published is not None else ()), *_closings(o))
+    gates: tuple[Action, ...] = (*(_writings(o) if published is not None else ()), *closings(o.gates))
     if gates:
         return Plan(actions=gates)
     return issuer_status.write(o, full, now, due=now + FULL_AGAIN)
@@ -238,8 +238,9 @@ def _writings(o: IssuerObserved) -> Iterator[WriteGate]:
             yield WriteGate(namespace=gate.namespace)
 
 
-def _closings(o: IssuerObserved) -> Iterator[CloseGate]:
-    for gate in o.gates:
+def closings(gates: tuple[Gate, ...]) -> Iterator[CloseGate]:
+    """Gates that may let nobody in, and still do."""
+    for gate in gates:
         if gate.allowed is False and gate.state in (GateState.CURRENT, GateState.STALE):
             yield CloseGate(namespace=gate.namespace)
 

@@ -60,7 +60,7 @@ class Issuer:
     crowded: bool
     """What is left of the CRL's room is kept for explicit revocations."""
     gates_behind: bool
-    """Some gate does not hold the published CRL yet."""
+    """Some gate that is open does not hold the published CRL yet."""
     barred_keys: frozenset[str]
     """Public keys that were revoked as keyCompromise."""
     namespace_labels: Mapping[str, str] | None
@@ -132,6 +132,8 @@ class Gate:
     """None: the namespace's labels are unknown."""
     state: GateState
     detail: str = ""
+    shut: bool = False
+    """There is no bundle: its hosts answer 403 to everyone."""
     anchors_since: datetime | None = None
     """Since when this process knows it to hold all anchors that are published; None: it does not."""
 

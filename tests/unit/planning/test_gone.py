@@ -1,0 +1,88 @@
+"""What is left alone: an issuer's gates are closed, a client's live serials are held; and who is only thought to be gone."""
+
+import pytest
+
+from doorward.objects.ledger_record import Revocation
+from doorward.planning import gone
+from doorward.planning.gone import GRACE, IssuerGone, Strays
+from doorward.planning.observed import GateState
+from doorward.planning.plan import CloseGate
+from tests.unit import given
+from tests.unit.given import HOUR, NOW, SECOND
+
+LONG_AGO = NOW - HOUR
+
+
+def gate(namespace="edge", state=GateState.STALE):
+    return given.gate(namespace, targets=(), allowed=False, state=state)
+
+
+def strays(**override):
+    found = {
+        "records": (given.record(1),),
+        "missing_since": LONG_AGO,
+        "gone": True,
+        "undo_windows": {given.ISSUER: 2 * HOUR},
+        "skew": 0 * SECOND,
+    }
+    return Strays(**found | override)
+
+
+# The gates of an issuer
+
+
+def test_every_gate_of_an_issuer_that_is_gone_is_closed():
+    plan = gone.close(IssuerGone(sure=True, gates=(gate("edge"), gate("shop"))), NOW)
+    assert plan.actions == (CloseGate(namespace="edge"), CloseGate(namespace="shop"))
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(IssuerGone(sure=False, gates=(gate(),)), id="the API server does not say that it is gone"),
+        pytest.param(IssuerGone(sure=True, gates=(gate(state=GateState.REFUSED),)), id="the last try was refused"),
+        pytest.param(IssuerGone(sure=True, gates=(gate(state=GateState.DENIED),)), id="the consent is withdrawn"),
+    ],
+)
+def test_a_gate_is_left_for_now_where(seen):
+    plan = gone.close(seen, NOW)
+    assert plan.actions == ()
+    assert NOW < plan.due <= NOW + gone.LOOK_AGAIN
+
+
+def test_an_issuer_that_left_no_gate_needs_nothing():
+    assert gone.close(IssuerGone(sure=True, gates=()), NOW).due is None
+
+
+# The serials of a client
+
+
+def test_a_live_serial_without_a_client_certificate_is_held_as_at_a_deletion():
+    (revoke,) = gone.hold(strays(), NOW).actions
+    held = Revocation(reason="certificateHold", time=NOW, final_at=NOW + 2 * HOUR, held_by="Deletion")
+    assert revoke.revocation == held
+
+
+def test_it_is_held_for_a_day_where_its_issuer_is_gone_too():
+    (revoke,) = gone.hold(strays(undo_windows={}), NOW).actions
+    assert revoke.revocation.final_at == NOW + 24 * HOUR
+
+
+def test_a_serial_that_was_lifted_is_held_again():
+    (revoke,) = gone.hold(strays(records=(given.record(1, revocation=given.hold(lifted=True)),)), NOW).actions
+    assert not revoke.revocation.lifted
+
+
+@pytest.mark.parametrize(
+    ("seen", "due"),
+    [
+        pytest.param(
+            {"gone": False, "missing_since": NOW - SECOND}, NOW - SECOND + GRACE, id="it is missing for a second"
+        ),
+        pytest.param({"gone": False}, NOW + GRACE, id="the API server does not say that it is gone"),
+        pytest.param({"skew": HOUR}, NOW + gone.LOOK_AGAIN, id="the clocks disagree"),
+    ],
+)
+def test_nobody_is_held_while(seen, due):
+    plan = gone.hold(strays(**seen), NOW)
+    assert (plan.actions, plan.due) == ((), due)
