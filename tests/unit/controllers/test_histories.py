@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from doorward.cluster.errors import Conflict, Forbidden, Transient
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, SECRET
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, SECRET
 from tests.support import promises
 from tests.support.memory_gateway import Fault, killed
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, OperatorBed
 from tests.unit.given import NOW
 
 NAMES = st.sampled_from(["alice", "bob", "carol"])
-KNOWN = st.runner().flatmap(lambda history: st.sampled_from(sorted(history.entitled)))
+KNOWN = st.runner().flatmap(lambda history: st.sampled_from(sorted(history.out)))
+RECORDED = st.runner().flatmap(lambda history: st.sampled_from(history.records()))
 SERVED = st.runner().flatmap(lambda history: st.sampled_from(history.secrets()))
 SOON = st.integers(1, 6)
 ERRORS = st.sampled_from([Transient("timeout"), Conflict("changed meanwhile"), Forbidden("no leave today")])
@@ -25,11 +26,12 @@ CRL = f"{ISSUER_AT.name}-crl"
 
 
 class Histories(RuleBasedStateMachine):
-    """People, accidents and time; `entitled` is what people asked for, and nothing else is looked at in the end."""
+    """People, accidents and time; `out` is what people asked for, and nothing else is looked at in the end."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.entitled: dict[str, bool] = {}
+        self.out: dict[str, set[str]] = {}
+        """By client that is there, the fields of its spec that keep it out."""
         self.bed: OperatorBed | None = None
 
     @initialize(fence=st.booleans(), latency=st.sampled_from([0.0, 0.01]), lag=st.sampled_from([0.0, 0.5]))
@@ -45,8 +47,16 @@ class Histories(RuleBasedStateMachine):
 
     def secrets(self) -> list[str]:
         """Of the clients that are there."""
-        names = [f"{name}-mtls" for name in sorted(self.entitled)]
+        names = [f"{name}-mtls" for name in sorted(self.out)]
         return [name for name in names if self.bed.find(SECRET, name)]
+
+    def records(self) -> list[str]:
+        """Of serials that may still be revoked, for good or until a person thinks better of it."""
+        found = {
+            body["metadata"]["name"]: body["spec"].get("revocation")
+            for body in self.bed.cluster.all(ISSUED_CERTIFICATE)
+        }
+        return sorted(name for name, said in found.items() if said is None or said["reason"] == "certificateHold")
 
     # People
 
@@ -54,23 +64,34 @@ class Histories(RuleBasedStateMachine):
     def apply(self, name: str) -> None:
         if self.bed.find(CLIENT_CERTIFICATE, name) is None:
             self.bed.apply(name)
-            self.entitled[name] = True
+            self.out[name] = set()
 
-    @precondition(lambda self: self.entitled)
+    @precondition(lambda self: self.out)
     @rule(name=KNOWN, unit=st.sampled_from(["ops", "dev"]))
     def edit(self, name: str, unit: str) -> None:
         self.bed.apply(name, subject={"organizationalUnits": [unit]})
 
-    @precondition(lambda self: self.entitled)
-    @rule(name=KNOWN, revoked=st.booleans())
-    def revoke(self, name: str, revoked: bool) -> None:
-        self.bed.apply(name, revoked=revoked)
-        self.entitled[name] = not revoked
+    @precondition(lambda self: self.out)
+    @rule(name=KNOWN, reissue=st.sampled_from(["today", "tomorrow", None]))
+    def reissue(self, name: str, reissue: str | None) -> None:
+        self.bed.apply(name, reissue=reissue)
 
-    @precondition(lambda self: self.entitled)
+    @precondition(lambda self: self.out)
+    @rule(name=KNOWN, how=st.sampled_from(["revoked", "suspended"]), to=st.booleans())
+    def cut_off(self, name: str, how: str, to: bool) -> None:
+        self.bed.apply(name, **{how: to})
+        self.out[name] = self.out[name] | {how} if to else self.out[name] - {how}
+
+    @precondition(lambda self: self.records())
+    @rule(name=RECORDED, reason=st.sampled_from(["keyCompromise", "certificateHold"]))
+    def revoke_one_serial(self, name: str, reason: str) -> None:
+        said = {"reason": reason, "lifted": False, "heldBy": None, "finalAt": None}
+        self.bed.edit(ISSUED_CERTIFICATE, name, {"spec": {"revocation": said}})
+
+    @precondition(lambda self: self.out)
     @rule(name=KNOWN)
     def delete(self, name: str) -> None:
-        del self.entitled[name]
+        del self.out[name]
         self.bed.delete(CLIENT_CERTIFICATE, name)
 
     # Accidents
@@ -166,12 +187,12 @@ class Histories(RuleBasedStateMachine):
     def _check(self) -> None:
         bed = self.bed
         assert promises.broken(bed.cluster) == []
-        entitled = {name for name, is_live in self.entitled.items() if is_live}
+        entitled = {name for name, against in self.out.items() if not against}
         held = {name: promises.held_serial(bed.find(SECRET, f"{name}-mtls")) for name in sorted(entitled)}
         assert promises.live_serials(bed.cluster, bed.cluster.now()) == set(held.values())
         assert promises.gate_crls(bed.cluster) == {NAMESPACE_NAME: promises.newest_crl(bed.cluster)}
         left = {body["metadata"]["name"] for body in bed.cluster.all(CLIENT_CERTIFICATE)}
-        assert left == self.entitled.keys()
+        assert left == self.out.keys()
         bed.restart()
         bed.settle()
         assert bed.gateway.writes == []
