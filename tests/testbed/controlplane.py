@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import ssl
 import subprocess
@@ -180,6 +181,23 @@ class ControlPlane:
         """An outage of a few seconds."""
         self.stop_api_server()
         self.start_api_server()
+
+    def snapshot(self, folder: Path) -> None:
+        """Copy etcd's data as it stands, into a folder that is not there yet; etcd is frozen for the moment."""
+        self._etcd.send(signal.SIGSTOP)
+        try:
+            shutil.copytree(self.places.folder / "etcd", folder)
+        finally:
+            self._etcd.send(signal.SIGCONT)
+
+    def put_back(self, folder: Path) -> None:
+        """Put etcd back to that copy, as after a disaster: all is stopped, and started on the older data."""
+        self._controllers.stop(signal.SIGKILL)
+        self.stop_api_server()
+        self._etcd.stop(signal.SIGKILL)
+        shutil.rmtree(self.places.folder / "etcd")
+        shutil.copytree(folder, self.places.folder / "etcd")
+        self.start()
 
     @property
     def pids(self) -> dict[str, int]:

@@ -1,12 +1,13 @@
 """What was last seen of the cluster: objects by key, with the look-ups that reconciling needs. No key, no data of a Secret.
 
 A store never goes back: an object with a lower resourceVersion than the one it holds is passed over, so an answer to
-our own write and the watch may arrive in either order.
+our own write and the watch may arrive in either order. One thing alone makes it: a list that shows less than was known
+when it was asked for. Such a list is from a cluster whose etcd was put back to an older state, and it is the truth.
 """
 
 import logging
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from doorward.objects.meta import ObjectKey, key_of
 
@@ -24,6 +25,19 @@ def version_of(body: Object) -> int:
         return 0
 
 
+class Mark(NamedTuple):
+    """What a store knew at a moment: how many changes it had taken in, and the highest resourceVersion heard of."""
+
+    changes: int
+    heard: int
+
+
+class _Held(NamedTuple, Generic[V]):
+    version: int
+    value: V
+    change: int
+
+
 class Store(Generic[V]):
     """Objects of one kind, parsed once as they come in, with any number of indexes.
 
@@ -36,10 +50,13 @@ class Store(Generic[V]):
         indexes: dict[str, Callable[[V], Iterable[Hashable]]] | None = None,
     ) -> None:
         self._parse = parse
-        self._items: dict[ObjectKey, tuple[int, V]] = {}
+        self._items: dict[ObjectKey, _Held[V]] = {}
         self._by = indexes or {}
         self._index: dict[str, dict[Hashable, dict[ObjectKey, V]]] = {name: {} for name in self._by}
-        self._gone: dict[ObjectKey, int] = {}
+        self._gone: dict[ObjectKey, tuple[int, int]] = {}
+        """Version and number of the change."""
+        self._changes = 0
+        self._heard = 0
         self.synced = False
         """Whether a full list was heard; before that, nothing can be called absent."""
 
@@ -49,12 +66,12 @@ class Store(Generic[V]):
     def get(self, key: ObjectKey) -> V | None:
         """The object, or None where it is not there (or not yet)."""
         found = self._items.get(key)
-        return found[1] if found else None
+        return found.value if found else None
 
     def version(self, key: ObjectKey) -> int:
         """The resourceVersion of the object that is held; 0: none."""
         found = self._items.get(key)
-        return found[0] if found else 0
+        return found.version if found else 0
 
     def keys(self) -> Iterator[ObjectKey]:
         """All keys; the store may change while it is walked through."""
@@ -62,24 +79,34 @@ class Store(Generic[V]):
 
     def values(self) -> Iterator[V]:
         """All objects; the store may change while it is walked through."""
-        return iter([value for _, value in self._items.values()])
+        return iter([held.value for held in self._items.values()])
 
     def lookup(self, index: str, value: Hashable) -> tuple[V, ...]:
         """The objects that `index` files under `value`."""
         return tuple(self._index[index].get(value, {}).values())
 
+    def mark(self) -> Mark:
+        """Where it stands now: what a list that is asked for from now on cannot know less of."""
+        return Mark(self._changes, self._heard)
+
+    def hear(self, version: int) -> None:
+        """The cluster has come as far as that."""
+        self._heard = max(self._heard, version)
+
     def put(self, body: Object) -> bool:
         """Take in an object; False where a newer one, or its end, is known already."""
         key, version = key_of(body), version_of(body)
-        if version <= self._gone.get(key, -1):
+        if version <= self._gone.get(key, (-1, 0))[0]:
             return False
         before = self._items.get(key)
-        if before is not None and version <= before[0]:
+        if before is not None and version <= before.version:
             return False
         value = self._parse(body)
         if before is not None:
-            self._unfile(key, before[1])
-        self._items[key] = (version, value)
+            self._unfile(key, before.value)
+        self._changes += 1
+        self.hear(version)
+        self._items[key] = _Held(version, value, self._changes)
         for name, function in self._by.items():
             for entry in function(value):
                 self._index[name].setdefault(entry, {})[key] = value
@@ -88,20 +115,41 @@ class Store(Generic[V]):
     def remove(self, key: ObjectKey, version: int = 0) -> bool:
         """Take out an object that went at `version`; False where it is not there, or was created again since."""
         before = self._items.get(key)
-        if before is not None and version and version < before[0]:
+        if before is not None and version and version < before.version:
             return False
-        self._forget(key, max(version, before[0] if before else 0, self._gone.get(key, 0)))
+        self._forget(key, max(version, before.version if before else 0, self._gone.get(key, (0, 0))[0]))
         if before is None:
             return False
         del self._items[key]
-        self._unfile(key, before[1])
+        self._unfile(key, before.value)
         return True
 
     def _forget(self, key: ObjectKey, version: int) -> None:
         """Remember the end of an object, so that a late answer to an older write does not bring it back."""
-        self._gone[key] = version
+        self.hear(version)
+        self._changes += 1
+        self._gone[key] = (version, self._changes)
         if len(self._gone) > MOST_ENDS:
             self._gone.pop(next(iter(self._gone)))
+
+    def was_put_back(self, listed: Mapping[ObjectKey, int], version: int, asked: Mark, namespace: str | None) -> bool:
+        """Whether a list (of one namespace) that was asked for since the mark shows less than was known then.
+
+        What it contradicts is from a past that never was: its version is forgotten, so that the list can be taken in.
+        """
+        back = version < asked.heard
+        for key, held in tuple(self._items.items()):
+            known = held.change <= asked.changes and namespace in (None, key.namespace)
+            if known and listed.get(key, version) < held.version:
+                self._items[key] = held._replace(version=0)
+                back = True
+        for key in listed.keys() & self._gone.keys():
+            end, change = self._gone[key]
+            back = back or (change <= asked.changes and listed[key] <= end)
+        if back:
+            self._gone.clear()
+            self._heard = version
+        return back
 
     def replace_all(self, bodies: Iterable[Object], version: int, namespace: str | None = None) -> set[ObjectKey]:
         """Take in a full list (of one namespace) made at `version`: the keys that changed, or are gone.
@@ -111,6 +159,7 @@ class Store(Generic[V]):
         """
         changed = set()
         listed = set()
+        self.hear(version)
         for body in bodies:
             key = key_of(body)
             listed.add(key)
@@ -119,8 +168,8 @@ class Store(Generic[V]):
                     changed.add(key)
             except (ValueError, KeyError, TypeError):
                 logger.exception("cannot read %s %s", body.get("kind", "object"), key, extra={"object": str(key)})
-        for key, (known, _) in tuple(self._items.items()):
-            if key not in listed and known <= version and (namespace is None or key.namespace == namespace):
+        for key, held in tuple(self._items.items()):
+            if key not in listed and held.version <= version and namespace in (None, key.namespace):
                 self.remove(key, version)
                 changed.add(key)
         return changed

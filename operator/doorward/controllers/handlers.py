@@ -99,14 +99,16 @@ def _registry(loop: asyncio.AbstractEventLoop, handle: Handler) -> kopf.Operator
     return registry
 
 
-async def _run(registry: kopf.OperatorRegistry, namespaces: Sequence[str], stop: threading.Event) -> None:
+async def _run(
+    registry: kopf.OperatorRegistry, namespaces: Sequence[str], stop: threading.Event, again: threading.Event
+) -> None:
     scope: dict[str, Any] = {"namespaces": list(namespaces)} if namespaces else {"clusterwide": True}
     over = asyncio.Event()
 
     async def heed() -> None:
         # Kopf would wait for a threading.Event in the loop's executor, and the loop's end for the executor: a Kopf that
         # stopped by itself would never be started again (measured).
-        while not stop.is_set():  # noqa: ASYNC110 - `stop` is set from another thread
+        while not (stop.is_set() or again.is_set()):  # noqa: ASYNC110 - they are set from another thread
             await asyncio.sleep(STOP_HEEDED_EVERY)
         over.set()
 
@@ -117,18 +119,23 @@ async def _run(registry: kopf.OperatorRegistry, namespaces: Sequence[str], stop:
         heeding.cancel()
 
 
-async def supervise(handle: Handler, *, namespaces: Sequence[str], stop: threading.Event) -> None:
-    """Keep Kopf running until `stop`."""
+async def supervise(
+    handle: Handler, *, namespaces: Sequence[str], stop: threading.Event, again: threading.Event
+) -> None:
+    """Keep Kopf running until `stop`; `again`: it lists and watches anew."""
     loop = asyncio.get_running_loop()
     rest = FIRST_REST
     while not stop.is_set():
         begun = loop.time()
         try:
-            await asyncio.to_thread(lambda: asyncio.run(_run(_registry(loop, handle), namespaces, stop)))
+            await asyncio.to_thread(lambda: asyncio.run(_run(_registry(loop, handle), namespaces, stop, again)))
         except Exception:
             logger.warning("Kopf's part stopped", exc_info=True)
         if stop.is_set():
             return
+        if again.is_set():
+            again.clear()
+            continue
         rest = FIRST_REST if loop.time() - begun > LONGEST_REST * 2 else min(rest * 2, LONGEST_REST)
         logger.warning("Kopf's part is started again in %.0f s; everything else goes on", rest)
         await asyncio.sleep(rest)

@@ -18,6 +18,7 @@ from doorward.cluster.live import LiveGateway, connect
 from doorward.controllers import handlers, health
 from doorward.controllers.apply import Applier
 from doorward.controllers.observe import Observer
+from doorward.controllers.put_back import PutBack
 from doorward.controllers.reconcile import Reconciler
 from doorward.controllers.signing import KeySource, SystemKeySource
 from doorward.controllers.sweep import catch_up, sweep
@@ -63,6 +64,7 @@ class Operator:
         observer = Observer(self.world, gateway, clock)
         applier = Applier(self.world, gateway, observer, source, clock, self.wake, self.handle)
         self._reconciler = Reconciler(self.world, observer, applier, clock, self.wake, self.move)
+        self._put_back = PutBack(self.world, gateway, self.wake)
         self._watches: Watches | None = None
 
     @property
@@ -119,11 +121,19 @@ class Operator:
                 await runner.cleanup()
 
     def _start(self, group: asyncio.TaskGroup, stop_kopf: threading.Event) -> list[asyncio.Task[None]]:
-        watches = self._watches = Watches(self.world, self._gateway, group, self.wake, self._settings.namespaces)
+        scope, notice = self._settings.namespaces, self._put_back.notice
+        watches = self._watches = Watches(self.world, self._gateway, group, self.wake, scope, notice)
+        kopf_again = threading.Event()
+
+        async def start_over() -> None:
+            kopf_again.set()
+            await self._start_over(watches)
+
         watches.start()
         tasks = [
-            group.create_task(handlers.supervise(self.handle, namespaces=self._settings.namespaces, stop=stop_kopf)),
-            group.create_task(sweep(self.world, self._gateway, self.handle, self._settings.namespaces)),
+            group.create_task(handlers.supervise(self.handle, namespaces=scope, stop=stop_kopf, again=kopf_again)),
+            group.create_task(sweep(self.world, self._gateway, self.handle, scope, notice)),
+            group.create_task(self._put_back.mend(start_over)),
             group.create_task(self._work(watches)),
         ]
         if self._leadership is not None:
@@ -134,10 +144,14 @@ class Operator:
         """Plan and write, as soon as this process leads, and knows all that the last leader wrote."""
         if self._leadership is not None:
             await self._leadership.taken.wait()
-            watches.start_over()
-            await catch_up(self.world, self._gateway, self.handle, self._settings.namespaces)
+            await self._start_over(watches)
         reconcile = self._reconciler.reconcile
         await work(self.queue, reconcile, clock=self._clock, transient=(ApiError,), count=WORKERS)
+
+    async def _start_over(self, watches: Watches) -> None:
+        """List everything anew."""
+        watches.start_over()
+        await catch_up(self.world, self._gateway, self.handle, self._settings.namespaces, self._put_back.notice)
 
     def handle(self, plural: str, event: str, body: Object) -> None:
         """One event of a kind that people write: into its store, and the keys that it concerns into the queue."""

@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from doorward.cluster.cache import Store
+from doorward.cluster.cache import Store, version_of
 from doorward.cluster.errors import ApiError, Forbidden, NotFound
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUER, Gateway, Kind, Object
 from doorward.controllers.world import World
-from doorward.objects.meta import key_of
+from doorward.objects.meta import ObjectKey, key_of
 
 logger = logging.getLogger(__name__)
 EVERY = 300.0
@@ -17,25 +17,29 @@ FIRST_TRIES = 2.0
 
 
 Handle = Callable[[str, str, dict[str, Any]], None]
+Notice = Callable[[Kind, Mapping[ObjectKey, Any]], None]
+"""Told where a list shows that the cluster was put back to an older state."""
 
 
-async def sweep(world: World, gateway: Gateway, handle: Handle, namespaces: Sequence[str]) -> None:
+async def sweep(world: World, gateway: Gateway, handle: Handle, namespaces: Sequence[str], notice: Notice) -> None:
     """List what people write, at the start and every five minutes."""
     while True:
-        failed = await list_all(world, gateway, handle, namespaces)
+        failed = await list_all(world, gateway, handle, namespaces, notice)
         await asyncio.sleep(FIRST_TRIES if failed else EVERY)
 
 
-async def catch_up(world: World, gateway: Gateway, handle: Handle, namespaces: Sequence[str]) -> None:
+async def catch_up(world: World, gateway: Gateway, handle: Handle, namespaces: Sequence[str], notice: Notice) -> None:
     """List what people write until it was heard; a kind that this process may not list, or that is not there, is left out."""
     while True:
-        failed = await list_all(world, gateway, handle, namespaces)
+        failed = await list_all(world, gateway, handle, namespaces, notice)
         if all(isinstance(error, Forbidden | NotFound) for error in failed):
             return
         await asyncio.sleep(FIRST_TRIES)
 
 
-async def list_all(world: World, gateway: Gateway, handle: Handle, namespaces: Sequence[str]) -> list[ApiError]:
+async def list_all(
+    world: World, gateway: Gateway, handle: Handle, namespaces: Sequence[str], notice: Notice
+) -> list[ApiError]:
     """One list of each kind that people write; what is gone is told as deleted. What failed."""
     kinds: tuple[tuple[Kind, Store[Any]], ...] = (
         (ISSUER, world.issuers),
@@ -46,6 +50,7 @@ async def list_all(world: World, gateway: Gateway, handle: Handle, namespaces: S
     for kind, store in kinds:
         failures = len(failed)
         for namespace in namespaces or (None,):
+            asked = store.mark()
             try:
                 items, version = await gateway.list(kind, namespace)
             except ApiError as error:
@@ -53,6 +58,9 @@ async def list_all(world: World, gateway: Gateway, handle: Handle, namespaces: S
                 world.missing_since.clear()  # what cannot be listed may be there: nobody is missing yet
                 failed.append(error)
                 continue
+            listed = {key_of(body): version_of(body) for body in items}
+            if store.was_put_back(listed, int(version), asked, namespace):
+                notice(kind, {})
             tell(kind, store, items, int(version), namespace, handle)
         if len(failed) == failures:
             store.synced = True

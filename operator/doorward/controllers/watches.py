@@ -4,8 +4,8 @@ and CRL ConfigMaps. These go on when Kopf's part is stopped.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,7 @@ LONGEST_REST = 20.0
 DENIED_REST = 30.0
 DOUBTED_DENIALS = 5  # in a row, of what was allowed before: 6 seconds
 WITHDRAWAL_PAUSES = (FIRST_REST, 1.0, 5.0)
+Notice = Callable[[Kind, Mapping[ObjectKey, Any]], None]
 OURS = f"{MANAGED_BY}={OWNER}"
 
 
@@ -48,11 +49,13 @@ class Source:
     metadata_only: bool = False
     again: asyncio.Event = field(default_factory=asyncio.Event)
     """Set where rights may have been given: cuts the rest after a denial short."""
+    put_back: Notice = lambda _kind, _before: None
+    """The list shows that the cluster was put back to an older state; what was known of all that changed."""
 
 
-async def follow(gateway: Gateway, source: Source) -> None:
-    """List and watch for ever."""
-    rest, denials, allowed = FIRST_REST, 0, False
+async def follow(gateway: Gateway, source: Source, *, allowed: bool = False) -> None:
+    """List and watch for ever; `allowed`: it was until now, so that a denial is doubted at first."""
+    rest, denials = FIRST_REST, 0
     while True:
         try:
             version = await _list(gateway, source)
@@ -93,13 +96,18 @@ async def _sleep(again: asyncio.Event, seconds: float) -> bool:
 
 
 async def _list(gateway: Gateway, source: Source) -> str:
+    asked = source.store.mark()
     items, version = await gateway.list(
         source.kind, source.namespace, selector=source.selector, metadata_only=source.metadata_only
     )
     before = {key: source.store.get(key) for key in source.store.keys()}  # noqa: SIM118 - a Store is no dict
+    listed = {key_of(body): version_of(body) for body in items}
+    put_back = source.store.was_put_back(listed, int(version), asked, source.namespace)
     changed = source.store.replace_all(items, int(version), source.namespace)
     for key in changed:
         _tell(source, key, before.get(key))
+    if put_back:
+        source.put_back(source.kind, {key: before[key] for key in changed if before.get(key) is not None})
     return version
 
 
@@ -118,6 +126,7 @@ async def _watch(gateway: Gateway, source: Source, version: str) -> str:
     ):
         version = event.object["metadata"]["resourceVersion"]
         if event.type == "BOOKMARK":
+            source.store.hear(int(version))
             continue
         take_in(source, event.type, event.object)
     return version
@@ -146,12 +155,16 @@ class Watches:
         group: asyncio.TaskGroup,
         wake: Callable[[Key], None],
         scope: Iterable[str],
+        put_back: Notice,
     ) -> None:
         self._world = world
         self._gateway = gateway
         self._group = group
         self._wake = wake
         self._scope = tuple(scope)
+        self._put_back = put_back
+        self._others: list[tuple[Source, asyncio.Task[None]]] = []
+        """Namespaces and consent."""
         self._ledger: list[tuple[Source, asyncio.Task[None]]] = []
         self._unheard: set[str | None] = set()
         """Of the scope, where the ledger was not listed yet."""
@@ -163,7 +176,7 @@ class Watches:
     def start(self) -> None:
         """Follow what is watched from the first moment."""
         world = self._world
-        self._follow(Source(kind=NAMESPACE, namespace=None, store=world.namespaces, changed=self._namespace_changed))
+        others = [Source(kind=NAMESPACE, namespace=None, store=world.namespaces, changed=self._namespace_changed)]
         for namespace in self._scope or (None,):
             self._unheard.add(namespace)
             ledger = Source(
@@ -174,7 +187,7 @@ class Watches:
                 heard=partial(self._ledger_heard, namespace),
             )
             self._ledger.append((ledger, self._follow(ledger)))
-            self._follow(
+            others.append(
                 Source(
                     kind=ROLE_BINDING,
                     namespace=namespace,
@@ -183,6 +196,7 @@ class Watches:
                     metadata_only=True,
                 )
             )
+        self._others = [(source, self._follow(source)) for source in others]
 
     def _ledger_heard(self, namespace: str | None, allowed: bool) -> None:
         if allowed:
@@ -190,19 +204,21 @@ class Watches:
             self._world.records.synced = not self._unheard
 
     def start_over(self) -> None:
-        """List again all that an operator writes; what was known of it is unknown until then, and nothing is called absent."""
+        """List all again; what was known of what an operator writes is unknown until then, and nothing is called absent."""
         self._unheard = set(self._scope or (None,))
         self._world.records.synced = False
-        self._ledger = self._again(self._ledger)
+        self._others, self._ledger = self._again(self._others), self._again(self._ledger)
         self._allowed.clear()
         for namespace, followed in self._followed.items():
             self._world.consent[namespace] = None
             self._followed[namespace] = self._again(followed)
 
-    def _again(self, followed: list[tuple[Source, asyncio.Task[None]]]) -> list[tuple[Source, asyncio.Task[None]]]:
+    def _again(
+        self, followed: list[tuple[Source, asyncio.Task[None]]], *, allowed: bool = True
+    ) -> list[tuple[Source, asyncio.Task[None]]]:
         for _, task in followed:
             task.cancel()
-        return [(source, self._follow(source)) for source, _ in followed]
+        return [(source, self._follow(source, allowed=allowed)) for source, _ in followed]
 
     def join(self, namespace: str) -> None:
         """Watch what Doorward writes in this namespace, from now on."""
@@ -230,8 +246,11 @@ class Watches:
         )
         self._followed[namespace] = [(source, self._follow(source)) for source in sources]
 
-    def _follow(self, source: Source) -> asyncio.Task[None]:
-        return self._group.create_task(follow(self._gateway, source), name=f"watch {source.kind.plural}")
+    def _follow(self, source: Source, *, allowed: bool = False) -> asyncio.Task[None]:
+        source = replace(source, put_back=self._put_back)
+        return self._group.create_task(
+            follow(self._gateway, source, allowed=allowed), name=f"watch {source.kind.plural}"
+        )
 
     def _heard(self, namespace: str, plural: str, allowed: bool) -> None:
         """A namespace has consented when both its Secrets and its ConfigMaps were listed: neither is called absent before."""
@@ -282,7 +301,7 @@ class Watches:
             try:
                 await self._gateway.list(SECRET, namespace, metadata_only=True)
             except Forbidden:
-                self._followed[namespace] = self._again(self._followed[namespace])
+                self._followed[namespace] = self._again(self._followed[namespace], allowed=False)
                 return
             except ApiError:
                 continue

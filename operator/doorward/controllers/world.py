@@ -326,6 +326,11 @@ class World:
         """Whether the namespace is in scope: of any other, nothing can be called absent."""
         return not self.scope or namespace in self.scope
 
+    def forget_views(self) -> None:
+        """What was read at a resourceVersion is read again: after a restore of etcd, the same number may come to mean something else."""
+        for known in (self.secret_views, self.gate_views, self.ca_views, self.committed):
+            known.clear()
+
     def certificate(self, key: ObjectKey) -> CertificateObject:
         """The ClientCertificate that is worked on; NotFound where it went meanwhile."""
         found = self.certificates.get(key)

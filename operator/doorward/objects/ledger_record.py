@@ -122,6 +122,29 @@ def render(
     }
 
 
+def render_again(record: Record) -> dict[str, Any]:
+    """The IssuedCertificate of a record that the cluster lost, revocation and all."""
+    revocation = {"revocation": render_revocation(record.revocation)} if record.revocation is not None else {}
+    holder = {"namespace": record.holder.namespace, "name": record.holder.name, "uid": record.holder_uid}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "IssuedCertificate",
+        "metadata": {"namespace": record.key.namespace, "name": record.key.name, "labels": labels("record")},
+        "spec": {
+            "issuerName": record.issuer.name,
+            "generation": record.generation,
+            "serialNumber": f"{record.serial:x}",
+            "subject": record.subject,
+            "notBefore": instant(record.not_before),
+            "notAfter": instant(record.not_after),
+            "fingerprints": {"sha256": record.sha256, "sha1": record.sha1},
+            "publicKeySHA256": record.public_key_sha256,
+            "clientCertificate": holder,
+        }
+        | {name: {k: v for k, v in value.items() if v is not None} for name, value in revocation.items()},
+    }
+
+
 def render_revocation(revocation: Revocation) -> dict[str, Any]:
     """`spec.revocation` as a merge patch puts it."""
     return {

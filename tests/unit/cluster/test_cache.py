@@ -206,3 +206,48 @@ def test_a_store_may_change_while_it_is_walked_through(store):
     for key, _ in zip(store.keys(), store.values(), strict=True):
         store.remove(key)
     assert len(store) == 0
+
+
+def listed(store, asked, version, **versions):
+    """A full list with these objects, taken in; whether the cluster was put back, and what is held then."""
+    bodies = [body(key=ObjectKey("edge", name), version=number) for name, number in versions.items()]
+    back = store.was_put_back({cache.key_of(b): version_of(b) for b in bodies}, version, asked, None)
+    store.replace_all(bodies, version)
+    return back, {key.name: number for key, number in held(store).items()}
+
+
+@pytest.mark.parametrize(
+    ("version", "versions", "then"),
+    [
+        pytest.param(12, {"a": 3, "b": 4}, {"a": 3, "b": 4}, id="an object is older than it was known"),
+        pytest.param(12, {"a": 8, "b": 4, "c": 2}, {"a": 8, "b": 4, "c": 2}, id="an object is back that was gone"),
+        pytest.param(7, {"a": 3}, {"a": 3}, id="the list is older than what was heard of"),
+    ],
+)
+def test_a_cluster_that_was_put_back_is_noticed_and_its_list_is_the_truth_where(store, version, versions, then):
+    for key, number in {A: 8, B: 4, ObjectKey("edge", "c"): 5}.items():
+        store.put(body(key=key, version=number))
+    store.remove(ObjectKey("edge", "c"), 9)
+    assert listed(store, store.mark(), version, **versions) == (True, then)
+
+
+def test_a_bookmark_tells_how_far_the_cluster_had_come(store):
+    store.put(body(version=3))
+    store.hear(20)
+    assert listed(store, store.mark(), 10, a=3) == (True, {"a": 3})
+    assert listed(store, store.mark(), 11, a=3) == (False, {"a": 3})
+
+
+@pytest.mark.parametrize(
+    ("act", "then"),
+    [
+        pytest.param(lambda store: store.put(body(version=9)), {"a": 9}, id="changed"),
+        pytest.param(lambda store: store.put(body(key=B, version=9)), {"a": 5, "b": 9}, id="made"),
+        pytest.param(lambda store: store.remove(A, 9), {}, id="deleted"),
+    ],
+)
+def test_a_list_undoes_nothing_of_what_was_heard_while_it_was_on_its_way(store, act, then):
+    store.put(body(version=5))
+    asked = store.mark()
+    act(store)
+    assert listed(store, asked, 7, a=5) == (False, then)
