@@ -28,9 +28,6 @@ class PutBack:
     number: int
     """Of the last CRL before."""
 
-    def crl_says(self, what: str) -> str:
-        return self.openssl.crl_text(self.home.crl().read_bytes()).lower().split(what)[1].strip()
-
     def revoked(self) -> set[str]:
         text = self.openssl.crl_text(self.home.crl().read_bytes()).lower()
         return {line.split(":")[1].strip().lstrip("0") for line in text.splitlines() if "serial number:" in line}
@@ -57,6 +54,8 @@ def put_back(tmp_path_factory: pytest.TempPathFactory, openssl: OpenSsl) -> Iter
         serials["carol"] = serial_of(home, "carol")
         before = PutBack(home, operator, openssl, operator.pid, serials, crl_number(home))
         cluster.control_plane.put_back(folder / "snapshot")
+        probe = home.here(client("probe"))
+        eventually(lambda: home.admin.create(CERTIFICATES, probe, dry_run=True).ok, "the API server serves our kinds")
         yield before
 
 
@@ -76,7 +75,6 @@ def after_the_snapshot(home: Home) -> None:
 def test_what_was_revoked_after_the_snapshot_is_on_the_crl_again(put_back: PutBack):
     lost = {put_back.serials["alice"], put_back.serials["dave"]}
     eventually(lambda: lost <= put_back.revoked(), "the CRL names them", seconds=90)
-    assert crl_number(put_back.home) > 0
 
 
 def test_the_gate_holds_that_crl_too(put_back: PutBack):
