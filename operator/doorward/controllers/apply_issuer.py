@@ -76,7 +76,10 @@ class IssuerApplier:
         at = ObjectKey(namespace, gate_secret_name(issuer))
         known = world.secrets.get(at)
         version = known["metadata"]["resourceVersion"] if known else None
-        body = crl_configmap.render_gate(issuer, namespace, committed.bundle, version=version)
+        before = world.gate_views.get(at)
+        same = before is not None and known is not None and before.anchors == committed.bundle.anchors
+        since = before.since if before is not None and same else self._clock.now()
+        body = crl_configmap.render_gate(issuer, namespace, committed.bundle, since=since, version=version)
         try:
             if known is None:
                 written = await self._gateway.create(SECRET, namespace, body)
@@ -90,9 +93,6 @@ class IssuerApplier:
             return
         world.gate_refusals.pop(at, None)
         world.secrets.put(written)
-        before = world.gate_views.get(at)
-        same = before is not None and known is not None and before.anchors == committed.bundle.anchors
-        since = before.since if before is not None and same else self._clock.now()
         world.gate_views[at] = GateView(version_of(written), digest(committed.bundle), committed.bundle.anchors, since)
         if known is None:
             for ingress in world.ingresses.lookup("issuer", issuer):

@@ -273,15 +273,13 @@ class TrustDomainObserver:
             body = await self._reads.secret(at)
             if isinstance(body, Unseen):
                 return GateState.UNKNOWN, ""
-            known = world.gate_views[at] = self._view(body, known)
+            known = world.gate_views[at] = self._view(body)
         return (GateState.CURRENT if current is not None and known.digest == current.digest else GateState.STALE), ""
 
-    def _view(self, body: Object, before: GateView | None) -> GateView:
+    def _view(self, body: Object) -> GateView:
+        since = crl_configmap.anchors_since(body, self._clock.now())
         try:
             held = crl_configmap.parse_gate(body)
         except ValueError:
-            return GateView(version_of(body), "broken", b"", self._clock.now())
-        same = before is not None and before.anchors == held.anchors
-        return GateView(
-            version_of(body), digest(held), held.anchors, before.since if before and same else self._clock.now()
-        )
+            return GateView(version_of(body), "broken", b"", since)
+        return GateView(version_of(body), digest(held), held.anchors, since)

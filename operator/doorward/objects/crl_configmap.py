@@ -9,10 +9,13 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from doorward.api.conditions import instant
 from doorward.objects.ca_secret import decode
 from doorward.objects.meta import (
+    ANCHORS_SINCE_ANNOTATION,
     GENERATIONS_ANNOTATION,
     ISSUER_ANNOTATION,
     Object,
@@ -20,6 +23,7 @@ from doorward.objects.meta import (
     crl_configmap_name,
     gate_secret_name,
     labels,
+    parse_instant,
 )
 
 CRL_KEY = "ca.crl"
@@ -98,13 +102,27 @@ def render_configmap(issuer: ObjectKey, bundle: TrustBundle, *, version: str | N
     }
 
 
-def render_gate(issuer: ObjectKey, namespace: str, bundle: TrustBundle, *, version: str | None) -> dict[str, Any]:
-    """The gate Secret in `namespace`: never a key in it, or ingress-nginx takes it for a server's."""
+def anchors_since(gate: Object, now: datetime) -> datetime:
+    """Since when a gate Secret holds the anchors that it holds; `now` where it does not say."""
+    text = (gate["metadata"].get("annotations") or {}).get(ANCHORS_SINCE_ANNOTATION, "")
+    try:
+        return min(parse_instant(text), now)
+    except ValueError:
+        return now
+
+
+def render_gate(
+    issuer: ObjectKey, namespace: str, bundle: TrustBundle, *, since: datetime, version: str | None
+) -> dict[str, Any]:
+    """The gate Secret in `namespace`: never a key in it, or ingress-nginx takes it for a server's.
+
+    `since`: when these anchors came into it.
+    """
     metadata = {
         "namespace": namespace,
         "name": gate_secret_name(issuer),
         "labels": labels(GATE_ROLE),
-        "annotations": {ISSUER_ANNOTATION: str(issuer)},
+        "annotations": {ISSUER_ANNOTATION: str(issuer), ANCHORS_SINCE_ANNOTATION: instant(since)},
     }
     return {
         "apiVersion": "v1",

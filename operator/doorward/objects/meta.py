@@ -17,6 +17,7 @@ CLIENT_ANNOTATION = f"{GROUP}/client-certificate"
 KEYSTORE_ANNOTATION = f"{GROUP}/keystore"
 REISSUE_ANNOTATION = f"{GROUP}/reissue"
 ROTATE_ANNOTATION = f"{GROUP}/rotate"
+ANCHORS_SINCE_ANNOTATION = f"{GROUP}/anchors-since"
 GENERATIONS_ANNOTATION = f"{GROUP}/ca-generations"
 
 Object = Mapping[str, Any]

@@ -19,7 +19,6 @@ LARGE = 0.7
 """Of the bundle's room."""
 CROWDED = 0.9
 """From here on what is left is kept for explicit revocations."""
-SIZE_STEP = 50_000
 
 
 def crowded(o: IssuerObserved) -> bool:
@@ -120,9 +119,7 @@ def _generations_condition(line: Lineage | None) -> Iterator[Condition]:
 
 def _room(o: IssuerObserved) -> Iterator[Condition]:
     if isinstance(o.published, PublishedTrust) and o.published.size >= LARGE * MAX_BYTES:
-        # In steps, so that not each revocation is a new message.
-        size = o.published.size // SIZE_STEP * SIZE_STEP
-        yield said("CrlLarge", size=size, limit=MAX_BYTES)
+        yield said("CrlLarge", size=o.published.size, limit=MAX_BYTES)
 
 
 def _generation_status(generation: int, o: IssuerObserved, line: Lineage) -> dict[str, object]:

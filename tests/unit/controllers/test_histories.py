@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from doorward.cluster.errors import Conflict, Forbidden, Transient
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, SECRET
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, ISSUER, SECRET
 from tests.support import promises
 from tests.support.memory_gateway import Fault, killed
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, OperatorBed
@@ -32,6 +32,7 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.out: dict[str, set[str]] = {}
         """By client that is there, the fields of its spec that keep it out."""
+        self.distrusted: set[int] = set()
         self.bed: OperatorBed | None = None
 
     @initialize(fence=st.booleans(), latency=st.sampled_from([0.0, 0.01]), lag=st.sampled_from([0.0, 0.5]))
@@ -39,7 +40,7 @@ class Histories(RuleBasedStateMachine):
         self.bed = OperatorBed(NOW, finalizer_at_creation=fence)
         self.bed.latency, self.bed.lag = latency, lag
         self.bed.start()
-        ca = {"generate": {"commonName": "Partners CA", "duration": "87600h"}}
+        ca = {"generate": {"commonName": "Partners CA", "duration": "87600h", "rotate": "spring"}}
         self.bed.issuer(ca=ca, certificates={"supersededGracePeriod": "1h"})
         self.bed.ingress()
         self.apply("alice")
@@ -87,6 +88,15 @@ class Histories(RuleBasedStateMachine):
     def revoke_one_serial(self, name: str, reason: str) -> None:
         said = {"reason": reason, "lifted": False, "heldBy": None, "finalAt": None}
         self.bed.edit(ISSUED_CERTIFICATE, name, {"spec": {"revocation": said}})
+
+    @rule(value=st.sampled_from(["spring", "autumn"]))
+    def rotate(self, value: str) -> None:
+        self.bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": {"generate": {"rotate": value}}}})
+
+    @rule(generation=st.integers(1, 3))
+    def distrust(self, generation: int) -> None:
+        self.distrusted |= {generation}
+        self.bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": {"distrust": sorted(self.distrusted)}}})
 
     @precondition(lambda self: self.out)
     @rule(name=KNOWN)
@@ -190,6 +200,7 @@ class Histories(RuleBasedStateMachine):
         entitled = {name for name, against in self.out.items() if not against}
         held = {name: promises.held_serial(bed.find(SECRET, f"{name}-mtls")) for name in sorted(entitled)}
         assert promises.live_serials(bed.cluster, bed.cluster.now()) == set(held.values())
+        assert not self.distrusted & promises.newest_bundle(bed.cluster).lists.keys()
         assert promises.gate_crls(bed.cluster) == {NAMESPACE_NAME: promises.newest_crl(bed.cluster)}
         left = {body["metadata"]["name"] for body in bed.cluster.all(CLIENT_CERTIFICATE)}
         assert left == self.out.keys()

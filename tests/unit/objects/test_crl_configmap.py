@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from doorward.objects import crl_configmap
 from doorward.objects.crl_configmap import MAX_BYTES, TrustBundle
 from doorward.objects.meta import GENERATIONS_ANNOTATION, ISSUER_ANNOTATION, is_ours
-from tests.unit.given import ISSUER
+from tests.unit.given import HOUR, ISSUER, NOW
 from tests.unit.objects.given import NO_BASE64, with_data
 
 BUNDLE = TrustBundle(anchors=b"anchors\n", crl=b"crl\n")
@@ -22,7 +22,7 @@ def configmap(bundle: TrustBundle = BUNDLE, version: str | None = None) -> dict[
 
 
 def gate(bundle: TrustBundle = BUNDLE, version: str | None = None) -> dict[str, Any]:
-    return crl_configmap.render_gate(ISSUER, "edge", bundle, version=version)
+    return crl_configmap.render_gate(ISSUER, "edge", bundle, since=NOW, version=version)
 
 
 BOTH = pytest.mark.parametrize("render", [configmap, gate], ids=["ConfigMap", "gate Secret"])
@@ -62,6 +62,20 @@ def test_it_outlives_its_issuer_and_names_it(render: Render) -> None:
 def test_the_configmap_says_which_anchor_is_which_generation() -> None:
     bundle = TrustBundle(anchors=b"anchors\n", crl=b"crl\n", generations={2: "bb", 10: "aa"})
     assert crl_configmap.parse_configmap(configmap(bundle)) == bundle
+
+
+@pytest.mark.parametrize(
+    ("text", "since"),
+    [
+        pytest.param("2026-09-01T11:00:00Z", NOW - HOUR, id="as it says"),
+        pytest.param("2036-09-01T11:00:00Z", NOW, id="not since a time that is yet to come"),
+        pytest.param("junk", NOW, id="now, where it says nothing"),
+    ],
+)
+def test_a_gate_holds_its_anchors(text, since) -> None:
+    body = gate()
+    body["metadata"]["annotations"]["doorward.io/anchors-since"] = text
+    assert crl_configmap.anchors_since(body, NOW) == since
 
 
 @pytest.mark.parametrize("text", ["", "junk", "[]", '{"x": 1}', '{"0": "aa"}', '{"1000001": "aa"}', "9" * 20_000])

@@ -399,12 +399,6 @@ def test_a_crl_that_grows_large_is_said(share, is_said):
     assert ("CRLRoom" in _reasons(published=large(share))) is is_said
 
 
-def test_a_large_crl_is_said_in_steps_so_that_not_each_revocation_writes_a_status():
-    world = {"published": large(0.75), "status": _status(published=large(0.75))}
-    assert _names(**world) == []
-    assert _names(**world | {"published": large(0.751)}) == ["WriteStatus"]  # the CRL itself is shown as it is
-
-
 @pytest.mark.parametrize(
     ("share", "is_crowded"), [pytest.param(0.89, False, id="below 90 %"), pytest.param(0.901, True, id="above 90 %")]
 )
