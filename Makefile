@@ -30,8 +30,9 @@ unit: $(STAMP)  ## the pure tests, in seconds
 crds: $(STAMP)  ## deploy/crds/ from the models
 	$(BIN)/doorward crds --directory deploy/crds
 
-docs: $(STAMP)  ## docs/reference/reasons.md from the reasons
+docs: $(STAMP)  ## docs/reference/ from the reasons and the tests
 	$(BIN)/doorward explain --markdown > docs/reference/reasons.md
+	$(BIN)/python -m tests.support.promised > docs/reference/promises.md
 
 lock:           ## requirements/*.txt from requirements/*.in
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip -q install uv

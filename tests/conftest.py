@@ -12,18 +12,10 @@ from tests.cluster import policies_support
 from tests.support import installation
 from tests.support.home import Home
 from tests.support.kube import INGRESSES, Person, eventually
+from tests.support.promised import PROMISES
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
 
-PROMISES = {
-    1: "A revoked serial is in every CRL published from then on, until it has expired.",
-    2: "No serial is signed and handed out without a record.",
-    3: "No gate is ever open because of the operator.",
-    4: "No CRL lapses while the operator runs.",
-    5: "A CA key is in its Secret and nowhere else.",
-    6: "Killed at any write, the next start reaches the right end, with nothing lost.",
-    7: "Whatever YAML is applied: a clear message on the object, and every other object goes on working.",
-}
 WHOLE = ("cluster", "gate")
 """The rings that use the operator's rights."""
 RELOADS_A_SECOND = 10

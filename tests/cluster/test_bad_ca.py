@@ -12,6 +12,8 @@ from tests.support.kube import CERTIFICATES, ISSUERS
 from tests.support.openssl import CA_EXTENSIONS, EC_KEY, LEAF_EXTENSIONS, Issued, OpenSsl
 from tests.testbed.controlplane import Cluster
 
+pytestmark = pytest.mark.promise(7)
+
 MOST = 1024 * 1024  # bytes that a Secret's values may have together
 Pair = Mapping[str, bytes]
 

@@ -10,6 +10,8 @@ from tests.support.kube import CERTIFICATES, ISSUERS, MERGE, NAMESPACES, SECRETS
 from tests.support.openssl import EC_KEY, OpenSsl
 from tests.testbed.controlplane import Cluster
 
+pytestmark = pytest.mark.promise(7)
+
 QUOTAS = Kind("api/v1", "resourcequotas")
 
 

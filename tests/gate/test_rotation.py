@@ -1,12 +1,15 @@
 """One CA after the other at real hosts: who should get in does at every moment, and who should not never."""
 
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from doorward.clock import SystemClock
 from tests.support.home import Home, client, issuer
 from tests.support.installation import OperatorProcess
 from tests.support.kube import CERTIFICATES, ISSUERS, RECORDS, Person, eventually
@@ -32,6 +35,21 @@ def generation(home: Home, name: str) -> int:
 
 
 @dataclass(frozen=True)
+class Crl:
+    """What openssl reads of a CRL's head."""
+
+    number: int
+    next_update: datetime
+
+
+def crl(openssl: OpenSsl, home: Home) -> Crl:
+    """The published one of the issuer `brief`."""
+    said = openssl.says("crl", "-noout", "-crlnumber", "-nextupdate", "-dateopt", "iso_8601", "-in", home.crl("brief"))
+    number, until = re.findall(r"=(?:0x)?(.+)", said)
+    return Crl(int(number, 16), datetime.fromisoformat(until))
+
+
+@dataclass(frozen=True)
 class Rotated:
     """Two issuers whose CA changed, one made by Doorward and one a person's own; what their clients were told meanwhile."""
 
@@ -41,6 +59,8 @@ class Rotated:
     """Of clients who are in, as they got them first."""
     revoked: Mapping[str, Files]
     knocks: Mapping[str, Knocks]
+    first_crl: Crl
+    """Of an issuer that renews its CRL each minute, and where nothing happens."""
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +74,9 @@ def rotated(
     home = Home.found(admin, tmp_path_factory.mktemp("rotated"))
     openssl = OpenSsl(tmp_path_factory.mktemp("openssl"))
     street = Street.build(ingress_nginx, home)
+    home.make(ISSUERS, issuer("brief", crl={"validity": "2m", "renewEvery": "1m"}))
+    home.signing("brief")
+    first_crl = crl(openssl, home)
     first, second = openssl.ca("Staff CA"), openssl.ca("Staff CA")
     home.put_secret("mine", {"tls.crt": first.certificate, "tls.key": first.key})
     home.partners()
@@ -81,7 +104,7 @@ def rotated(
         for knocks in (made_in, own_in, made_out, own_out):
             knocks.once_more()
         knocks = {"made in": made_in, "own in": own_in, "made out": made_out, "own out": own_out}
-        yield Rotated(home, doors, old, revoked, knocks)
+        yield Rotated(home, doors, old, revoked, knocks, first_crl)
     home.abandon()
 
 
@@ -106,6 +129,13 @@ def test_the_new_certificate_gets_in_beside_the_old_one(rotated: Rotated, which:
     assert new["tls.crt"].read_bytes() != rotated.old[which]["tls.crt"].read_bytes()
     door = rotated.doors[which]
     assert (door.tells(new), door.tells(rotated.old[which])) == (IN, IN)
+
+
+@pytest.mark.promise(4)
+def test_a_crl_is_renewed_before_it_lapses_though_nothing_happens(rotated: Rotated, tmp_path: Path):
+    openssl = OpenSsl(tmp_path)
+    eventually(lambda: crl(openssl, rotated.home).number > rotated.first_crl.number, "a new CRL", seconds=SECONDS)
+    assert SystemClock().now() < rotated.first_crl.next_update < crl(openssl, rotated.home).next_update
 
 
 def test_an_old_certificate_is_refused_alone_when_it_is_revoked_after_the_rotation(rotated: Rotated):
