@@ -12,6 +12,7 @@ from tests.cluster import policies_support
 from tests.support import installation
 from tests.support.home import Home
 from tests.support.kube import INGRESSES, Person, eventually
+from tests.support.openssl import OpenSsl
 from tests.support.promised import PROMISES
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
@@ -85,3 +86,9 @@ def home(admin: Person, running_operator: installation.OperatorProcess, tmp_path
     home = Home.found(admin, tmp_path)
     yield home
     home.abandon()
+
+
+@pytest.fixture(scope="session")
+def openssl(tmp_path_factory: pytest.TempPathFactory) -> OpenSsl:
+    """openssl, as the stranger who looks at what was issued; it keeps no state but a folder for its files."""
+    return OpenSsl(tmp_path_factory.mktemp("openssl"))

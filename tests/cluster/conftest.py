@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.kube import CERTIFICATES, NAMESPACES, OPERATOR, SECRETS, Person, bind, eventually
-from tests.support.openssl import OpenSsl
 
 from .policies_support import Place, in_force
 
@@ -25,9 +24,3 @@ def edge(admin: Person) -> Iterator[Place]:
     admin.delete(NAMESPACES, {"metadata": {"name": namespace}})
     for body in admin.ask("GET", CERTIFICATES.path(namespace)).body["items"]:
         place.operator.patch(CERTIFICATES, body, {"metadata": {"finalizers": None}})
-
-
-@pytest.fixture(scope="session")
-def openssl(tmp_path_factory: pytest.TempPathFactory) -> OpenSsl:
-    """openssl, as the stranger who looks at what was issued."""
-    return OpenSsl(tmp_path_factory.mktemp("openssl"))

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from tests.faults.faulty import FaultyOperator
-from tests.support.openssl import OpenSsl
 from tests.testbed.controlplane import Cluster
 
 MATRIX = "crash matrix"
@@ -42,9 +41,3 @@ def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     operator.start()
     yield operator
     operator.close()
-
-
-@pytest.fixture(scope="session")
-def openssl(tmp_path_factory: pytest.TempPathFactory) -> OpenSsl:
-    """openssl, as the stranger who looks at what was issued."""
-    return OpenSsl(tmp_path_factory.mktemp("openssl"))

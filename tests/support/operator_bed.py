@@ -5,10 +5,10 @@ within `settle` and `advance`.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from unittest import mock
 
 from doorward.api import kinds
@@ -19,6 +19,7 @@ from doorward.cluster.gateway import (
     ISSUED_CERTIFICATE,
     ISSUER,
     NAMESPACE,
+    Gateway,
     Kind,
     Object,
 )
@@ -37,6 +38,7 @@ PEOPLE = "kubectl"
 ROUND = 15.0
 """Seconds: longer than the queue sleeps, and than an issuer's counts wait."""
 MOST_ROUNDS = 40
+T = TypeVar("T")
 Handle = Callable[[str, str, dict[str, Any]], None]
 
 
@@ -189,6 +191,10 @@ class OperatorBed:
         return self.gateway.writes[first:]
 
     # What people do
+
+    def with_gateway(self, work: Callable[[Gateway], Coroutine[Any, Any, T]]) -> T:
+        """What a command of theirs does at the API server."""
+        return self._runner.run(work(MemoryGateway(self.cluster, manager=PEOPLE)))
 
     def issuer(self, **spec: Any) -> None:
         body = {

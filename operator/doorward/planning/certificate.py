@@ -115,9 +115,12 @@ def _orphans(o: CertificateObserved, records: tuple[Record, ...], now: datetime,
 
 
 def _is_orphan(o: CertificateObserved, record: Record, *, lost: bool) -> bool:
-    """Whether the serial is newer than the Secret's, or any where that is lost; save one that is on its way there."""
+    """Whether the serial is newer than the Secret's, or any where that is lost; save one that is on its way there.
+
+    One that came back from a deletion was handed out for sure, and this object's Secret never held it.
+    """
     shown = issuance.shown_record(o)
-    if o.pending is not None and record.serial == o.pending.serial:
+    if revocation.restored(record) or (o.pending is not None and record.serial == o.pending.serial):
         return False
     return lost or (shown is not None and record is not shown and record.not_before > shown.not_before)
 
@@ -168,7 +171,7 @@ def _superseded(
     """Older serials whose grace period is over, and when the next one's is."""
     shown = issuance.shown_record(o)
     grace = issuer.spec.certificates.superseded_grace_period
-    older = [r for r in records if shown is not None and r is not shown and r.live(now)]
+    older = [r for r in records if r is not shown and r.live(now) and not revocation.restored(r)]
     if shown is None or grace is None or not older or issuer.crowded:
         return None, []
     ends = shown.issued_at + timing.duration(grace)

@@ -71,6 +71,20 @@ def lifted(record: Record) -> Revoke:
     return Revoke(record=record, revocation=Revocation(reason=HOLD, time=record.revocation.time, lifted=True))
 
 
+def restored(record: Record) -> bool:
+    """Whether the serial came back from a deletion, by an explicit act: only another one ends it before it expires."""
+    revocation = record.revocation
+    return revocation is not None and revocation.lifted and revocation.held_by == "Deletion"
+
+
+def restorable(record: Record, now: datetime) -> bool:
+    """Whether a deletion holds the serial, and can still be undone: the hold is not final, the certificate not expired."""
+    revocation = record.revocation
+    if revocation is None or not record.refused or not revocation.is_hold or revocation.held_by != "Deletion":
+        return False
+    return now < record.not_after and (revocation.final_at is None or now < revocation.final_at)
+
+
 def ended(record: Record, reason: str) -> Revoke:
     """Make a hold final, since when it was put."""
     assert record.revocation is not None

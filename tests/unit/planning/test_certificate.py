@@ -274,5 +274,24 @@ def test_a_superseded_serial_stays_good_within_its_grace_period():
     assert (given.names(plan.actions), plan.due) == (["WriteStatus"], NOW + DAY)
 
 
+RESTORED = given.record(0xC3, revocation=given.hold(lifted=True, held_by="Deletion"), issued_at=NOW)
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param({"secret": Unseen.ABSENT}, id="the Secret went with the object that was deleted"),
+        pytest.param({"records": (LIVE, RESTORED)}, id="it is newer than the one in the Secret"),
+        pytest.param(
+            {"records": (LIVE, replace(OLDER, revocation=RESTORED.revocation)), "issuer": GRACE},
+            id="the grace period of older ones is over",
+        ),
+    ],
+)
+def test_a_serial_that_came_back_from_a_deletion_is_not_superseded_though(world):
+    asks = planned(NOW + DAY, **{"records": (RESTORED,)} | world).actions
+    assert "Revoke" not in given.names(asks)
+
+
 def test_without_a_grace_period_a_superseded_serial_runs_out_by_itself():
     assert planned(records=(LIVE, OLDER)).due == NOW + 59 * DAY
