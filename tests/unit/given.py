@@ -419,6 +419,9 @@ def trust_domain(**override: Any) -> IssuerObserved:
             "ca_secret": ca_secret_name(ISSUER.name, newest.generation if isinstance(newest, Authority) else 1),
             "ca_generation": newest.generation if isinstance(newest, Authority) else int(isinstance(newest, Condition)),
             "older": (),
+            "ca_names_taken": newest.generation
+            if isinstance(newest, Authority)
+            else int(isinstance(newest, Condition)),
             "rival": None,
             "is_cluster_ca": False,
             "replaced": "",

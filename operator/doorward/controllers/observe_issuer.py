@@ -1,6 +1,7 @@
 """Everything about one MTLSIssuer, for its rules to look at: its CA generations, what is published, what its gates hold."""
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -79,6 +80,7 @@ class TrustDomainObserver:
             spec=found.spec,
             status=found.body.get("status") or {},
             ca_secret=newest_at[1].name,
+            ca_names_taken=max((number for number, _ in _numbered_names(world.secrets.lookup("ca", key))), default=0),
             ca_generation=authority.generation if isinstance(authority, Authority) else newest_at[0],
             authority=authority,
             older=older,
@@ -108,12 +110,16 @@ class TrustDomainObserver:
         return self._gateway.skew()
 
     def _ca_secrets(self, found: IssuerObject, key: ObjectKey) -> list[tuple[int, ObjectKey]]:
-        """The Secrets of the CA generations, oldest first; a person's own has no number yet."""
+        """The Secrets of the CA generations, oldest first; a person's own has no number yet.
+
+        What is not ours is passed over, unless it stands where the only one should.
+        """
         if found.own_ca is not None:
             return [(0, found.own_ca)]
-        names = (key_of(metadata) for metadata in self._world.secrets.lookup("ca", key))
-        numbered = ((issuer_of_ca_secret(at), at) for at in names)
-        return sorted((parsed[1], at) for parsed, at in numbered if parsed is not None)
+        named = self._world.secrets.lookup("ca", key)
+        ours = [metadata for metadata in named if is_ours(metadata, "ca")]
+        first = [metadata for metadata in named if key_of(metadata).name == ca_secret_name(key.name, 1)]
+        return sorted(_numbered_names(ours or first))
 
     def _newest_ca(self, found: IssuerObject, key: ObjectKey) -> tuple[int, ObjectKey]:
         at = self._ca_secrets(found, key)
@@ -283,3 +289,10 @@ class TrustDomainObserver:
         except ValueError:
             return GateView(version_of(body), "broken", b"", since)
         return GateView(version_of(body), digest(held), held.anchors, since)
+
+
+def _numbered_names(secrets: Iterable[Object]) -> Iterator[tuple[int, ObjectKey]]:
+    """The generations that the names of these Secrets stand for."""
+    for metadata in secrets:
+        if (parsed := issuer_of_ca_secret(key_of(metadata))) is not None:
+            yield parsed[1], key_of(metadata)

@@ -68,17 +68,19 @@ def _why_not(
     if now >= line.signing.not_after:
         return said("CaExpired", secret=o.ca_secret, detail=f"the CA expired at {instant(line.signing.not_after)}")
     assert not isinstance(o.records, Unseen)
-    return _overflow(o, spec, o.records, now)
+    return _overflow(o, spec, line, o.records, now)
 
 
-def _overflow(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...], now: datetime) -> Condition | None:
+def _overflow(
+    o: IssuerObserved, spec: MTLSIssuerSpec, line: Lineage, records: tuple[Record, ...], now: datetime
+) -> Condition | None:
     """The ledger asks for no fewer entries than did not fit the last time: nothing is published, and nothing signed."""
     if o.overflow is None:
         return None
-    wanted = crl.from_ledger(records, keep_after_expiry=timing.duration(spec.crl.validity), now=now)
-    if len(wanted) < o.overflow:
+    wanted = sum(map(len, lineage.planned_crls(spec, line, records, now).values()))
+    if wanted < o.overflow:
         return None
-    return said("CrlFull", entries=len(wanted), limit=MAX_BYTES)
+    return said("CrlFull", entries=wanted, limit=MAX_BYTES)
 
 
 def _problem(
@@ -146,7 +148,7 @@ def _running(
         return Plan(actions=tuple(repairs))
     if isinstance(o.published, Condition) and o.published.reason.name == "CrlForeign":
         return issuer_status.write(o, o.published, now)
-    if (full := _overflow(o, spec, ledger, now)) is not None:
+    if (full := _overflow(o, spec, line, ledger, now)) is not None:
         return _full(o, full, published, now)
     if (publish := _publish(o, spec, records, line, published, now)) is not None:
         return Plan(actions=(publish,))

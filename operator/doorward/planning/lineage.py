@@ -259,7 +259,7 @@ def _nearly_full(o: IssuerObserved, signing: Authority) -> bool:
 def next_number(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...]) -> int:
     """The number of the next generation: above every one that is known, and none that is distrusted already."""
     published = o.published.anchors if isinstance(o.published, PublishedTrust) else {}
-    known = {o.ca_generation, *published, *(record.generation for record in records)}
+    known = {o.ca_names_taken, *published, *(record.generation for record in records)}
     number = max(known) + 1
     while number in spec.ca.distrust:
         number += 1

@@ -152,6 +152,8 @@ class IssuerObserved:
     """The Secret of the newest CA generation."""
     ca_generation: int
     """Its number; 0: there is no such Secret."""
+    ca_names_taken: int
+    """The highest number that a Secret's name of this form has, whoever made it."""
     authority: Authority | Condition | Unseen
     """The newest CA generation; or what is wrong with its Secret."""
     older: tuple[Authority, ...]

@@ -170,6 +170,13 @@ def test_another_key_in_the_secret_of_a_generated_ca_stops_it(served):
     assert generation(served, "alice") == 2
 
 
+def test_a_secret_of_somebodys_own_whose_name_looks_like_a_cas_is_passed_over(served):
+    body = {"metadata": {"name": f"{ISSUER_AT.name}-ca-2"}, "data": {"tls.crt": "anVuaw=="}}
+    served.cluster.create(SECRET, ISSUER_AT.namespace, body, "kubectl")
+    rotate(served)
+    assert (said(served)["Ready"], generation(served, "alice")) == ("Signing", 3)
+
+
 def test_a_restart_in_the_middle_changes_nothing(served):
     rotate(served)
     served.restart()

@@ -46,3 +46,11 @@ def test_gates_still_get_the_crl_that_was_published_last():
     stale = given.gate(state=given.GateState.STALE)
     (action,) = issuer.plan(world(gates=(stale,)), given.NOW).actions
     assert action == WriteGate(namespace="edge")
+
+
+def test_what_a_ca_that_is_over_had_to_refuse_takes_no_room():
+    two = given.authority(generation=2)
+    old = given.trust({2: (two, given.crl())})
+    o = world(authority=two, published=old, overflow=3)
+    assert "PublishCrl" not in given.names(issuer.plan(o, given.NOW).actions)
+    assert issuer.signing(o, given.NOW) == (two, None)
