@@ -1,6 +1,7 @@
 """A certificate's successors: in time, on demand, when the spec says something else; and what becomes of the old one."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -39,11 +40,20 @@ def test_a_certificate_is_renewed_before_it_ends_with_a_key_that_is(home: Home, 
     assert (home.data("alice-mtls")["tls.key"] == key) is same
 
 
-def test_a_certificate_that_is_renewed_says_when_the_next_is_due(home: Home):
+@pytest.mark.parametrize(
+    ("spec", "hours"),
+    [
+        pytest.param({"duration": "720h"}, 240, id="a third of a month"),
+        pytest.param({"duration": "24h"}, 12, id="half a day"),
+        pytest.param({"duration": "24h", "renewBefore": "3h"}, 3, id="as the spec says"),
+    ],
+)
+def test_a_certificate_is_to_be_renewed_before_its_end_by(home: Home, spec: dict[str, Any], hours: int):
     home.partners()
-    home.make(CERTIFICATES, client(duration="240h", renewBefore="1h"))
+    home.make(CERTIFICATES, client(**spec))
     status = home.issued()["status"]
-    assert status["renewalTime"][11:] != status["notAfter"][11:]
+    ends, due = (datetime.fromisoformat(status[name]) for name in ("notAfter", "renewalTime"))
+    assert ends - due == timedelta(hours=hours)
 
 
 @pytest.mark.promise(1)

@@ -7,7 +7,7 @@ from doorward.controllers.reads import Reads
 from doorward.controllers.world import IssuerObject, World
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey, gate_secret_name
-from doorward.planning import gone, timing
+from doorward.planning import gone, revocation, timing
 from doorward.planning.gone import IssuerGone, Strays
 from doorward.planning.observed import Gate, GateState, Unseen
 
@@ -39,13 +39,15 @@ class GoneObserver:
         return Gate(namespace=namespace, targets=(), allowed=False, state=state)
 
     async def strays(self, key: ObjectKey, now: datetime) -> Strays | None:
-        """Live records of a ClientCertificate that is not in its store, or that names another issuer now; None: there are none."""
+        """Live or suspended records of a ClientCertificate that is not in its store, or that names another issuer now; None:
+        there are none.
+        """
         world = self._world
         found = world.certificates.get(key)
         records = tuple(
             record
             for record in world.records.lookup("holder", key)
-            if record.live(now) and (found is None or record.issuer != found.issuer)
+            if (record.live(now) or _is_suspended(record, now)) and (found is None or record.issuer != found.issuer)
         )
         if not records or not world.serves(key.namespace):
             world.missing_since.pop(key, None)
@@ -75,3 +77,7 @@ class GoneObserver:
             if isinstance(found, IssuerObject) and not isinstance(found.spec, str):
                 windows[issuer] = timing.duration(found.spec.revocation.undo_window)
         return windows
+
+
+def _is_suspended(record: Record, now: datetime) -> bool:
+    return now < record.not_after and revocation.by_suspension(record)

@@ -128,17 +128,16 @@ def _is_orphan(o: CertificateObserved, record: Record, *, lost: bool) -> bool:
 def _lifts(o: CertificateObserved, records: tuple[Record, ...], now: datetime) -> Iterator[Revoke]:
     """The holds that a suspension put are over, and those alone; an orphan's turns final instead.
 
-    A name that is created again lifts nothing of its namesake's: a serial must be this object's by UID, or be the one in
-    its Secret, which may have come out of a backup under another UID.
+    A serial of another UID that is not in the Secret came back from a deletion before it was suspended, and is that again:
+    a deletion that is not undone takes a suspension's holds over, so none of its serials is lifted here.
     """
     shown, gone = issuance.shown_record(o), issuance.lost(o) is not None
-    for record in revocation.suspensions(records):
-        if record is not shown and record.holder_uid != o.body["metadata"]["uid"]:
-            continue
-        if now < record.not_after and _is_orphan(o, record, lost=gone):
+    for record in filter(revocation.by_suspension, records):
+        restored = record is not shown and record.holder_uid != o.body["metadata"]["uid"]
+        if now < record.not_after and not restored and _is_orphan(o, record, lost=gone):
             yield revocation.ended(record, "superseded")
         else:
-            yield revocation.lifted(record)
+            yield revocation.lifted(record, restored=restored)
 
 
 def _settled(

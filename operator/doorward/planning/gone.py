@@ -32,7 +32,7 @@ class IssuerGone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strays:
-    """Live records that no known ClientCertificate stands behind."""
+    """Live or suspended records that no known ClientCertificate stands behind."""
 
     records: tuple[Record, ...]
     missing_since: datetime
@@ -53,7 +53,7 @@ def close(o: IssuerGone, now: datetime) -> Plan:
 
 
 def hold(o: Strays, now: datetime) -> Plan:
-    """Access is a live ClientCertificate, and nothing else: without one, what is live is held as at a deletion."""
+    """Access is a live ClientCertificate, and nothing else: without one, what is live or suspended is held as at a deletion."""
     if timing.skewed(o.skew):
         return Plan(due=now + LOOK_AGAIN)
     if not o.gone:

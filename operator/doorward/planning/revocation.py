@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from doorward.api.kinds import HoldSource
 from doorward.objects.ledger_record import Record, Revocation
 from doorward.planning.plan import Revoke
 from doorward.planning.trust import PublishedTrust
@@ -57,18 +58,21 @@ def suspended(records: tuple[Record, ...], now: datetime) -> Iterator[Revoke]:
             yield Revoke(record=record, revocation=Revocation(reason=HOLD, time=now, held_by="Suspension"))
 
 
-def suspensions(records: tuple[Record, ...]) -> Iterator[Record]:
-    """The serials that a suspension holds."""
-    for record in records:
-        revocation = record.revocation
-        if record.refused and revocation and revocation.is_hold and revocation.held_by == "Suspension":
-            yield record
+def by_suspension(record: Record) -> bool:
+    """Whether a suspension holds the serial."""
+    revocation = record.revocation
+    return record.refused and revocation is not None and revocation.is_hold and revocation.held_by == "Suspension"
 
 
-def lifted(record: Record) -> Revoke:
-    """End a hold: the serial is good again. Who put it is forgotten with it, or a person's next one would look like it."""
+def lifted(record: Record, *, restored: bool) -> Revoke:
+    """End a suspension's hold: the serial is good again, as one that came back from a deletion where it was that before.
+
+    Otherwise what put the hold is forgotten with it, or a person's next one would look like it.
+    """
     assert record.revocation is not None
-    return Revoke(record=record, revocation=Revocation(reason=HOLD, time=record.revocation.time, lifted=True))
+    before: HoldSource | None = "Deletion" if restored else None
+    since = record.revocation.time
+    return Revoke(record=record, revocation=Revocation(reason=HOLD, time=since, held_by=before, lifted=True))
 
 
 def restored(record: Record) -> bool:

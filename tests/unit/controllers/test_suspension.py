@@ -139,6 +139,36 @@ def test_a_suspended_client_that_is_deleted_and_made_again_lets_the_old_serial_i
     assert said(suspended, "alice") == {"Ready": "Issued", "Admitted": "Live"}
 
 
+def test_a_suspended_client_whose_deletion_is_undone_is_suspended_by_its_spec_and_then_let_in_with_its_old_file(
+    suspended,
+):
+    number = serial(suspended, "alice")
+    suspended.delete(CLIENT_CERTIFICATE, "alice")
+    suspended.settle()
+    person_revokes(suspended, number, lifted=True)
+    apply(suspended, suspended=True)
+    assert revocation(suspended, number)["heldBy"] == "Suspension"
+    assert number in promises.newest_crl(suspended.cluster)
+    apply(suspended, suspended=False)
+    assert number in live(suspended)
+    assert revocation(suspended, number)["heldBy"] == "Deletion"
+
+
+@pytest.mark.promise(1)
+def test_a_suspended_client_that_is_gone_by_force_is_held_as_by_a_deletion_and_let_in_by_no_namesake(suspended):
+    number = serial(suspended, "alice")
+    suspended.kill()
+    suspended.edit(CLIENT_CERTIFICATE, "alice", {"metadata": {"finalizers": []}})
+    suspended.delete(CLIENT_CERTIFICATE, "alice")
+    suspended.start()
+    suspended.settle()
+    suspended.jump(minutes=11)
+    suspended.settle()
+    assert revocation(suspended, number)["heldBy"] == "Deletion"
+    apply(suspended)
+    assert number in promises.newest_crl(suspended.cluster)
+
+
 @pytest.mark.promise(1)
 def test_a_client_is_suspended_in_the_ledger_though_its_ca_is_gone(served):
     number = serial(served, "alice")

@@ -226,10 +226,10 @@ def test_a_suspension_that_is_over_lifts_nothing_that_was_put_by(hold):
     assert _revocations(records=records) == [(0xA1, LIFTED)]
 
 
-@pytest.mark.promise(1)
-def test_a_name_that_is_created_again_does_not_lift_its_namesakes_suspension():
-    namesakes = given.record(0xB2, revocation=given.suspension(), holder_uid="another")
-    assert asked(secret=Unseen.ABSENT, records=(namesakes,)) == ["Issue"]
+def test_a_serial_that_came_back_from_a_deletion_and_was_then_suspended_is_that_again():
+    restored = given.record(0xB2, revocation=given.suspension(), holder_uid="another")
+    lifted = given.own_hold(held_by="Deletion", lifted=True)
+    assert _revocations(secret=Unseen.ABSENT, records=(restored,)) == [(0xB2, lifted)]
 
 
 def test_the_serial_in_a_secret_that_was_restored_under_another_uid_is_lifted():
