@@ -139,7 +139,7 @@ def test_a_suspended_client_that_is_deleted_and_made_again_lets_the_old_serial_i
     assert said(suspended, "alice") == {"Ready": "Issued", "Admitted": "Live"}
 
 
-def test_a_suspended_client_whose_deletion_is_undone_is_suspended_by_its_spec_and_then_let_in_with_its_old_file(
+def test_a_suspended_client_whose_deletion_is_undone_is_suspended_by_its_spec(
     suspended,
 ):
     number = serial(suspended, "alice")
@@ -149,9 +149,6 @@ def test_a_suspended_client_whose_deletion_is_undone_is_suspended_by_its_spec_an
     apply(suspended, suspended=True)
     assert revocation(suspended, number)["heldBy"] == "Suspension"
     assert number in promises.newest_crl(suspended.cluster)
-    apply(suspended, suspended=False)
-    assert number in live(suspended)
-    assert revocation(suspended, number)["heldBy"] == "Deletion"
 
 
 @pytest.mark.promise(1)
