@@ -173,7 +173,7 @@ def _superseded(
     older = [r for r in records if r is not shown and r.live(now) and not revocation.restored(r)]
     if shown is None or grace is None or not older or issuer.crowded:
         return None, []
-    ends = shown.issued_at + timing.duration(grace)
+    ends = timing.issued_at(shown) + timing.duration(grace)
     if now < ends:
         return ends, []
     return None, [Revoke(record=r, revocation=Revocation(reason="superseded", time=now)) for r in older]

@@ -52,12 +52,17 @@ def renewal_time(not_before: datetime, not_after: datetime, renew_before: timede
     return not_before + (lifetime / 2 if lifetime < timedelta(days=10) else lifetime * 2 / 3)
 
 
+def issued_at(record: Record) -> datetime:
+    """When the serial was signed: a record that came out of a backup is younger than that."""
+    return min(record.issued_at, record.not_before + BACKDATE)
+
+
 def next_issue(records: tuple[Record, ...], now: datetime) -> tuple[datetime, int]:
     """When the next certificate may be issued, and how many were in the last day.
 
     A client whose Secret is deleted in a loop must not fill the CRL.
     """
-    recent = sorted(record.issued_at for record in records if record.issued_at > now - BUDGET_WINDOW)
+    recent = sorted(at for record in records if (at := issued_at(record)) > now - BUDGET_WINDOW)
     beyond = len(recent) - FREE_ISSUES
     if beyond < 0:
         return now, len(recent)
