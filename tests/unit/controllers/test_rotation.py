@@ -191,6 +191,31 @@ def test_a_rotation_asks_for_no_more_than_the_writes_of_its_certificates(served)
     assert len([write for write in writes if write.kind == "ConfigMap"]) == 1
 
 
+def test_who_asks_for_a_certificate_need_not_wait_for_those_who_move_to_the_next_ca():
+    slow = OperatorBed(given.NOW, finalizer_at_creation=True)
+    slow.latency = 0.05
+    with slow as bed:
+        bed.issuer()
+        crowd = [f"client-{number}" for number in range(60)]
+        for name in crowd:
+            bed.apply(name)
+        bed.settle()
+        edit_ca(bed, generate={"rotate": "now"})
+        until(bed, lambda: any(generation(bed, name) == 2 for name in crowd))
+        bed.apply("carol")
+        until(bed, lambda: bed.find(SECRET, "carol-mtls") is not None)
+        assert any(generation(bed, name) == 1 for name in crowd)
+
+
+def until(bed, condition):
+    """Let the operator work until that is so."""
+    for _ in range(1_000):
+        if condition():
+            return
+        bed.advance(0.05)
+    raise AssertionError("not within 50 s")
+
+
 @pytest.mark.promise(3)
 @pytest.mark.promise(4)
 def test_a_client_that_takes_its_certificate_from_its_secret_gets_in_on_each_of_90_days_of_a_30_day_ca(tmp_path):
