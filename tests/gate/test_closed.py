@@ -79,6 +79,18 @@ def test_a_host_stays_closed_to_strangers_when_its_issuer_is_deleted(home, shop)
     assert knocks.statuses(shop.host) <= NEVER_IN
 
 
+def test_a_host_is_closed_to_all_while_its_issuer_is_gone_and_opens_to_the_same_clients_when_it_is_back(home, shop):
+    home.partners()
+    alice, bob = admitted(home, shop, "alice"), admitted(home, shop, "bob")
+    home.remove(ISSUERS, "partners")
+    shop.comes_to_tell(alice, CLOSED)
+    home.remove(CERTIFICATES, "alice")
+    home.gone(CERTIFICATES, "alice")
+    home.make(ISSUERS, issuer())
+    shop.comes_to_tell(bob, IN)
+    assert shop.tells(alice) == REFUSED
+
+
 def test_an_empty_crl_is_a_signed_crl_that_lets_the_good_ones_in(home, shop):
     home.partners()
     admitted(home, shop, "alice")
