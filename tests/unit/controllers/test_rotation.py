@@ -7,8 +7,10 @@ import pytest
 
 from doorward.cluster.errors import Forbidden
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, SECRET
+from doorward.pki.certificates import build_ca
 from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import certificate_pem
+from doorward.pki.subjects import Subject
 from tests.support import promises
 from tests.support.openssl import OpenSsl
 from tests.support.operator_bed import ISSUER_AT, OperatorBed
@@ -250,7 +252,12 @@ OWN = {"secretRef": {"name": "mine"}}
 
 
 def put_own(bed, number, name="Mine"):
-    """A person puts a CA into their Secret."""
+    """A person puts a CA into their Secret, and all that follows is done."""
+    put_data(bed, number, name)
+    bed.settle()
+
+
+def put_data(bed, number, name="Mine"):
     made = given.ca(number, name)
     data = {
         "tls.crt": base64.b64encode(certificate_pem(made.certificate)).decode(),
@@ -261,7 +268,6 @@ def put_own(bed, number, name="Mine"):
         bed.cluster.create(SECRET, ISSUER_AT.namespace, body, "kubectl")
     else:
         bed.edit(SECRET, "mine", {"data": data})
-    bed.settle()
 
 
 @pytest.fixture
@@ -319,6 +325,48 @@ def test_a_ca_that_comes_back_refuses_whom_it_refused_before(own):
     bob = [r for r in own.cluster.all(ISSUED_CERTIFICATE) if r["spec"]["clientCertificate"]["name"] == "bob"]
     assert not any(promises.newest_bundle(own.cluster).lets_in(record) for record in bob)
     assert {int(record["spec"]["serialNumber"], 16) for record in bob} <= promises.newest_crl(own.cluster)
+
+
+def test_a_ca_that_is_renewed_over_the_same_key_moves_nobody(own):
+    renewed = replace_certificate(own, given.ca(201, "Mine"))
+    assert trusted(own) == [1]
+    assert generation(own, "alice") == 1
+    gate = base64.b64decode(own.find(SECRET, GATE)["data"]["ca.crt"])
+    assert gate == renewed
+
+
+def replace_certificate(bed, ca):
+    """The Secret `mine` with a certificate that ends a day later, over the same key; that certificate, PEM."""
+    renewed = build_ca(
+        subject=Subject(common_name="Mine"),
+        key=ca.private_key,
+        serial=999,
+        not_before=ca.certificate.not_valid_before_utc,
+        not_after=ca.certificate.not_valid_after_utc + timedelta(days=1),
+    )
+    pem = certificate_pem(renewed)
+    bed.edit(SECRET, "mine", {"data": {"tls.crt": base64.b64encode(pem).decode()}})
+    bed.settle()
+    return pem
+
+
+def test_a_ca_that_is_put_back_before_its_successor_has_signed_goes_on(own):
+    own.gateway.refuse = lambda write: Forbidden("quota") if write.name == GATE else None
+    put_data(own, 202)
+    own.advance(60)
+    own.gateway.refuse = lambda _: None
+    put_own(own, 201)
+    assert (trusted(own), generation(own, "alice")) == ([1], 1)
+    assert said(own)["Ready"] == "Signing"
+
+
+def test_an_issuer_that_is_made_again_in_the_middle_of_a_rotation_goes_on_with_it(served):
+    rotate(served)
+    served.delete(ISSUER, ISSUER_AT.name)
+    served.settle()
+    served.issuer(ca={"generate": {"commonName": "Partners CA", "rotate": "now"}})
+    served.settle()
+    assert (trusted(served), generation(served, "alice")) == ([1, 2], 2)
 
 
 def test_a_distrusted_ca_of_a_persons_own_closes_the_gates_until_another_is_there(own):
