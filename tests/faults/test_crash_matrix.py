@@ -43,12 +43,18 @@ ACTIONS = {
     ),
     "renew": Action(
         before=("alice", "bob"),
-        act=lambda scene: scene.home.respec(CERTIFICATES, "alice", privateKey={"size": 384}),
+        act=lambda scene: scene.home.respec(CERTIFICATES, "alice", reissue="again"),
         entitled={"alice": 2, "bob": 1},
     ),
     "revoke": Action(
         before=("alice", "bob"),
         act=lambda scene: scene.home.respec(CERTIFICATES, "alice", revoked=True),
+        entitled={"bob": 1},
+        out={"alice"},
+    ),
+    "suspend": Action(
+        before=("alice", "bob"),
+        act=lambda scene: scene.home.respec(CERTIFICATES, "alice", suspended=True),
         entitled={"bob": 1},
         out={"alice"},
     ),
