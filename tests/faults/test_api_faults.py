@@ -9,10 +9,10 @@ import pytest
 
 from tests.faults.faulty import FaultyOperator
 from tests.faults.scenes import Scene
-from tests.support.api_proxy import ApiProxy, Asked, Fault, every
-from tests.support.home import client
+from tests.support.api_proxy import EXPIRED, ApiProxy, Asked, Fault, every
+from tests.support.home import client, issuer
 from tests.support.installation import ACCOUNT, NAMESPACE
-from tests.support.kube import CERTIFICATES, Person
+from tests.support.kube import CERTIFICATES, ISSUERS, SECRETS, Person, eventually
 from tests.support.openssl import OpenSsl
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
@@ -120,4 +120,42 @@ def test_watches_that_are_cut_again_and_again(scene: Scene, proxy: ApiProxy, ope
         proxy.cut_connections()
         act()
     all_is_right(scene)
+    assert operator.pids == lives
+
+
+def no_watch(asked: Asked) -> Fault | None:
+    return Fault(500) if asked.watch else None
+
+
+def once_expired() -> Callable[[Asked], Fault | None]:
+    """Each watch is told once that it begins too long ago."""
+    told: set[str] = set()
+
+    def choose(asked: Asked) -> Fault | None:
+        if not asked.watch or asked.path in told:
+            return None
+        told.add(asked.path)
+        return EXPIRED
+
+    return choose
+
+
+def test_what_was_deleted_while_nobody_watched_is_noticed_when_watches_begin_too_long_ago(
+    scene: Scene, proxy: ApiProxy, operator: FaultyOperator
+):
+    lives = operator.pids
+    scene.home.make(ISSUERS, issuer("staff"))
+    scene.home.signing("staff")
+    scene.home.make(CERTIFICATES, client("erin", issuer="staff"))
+    scene.home.issued("erin")
+    with proxy.failing(no_watch):
+        proxy.cut_connections()
+        change(scene)
+        scene.home.remove(ISSUERS, "staff")
+        scene.home.remove(SECRETS, "bob-mtls")
+    with proxy.failing(once_expired()):
+        scene.home.says(CERTIFICATES, "erin", "Ready", "IssuerNotFound")
+        scene.home.says(CERTIFICATES, "alice", "Admitted", "Revoked")
+        scene.home.gone(CERTIFICATES, "dave")
+        eventually(lambda: scene.home.get(SECRETS, "bob-mtls").ok, "bob has a Secret again")
     assert operator.pids == lives

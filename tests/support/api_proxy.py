@@ -57,11 +57,22 @@ class Fault(NamedTuple):
     delay: float = 0.0
     reason: str = ""
     lost: bool = False
+    body: dict[str, Any] | None = None
+    """In place of a Status."""
 
 
 AWAY = Fault(status=0)
 Choice = Callable[[Asked], Fault | None]
-_STATUS = {"apiVersion": "v1", "kind": "Status", "status": "Failure"}
+
+
+def status(code: int, reason: str) -> dict[str, Any]:
+    """What the API server says with a failure."""
+    said = {"code": code, "reason": reason, "message": "as a test wants it"}
+    return {"apiVersion": "v1", "kind": "Status", "status": "Failure"} | said
+
+
+EXPIRED = Fault(200, body={"type": "ERROR", "object": status(410, "Expired")})
+"""What a watch from too long ago is told."""
 
 
 class ApiProxy:
@@ -161,7 +172,7 @@ class ApiProxy:
         if fault.status == 0 and transport is not None:
             transport.abort()
         if fault.status is not None:
-            body = _STATUS | {"code": fault.status, "reason": fault.reason, "message": "as a test wants it"}
+            body = fault.body or status(fault.status, fault.reason)
             return web.json_response(body, status=fault.status or 503, headers=fault.headers)
         if transport is not None:
             self._open.add(transport)

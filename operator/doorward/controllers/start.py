@@ -65,6 +65,7 @@ class Operator:
         applier = Applier(self.world, gateway, observer, source, clock, self.wake, self.handle)
         self._reconciler = Reconciler(self.world, observer, applier, clock, self.wake, self.move)
         self._put_back = PutBack(self.world, gateway, self.wake)
+        self._relisted = asyncio.Event()
         self._watches: Watches | None = None
 
     @property
@@ -132,7 +133,7 @@ class Operator:
         watches.start()
         tasks = [
             group.create_task(handlers.supervise(self.handle, namespaces=scope, stop=stop_kopf, again=kopf_again)),
-            group.create_task(sweep(self.world, self._gateway, self.handle, scope, notice)),
+            group.create_task(sweep(self.world, self._gateway, self.handle, scope, notice, self._relisted)),
             group.create_task(self._put_back.mend(start_over)),
             group.create_task(self._work(watches)),
         ]
@@ -155,6 +156,8 @@ class Operator:
 
     def handle(self, plural: str, event: str, body: Object) -> None:
         """One event of a kind that people write: into its store, and the keys that it concerns into the queue."""
+        if event == "":
+            self._relisted.set()
         key = key_of(body)
         match plural:
             case "clientcertificates":

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from doorward.cluster.cache import Store, version_of
@@ -14,6 +15,7 @@ from doorward.objects.meta import ObjectKey, key_of
 logger = logging.getLogger(__name__)
 EVERY = 300.0
 FIRST_TRIES = 2.0
+RELIST_TAKES = 2.0
 
 
 Handle = Callable[[str, str, dict[str, Any]], None]
@@ -21,11 +23,24 @@ Notice = Callable[[Kind, Mapping[ObjectKey, Any]], None]
 """Told where a list shows that the cluster was put back to an older state."""
 
 
-async def sweep(world: World, gateway: Gateway, handle: Handle, namespaces: Sequence[str], notice: Notice) -> None:
-    """List what people write, at the start and every five minutes."""
+async def sweep(
+    world: World,
+    gateway: Gateway,
+    handle: Handle,
+    namespaces: Sequence[str],
+    notice: Notice,
+    relisted: asyncio.Event,
+) -> None:
+    """List what people write, at the start, every five minutes, and when Kopf has `relisted`, which tells of no deletion."""
     while True:
-        failed = await list_all(world, gateway, handle, namespaces, notice)
-        await asyncio.sleep(FIRST_TRIES if failed else EVERY)
+        if await list_all(world, gateway, handle, namespaces, notice):
+            await asyncio.sleep(FIRST_TRIES)
+            continue
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EVERY):
+                await relisted.wait()
+                await asyncio.sleep(RELIST_TAKES)
+        relisted.clear()
 
 
 async def catch_up(world: World, gateway: Gateway, handle: Handle, namespaces: Sequence[str], notice: Notice) -> None:

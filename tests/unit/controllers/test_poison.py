@@ -119,3 +119,18 @@ def test_a_revocation_of_a_year_that_no_crl_can_say_keeps_nobody_elses_from_bein
     served.apply("bob", revoked=True)
     served.settle()
     assert lost <= promises.newest_crl(served.cluster)
+
+
+@pytest.mark.promise(1)
+def test_a_loop_that_deletes_one_secret_a_thousand_times_leaves_room_for_whoever_is_revoked(served):
+    lost = serial(served, "bob")
+    for _ in range(1000):
+        if served.find(SECRET, "alice-mtls") is not None:
+            served.delete(SECRET, "alice-mtls")
+        served.jump(minutes=1)
+        served.advance(1)
+    looped = promises.newest_crl(served.cluster)
+    served.apply("bob", revoked=True)
+    served.settle()
+    assert len(looped) < 30
+    assert promises.newest_crl(served.cluster) >= looped | {lost}
