@@ -25,6 +25,7 @@ from doorward.controllers.sweep import catch_up, sweep
 from doorward.controllers.watches import Watches
 from doorward.controllers.world import Key, Object, World, issuer_of_ingress
 from doorward.objects.meta import ObjectKey, key_of
+from doorward.planning import revocation
 from doorward.workqueue.queue import Priority, WorkQueue
 from doorward.workqueue.workers import work
 
@@ -96,7 +97,8 @@ class Operator:
         if found is None:
             return Priority.STORM
         cut = not isinstance(found.spec, str) and (found.spec.revoked or found.spec.suspended)
-        return Priority.PEOPLE if found.deleting or cut else Priority.STORM
+        back = any(revocation.by_suspension(record) for record in self.world.records.lookup("holder", key.at))
+        return Priority.PEOPLE if found.deleting or cut or back else Priority.STORM
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`. Raises (in a group) Lost where another process has taken over."""

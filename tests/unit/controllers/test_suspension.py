@@ -89,6 +89,22 @@ def test_it_costs_one_record_one_crl_one_gate_and_two_statuses(served, to):
     assert len(statuses) <= 2
 
 
+@pytest.mark.parametrize("to", [True, False], ids=["suspending", "letting in again"])
+def test_it_goes_before_a_storm_of_new_clients(served, to):
+    apply(served, suspended=not to)
+    served.latency = 0.02
+    served.restart()
+    served.settle()
+    since = served.cluster.version
+    for number in range(150):
+        served.apply(f"client-{number}")
+    served.apply("alice", suspended=to)
+    served.settle()
+    after = [change for change in served.cluster.history if change.version > since]
+    overtaken = next(n for n, change in enumerate(after) if change.kind == ISSUED_CERTIFICATE and change.before)
+    assert len([change for change in after[:overtaken] if change.kind == SECRET]) < 64
+
+
 def test_a_restart_writes_nothing_of_a_suspended_client(suspended):
     version = suspended.cluster.version
     suspended.restart()
