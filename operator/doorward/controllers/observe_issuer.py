@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from doorward.api.conditions import Condition, said
 from doorward.clock import Clock
 from doorward.cluster.cache import version_of
-from doorward.cluster.errors import ApiError
+from doorward.cluster.errors import ApiError, Forbidden, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, ISSUER, Gateway
 from doorward.controllers import authorities, rivals
 from doorward.controllers.reads import Reads
@@ -85,7 +85,7 @@ class TrustDomainObserver:
             authority=authority,
             older=older,
             rival=rival,
-            is_cluster_ca=await self._is_cluster_ca(authority),
+            is_cluster_ca=await self._is_cluster_ca(authority, committed),
             records=world.records.lookup("issuer", key) if world.records.synced else Unseen.UNKNOWN,
             published=committed.published if isinstance(committed, Committed) else committed,
             replaced=committed.replaced if isinstance(committed, Committed) else "",
@@ -181,16 +181,28 @@ class TrustDomainObserver:
         number = authorities.number_of(view.authority.public_key_sha256, bundle, self._world.recorded(key))
         return number, replace(view, authority=replace(view.authority, generation=number))
 
-    async def _is_cluster_ca(self, authority: Authority | Condition | Unseen) -> bool:
+    async def _is_cluster_ca(
+        self, authority: Authority | Condition | Unseen, committed: Committed | Condition | Unseen
+    ) -> bool:
         if not isinstance(authority, Authority) or authority.generated:
             return False
         if self._world.cluster_ca is None:
-            body = await self._gateway.get(CONFIG_MAP, "kube-system", "extension-apiserver-authentication")
-            data = body.get("data") or {}
-            pems = [data.get("client-ca-file"), data.get("requestheader-client-ca-file")]
-            found = [c for pem in pems if pem for c in load_certificates(pem.encode())]
-            self._world.cluster_ca = tuple(public_key_sha256(c.public_key()) for c in found)
+            try:
+                self._world.cluster_ca = await self._cluster_cas()
+            except (Forbidden, NotFound):
+                published = committed.published if isinstance(committed, Committed) else None
+                if not isinstance(published, PublishedTrust) or authority.generation not in published.anchors:
+                    raise
+                return False  # it was found to be none when it was published first, and cut-offs must go on
         return authority.public_key_sha256 in self._world.cluster_ca
+
+    async def _cluster_cas(self) -> tuple[str, ...]:
+        """SHA-256 of the public keys of the cluster's own client CAs."""
+        body = await self._gateway.get(CONFIG_MAP, "kube-system", "extension-apiserver-authentication")
+        data = body.get("data") or {}
+        pems = [data.get("client-ca-file"), data.get("requestheader-client-ca-file")]
+        found = [c for pem in pems if pem for c in load_certificates(pem.encode())]
+        return tuple(public_key_sha256(c.public_key()) for c in found)
 
     async def _committed(self, key: ObjectKey) -> Committed | Condition | Unseen:
         """The bundle in the CRL ConfigMap, verified by the issuer's CAs."""

@@ -275,7 +275,7 @@ class World:
     )
     ingresses: Store[Object] = field(
         default_factory=lambda: Store(
-            lambda body: body,
+            ingress_nginx.kept,
             {"issuer": issuer_of_ingress, "namespace": lambda b: (b["metadata"]["namespace"],)},
         )
     )

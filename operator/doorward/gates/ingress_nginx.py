@@ -23,6 +23,17 @@ GATE = f"{GROUP}/gate"
 FIELD_MANAGER = "doorward"
 
 
+def kept(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is remembered of an Ingress, of which a cluster may have thousands: its marks that are, or may be, ours."""
+    metadata = body["metadata"]
+    names = ("namespace", "name", "resourceVersion", "creationTimestamp")
+    annotations = metadata.get("annotations") or {}
+    ours = {k: v for k, v in annotations.items() if k.startswith((f"{GROUP}/", f"{PREFIX}auth-tls-"))}
+    fields = [entry for entry in metadata.get("managedFields") or () if entry.get("manager") == FIELD_MANAGER]
+    known = {name: metadata[name] for name in names if name in metadata}
+    return {"metadata": known | {"annotations": ours, "managedFields": fields}}
+
+
 def read(body: Mapping[str, Any]) -> Target:
     """What the Ingress says."""
     annotations = body["metadata"].get("annotations") or {}

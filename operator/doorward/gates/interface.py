@@ -22,6 +22,10 @@ class Target:
 class GateAdapter(Protocol):
     """One data plane."""
 
+    def kept(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What is remembered of the object: enough for all that follows."""
+        ...
+
     def read(self, body: Mapping[str, Any]) -> Target:
         """What the object says."""
         ...

@@ -7,6 +7,7 @@ import pytest
 
 from doorward.cluster.errors import Forbidden
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, SECRET
+from doorward.objects.meta import ObjectKey
 from doorward.pki.certificates import build_ca
 from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import certificate_pem
@@ -367,6 +368,15 @@ def test_an_issuer_that_is_made_again_in_the_middle_of_a_rotation_goes_on_with_i
     served.issuer(ca={"generate": {"commonName": "Partners CA", "rotate": "now"}})
     served.settle()
     assert (trusted(served), generation(served, "alice")) == ([1, 2], 2)
+
+
+@pytest.mark.promise(1)
+def test_cut_offs_go_on_after_a_restart_that_cannot_ask_for_the_clusters_own_cas(own):
+    own.cluster.delete(CONFIG_MAP, ObjectKey("kube-system", CLUSTER_CAS["metadata"]["name"]), "kubectl")
+    own.restart()
+    own.apply("bob", revoked=True)
+    own.settle()
+    assert promises.newest_crl(own.cluster) == {promises.held_serial(own.find(SECRET, "bob-mtls"))}
 
 
 def test_a_distrusted_ca_of_a_persons_own_closes_the_gates_until_another_is_there(own):

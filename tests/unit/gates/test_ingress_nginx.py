@@ -202,3 +202,21 @@ def test_an_ingress_of_which_all_of_ours_was_taken_off_has_no_leftovers():
     for name in ingress_nginx.leftovers(body):
         del body["metadata"]["annotations"][name]
     assert ingress_nginx.leftovers(body) == ()
+
+
+def test_what_is_remembered_of_an_ingress_is_read_like_the_ingress_itself():
+    fields = {"f:metadata": {"f:annotations": {"f:doorward.io/gate": {}}}}
+    mine = {"manager": "doorward", "operation": "Apply", "fieldsV1": fields}
+    others = {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": {}}}
+    annotations = {
+        "doorward.io/issuer": "partners",
+        "doorward.io/gate": "x",
+        "kubectl.kubernetes.io/last-applied": "{}",
+    }
+    metadata = {"namespace": "edge", "name": "shop", "annotations": annotations, "managedFields": [others, mine]}
+    whole = {"metadata": metadata, "spec": {"rules": [{"host": "shop.example"}]}}
+    remembered = ingress_nginx.kept(whole)
+    assert ingress_nginx.read(remembered) == ingress_nginx.read(whole)
+    assert ingress_nginx.leftovers(remembered) == ingress_nginx.leftovers(whole) == ("doorward.io/gate",)
+    assert "rules" not in str(remembered)
+    assert "last-applied" not in str(remembered)
