@@ -1,23 +1,21 @@
 """Everything about one MTLSIssuer, for its rules to look at: its CA generations, what is published, what its gates hold."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from doorward.api.conditions import Condition, said
 from doorward.clock import Clock
 from doorward.cluster.cache import version_of
-from doorward.cluster.errors import ApiError, Forbidden, NotFound
-from doorward.cluster.gateway import CONFIG_MAP, ISSUER, Gateway
+from doorward.cluster.errors import ApiError
+from doorward.cluster.gateway import ISSUER, Gateway
 from doorward.controllers import authorities, rivals
+from doorward.controllers.observe_ca import CaObserver
 from doorward.controllers.reads import Reads
 from doorward.controllers.world import (
     Committed,
     GateView,
     IssuerObject,
-    LoadedCa,
     Object,
     World,
     digest,
@@ -25,16 +23,9 @@ from doorward.controllers.world import (
 from doorward.objects import crl_configmap
 from doorward.objects.meta import (
     ObjectKey,
-    ca_secret_name,
     crl_configmap_name,
     gate_secret_name,
     is_ours,
-    issuer_of_ca_secret,
-    key_of,
-)
-from doorward.pki.keys import public_key_sha256
-from doorward.pki.pem import (
-    load_certificates,
 )
 from doorward.planning import timing
 from doorward.planning.observed import (
@@ -58,6 +49,7 @@ class TrustDomainObserver:
         self._gateway = gateway
         self._clock = clock
         self._reads = reads
+        self._cas = CaObserver(world, gateway, clock, reads)
 
     async def observe(self, key: ObjectKey) -> IssuerObserved | None:
         """Everything about an MTLSIssuer; None where there is none."""
@@ -65,8 +57,8 @@ class TrustDomainObserver:
         found = world.issuers.get(key)
         if found is None:
             return None
-        newest_at = self._newest_ca(found, key)
-        authority, older = await self._authorities(found, key)
+        newest_at = self._cas.newest(found, key)
+        authority, older = await self._cas.generations(found, key)
         committed = await self._committed(key)
         if authority is not Unseen.UNKNOWN:
             world.looked_at.add(key)
@@ -80,12 +72,12 @@ class TrustDomainObserver:
             spec=found.spec,
             status=found.body.get("status") or {},
             ca_secret=newest_at[1].name,
-            ca_names_taken=max((number for number, _ in _numbered_names(world.secrets.lookup("ca", key))), default=0),
+            ca_names_taken=self._cas.names_taken(key),
             ca_generation=authority.generation if isinstance(authority, Authority) else newest_at[0],
             authority=authority,
             older=older,
             rival=rival,
-            is_cluster_ca=await self._is_cluster_ca(authority, committed),
+            is_cluster_ca=await self._cas.is_clusters_own(authority, committed),
             records=world.records.lookup("issuer", key) if world.records.synced else Unseen.UNKNOWN,
             published=committed.published if isinstance(committed, Committed) else committed,
             replaced=committed.replaced if isinstance(committed, Committed) else "",
@@ -108,101 +100,6 @@ class TrustDomainObserver:
             with suppress(ApiError):  # any answer has a date
                 await self._gateway.list(ISSUER, key.namespace)
         return self._gateway.skew()
-
-    def _ca_secrets(self, found: IssuerObject, key: ObjectKey) -> list[tuple[int, ObjectKey]]:
-        """The Secrets of the CA generations, oldest first; a person's own has no number yet.
-
-        What is not ours is passed over, unless it stands where the only one should.
-        """
-        if found.own_ca is not None:
-            return [(0, found.own_ca)]
-        named = self._world.secrets.lookup("ca", key)
-        ours = [metadata for metadata in named if is_ours(metadata, "ca")]
-        first = [metadata for metadata in named if key_of(metadata).name == ca_secret_name(key.name, 1)]
-        return sorted(_numbered_names(ours or first))
-
-    def _newest_ca(self, found: IssuerObject, key: ObjectKey) -> tuple[int, ObjectKey]:
-        at = self._ca_secrets(found, key)
-        return at[-1] if at else (0, ObjectKey(key.namespace, ca_secret_name(key.name, 1)))
-
-    async def _authorities(
-        self, found: IssuerObject, key: ObjectKey
-    ) -> tuple[Authority | Condition | Unseen, tuple[Authority, ...]]:
-        """The newest CA generation, or what is wrong with its Secret; and those before it that can be used."""
-        world = self._world
-        newest = self._newest_ca(found, key)
-        seen = self._reads.secret_metadata(newest[1])
-        if isinstance(seen, Unseen):
-            if seen is not Unseen.UNKNOWN:
-                world.authorities.pop(key, None)
-            return seen, ()
-        views = [(generation, await self._ca(found, generation, at)) for generation, at in self._ca_secrets(found, key)]
-        if any(isinstance(view, Unseen) for _, view in views):
-            return next(view for _, view in views if isinstance(view, Unseen)), ()
-        if found.own_ca is not None:
-            views = [self._numbered(key, view) for _, view in views]
-        usable = {generation: view for generation, view in views if isinstance(view, LoadedCa)}
-        if usable:
-            world.authorities[key] = usable
-        else:
-            world.authorities.pop(key, None)
-        last = views[-1][1] if views else Unseen.ABSENT
-        older = tuple(loaded.authority for _, loaded in sorted(usable.items()) if loaded is not last)
-        return (last.authority if isinstance(last, LoadedCa) else last), older
-
-    async def _ca(self, found: IssuerObject, generation: int, at: ObjectKey) -> LoadedCa | Condition | Unseen:
-        world = self._world
-        metadata = self._reads.secret_metadata(at)
-        if isinstance(metadata, Unseen):
-            return metadata
-        known = world.ca_views.get(at)
-        version, now = version_of(metadata), self._clock.now()
-        if isinstance(known, LoadedCa) and known.version == version and now < known.authority.not_after:
-            return known
-        if isinstance(known, tuple) and known[0] == version and known[1].reason.name == "CaExpired":
-            return known[1]
-        body = await self._reads.secret(at)
-        if isinstance(body, Unseen):
-            return body
-        loaded = await asyncio.to_thread(
-            authorities.load, body, generation=generation, generated=found.own_ca is None, name=at.name, now=now
-        )
-        world.ca_views[at] = loaded if isinstance(loaded, LoadedCa) else (version_of(body), loaded)
-        return loaded
-
-    def _numbered(
-        self, key: ObjectKey, view: LoadedCa | Condition | Unseen
-    ) -> tuple[int, LoadedCa | Condition | Unseen]:
-        """A person's own CA, as the generation that its key is published as, or is to be."""
-        if not isinstance(view, LoadedCa):
-            return 0, view
-        body = self._world.configmaps.get(ObjectKey(key.namespace, crl_configmap_name(key.name)))
-        bundle = crl_configmap.parse_configmap(body) if body is not None else None
-        number = authorities.number_of(view.authority.public_key_sha256, bundle, self._world.recorded(key))
-        return number, replace(view, authority=replace(view.authority, generation=number))
-
-    async def _is_cluster_ca(
-        self, authority: Authority | Condition | Unseen, committed: Committed | Condition | Unseen
-    ) -> bool:
-        if not isinstance(authority, Authority) or authority.generated:
-            return False
-        if self._world.cluster_ca is None:
-            try:
-                self._world.cluster_ca = await self._cluster_cas()
-            except (Forbidden, NotFound):
-                published = committed.published if isinstance(committed, Committed) else None
-                if not isinstance(published, PublishedTrust) or authority.generation not in published.anchors:
-                    raise
-                return False  # it was found to be none when it was published first, and cut-offs must go on
-        return authority.public_key_sha256 in self._world.cluster_ca
-
-    async def _cluster_cas(self) -> tuple[str, ...]:
-        """SHA-256 of the public keys of the cluster's own client CAs."""
-        body = await self._gateway.get(CONFIG_MAP, "kube-system", "extension-apiserver-authentication")
-        data = body.get("data") or {}
-        pems = [data.get("client-ca-file"), data.get("requestheader-client-ca-file")]
-        found = [c for pem in pems if pem for c in load_certificates(pem.encode())]
-        return tuple(public_key_sha256(c.public_key()) for c in found)
 
     async def _committed(self, key: ObjectKey) -> Committed | Condition | Unseen:
         """The bundle in the CRL ConfigMap, verified by the issuer's CAs."""
@@ -301,10 +198,3 @@ class TrustDomainObserver:
         except ValueError:
             return GateView(version_of(body), "broken", b"", since)
         return GateView(version_of(body), digest(held), held.anchors, since)
-
-
-def _numbered_names(secrets: Iterable[Object]) -> Iterator[tuple[int, ObjectKey]]:
-    """The generations that the names of these Secrets stand for."""
-    for metadata in secrets:
-        if (parsed := issuer_of_ca_secret(key_of(metadata))) is not None:
-            yield parsed[1], key_of(metadata)

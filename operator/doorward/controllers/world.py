@@ -155,6 +155,11 @@ class LoadedCa:
     authority: Authority
     signer: CertificateAuthority
 
+    def is_good(self, version: int, now: datetime, *, generated: bool) -> bool:
+        """Whether it is what that version of its Secret holds, seen as the same kind of CA, and has not expired."""
+        same = (self.version, self.authority.generated) == (version, generated)
+        return same and now < self.authority.not_after
+
 
 @dataclass(slots=True, kw_only=True)
 class IssuerState:
