@@ -7,6 +7,7 @@ within `settle` and `advance`.
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 from unittest import mock
@@ -18,11 +19,13 @@ from doorward.cluster.gateway import (
     INGRESS,
     ISSUED_CERTIFICATE,
     ISSUER,
+    LEASE,
     NAMESPACE,
     Gateway,
     Kind,
     Object,
 )
+from doorward.cluster.leadership import Lost
 from doorward.controllers import handlers
 from doorward.controllers.start import Operator, Settings
 from doorward.objects.meta import FINALIZER, ObjectKey
@@ -34,6 +37,7 @@ from tests.support.memory_gateway import MemoryGateway, Write
 
 NAMESPACE_NAME = "edge"
 ISSUER_AT = ObjectKey(NAMESPACE_NAME, "partners")
+LEASE_AT = ObjectKey(NAMESPACE_NAME, "doorward")
 PEOPLE = "kubectl"
 ROUND = 15.0
 """Seconds: longer than the queue sleeps, and than an issuer's counts wait."""
@@ -79,19 +83,46 @@ async def _follow(gateway: MemoryGateway, kind: Kind, handle: Handle) -> None:
         await asyncio.sleep(1)
 
 
-class OperatorBed:
-    """One cluster, and one operator process in it at a time."""
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """A running operator, or one that has ended by itself."""
 
-    def __init__(self, now: datetime, *, finalizer_at_creation: bool = False) -> None:
+    gateway: MemoryGateway
+    task: asyncio.Task[None]
+    operator: Operator
+
+    @property
+    def dead(self) -> bool:
+        return self.gateway.killed.is_set() or self.task.done()
+
+
+async def _run(operator: Operator) -> None:
+    try:
+        await operator.run(asyncio.Event())
+    except* (Lost, asyncio.CancelledError):
+        pass
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+class OperatorBed:
+    """One cluster, and one operator process in it at a time, unless a test starts more; `elected`: with a Lease."""
+
+    def __init__(self, now: datetime, *, finalizer_at_creation: bool = False, elected: bool = False) -> None:
         self.clock = FakeClock(now)
         self.cluster = MemoryCluster(self.clock, admit=immutable)
         self.finalizer_at_creation = finalizer_at_creation
+        self.elected = elected
         self.latency = 0.0
         self.lag = 0.0
         self._source = CountingKeySource()
         self._runner = virtual_loop.runner(self.clock)
-        self._tasks: list[asyncio.Task[None]] = []
-        self._gateways: list[MemoryGateway] = []
+        self._processes: list[_Process] = []
+        self._started = 0
         self.gateway = MemoryGateway(self.cluster)
         self.cluster.create(NAMESPACE, "", {"metadata": {"name": NAMESPACE_NAME}}, PEOPLE)
 
@@ -110,11 +141,13 @@ class OperatorBed:
         self.gateway = MemoryGateway(self.cluster, latency=self.latency)
         self.gateway.lag = self.lag
         self.gateway.refuse_reads = refuse_reads
-        self._gateways.append(self.gateway)
         self._runner.run(self._start(self.gateway))
 
     async def _start(self, gateway: MemoryGateway) -> None:
-        operator = Operator(gateway, self.clock, self._source, Settings(health_port=None))
+        self._started += 1
+        lease = LEASE_AT if self.elected else None
+        settings = Settings(health_port=None, lease=lease, identity=f"process-{self._started}")
+        operator = Operator(gateway, self.clock, self._source, settings)
         started = asyncio.Event()
 
         async def front(handle: Handle, **_: object) -> None:
@@ -122,27 +155,34 @@ class OperatorBed:
             await _like_kopf(gateway, handle)
 
         with mock.patch.object(handlers, "supervise", front):
-            self._tasks.append(asyncio.create_task(operator.run(asyncio.Event())))
+            task = asyncio.create_task(_run(operator))
+            self._processes.append(_Process(gateway, task, operator))
             await started.wait()
 
     @property
     def processes(self) -> int:
-        return len(self._gateways)
+        return len(self._processes)
+
+    @property
+    def leader(self) -> MemoryGateway | None:
+        """The gateway of the process that leads; None: none does."""
+        return next((p.gateway for p in self._processes if not p.dead and p.operator.part == "leads"), None)
 
     def kill(self) -> None:
         """`kill -9` of all there are: whatever they were waiting for, they hear no more."""
-        for gateway in self._gateways:
-            gateway.killed.set()
-            gateway.stop()
-        self._gateways.clear()
-        self._runner.run(self._kill())
+        self._bury(self._processes)
 
-    async def _kill(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        self._tasks.clear()
+    def kill_leader(self) -> None:
+        """`kill -9` of the one that leads, if one does; another takes its place in `settle`."""
+        if self.leader is not None:
+            self.leader.killed.set()
+
+    def _bury(self, processes: list[_Process]) -> None:
+        for process in processes:
+            process.gateway.killed.set()
+            process.gateway.stop()
+        self._processes = [process for process in self._processes if process not in processes]
+        self._runner.run(_end([process.task for process in processes]))
 
     def restart(self) -> None:
         self.kill()
@@ -154,21 +194,38 @@ class OperatorBed:
         """Let the operator work until it writes no more; a process that was killed is started again."""
         quiet = 0
         for _ in range(MOST_ROUNDS):
-            before = (self.cluster.version, self._asked())
+            before = (self._changes(), self._asked())
             self.advance(ROUND)
-            if any(gateway.killed.is_set() for gateway in self._gateways):
-                self.restart()
-            quiet = quiet + 1 if before == (self.cluster.version, self._asked()) else 0
+            self._replace_the_dead()
+            quiet = quiet + 1 if before == (self._changes(), self._asked()) else 0
             if quiet == 2:
                 return
         raise AssertionError(f"it goes on writing: {self.gateway.writes[-10:]}")
 
+    def _changes(self) -> int:
+        """How often anything changed, the Lease aside."""
+        return sum(change.kind != LEASE for change in self.cluster.history)
+
+    def _replace_the_dead(self) -> None:
+        """What Kubernetes does: one that ended is started again."""
+        dead = [process for process in self._processes if process.dead]
+        self._bury(dead)
+        for _ in dead:
+            self.start()
+
     def _asked(self) -> list[int]:
-        return [len(gateway.writes) for gateway in self._gateways]
+        """By process, how many writes it asked for, its claims to the Lease aside."""
+        return [len(self.writes(process.gateway)) for process in self._processes]
+
+    @staticmethod
+    def writes(gateway: MemoryGateway) -> list[Write]:
+        """What a process asked to write, its claims to the Lease aside."""
+        return [write for write in gateway.writes if write.kind != LEASE.name]
 
     def forget_faults(self) -> None:
-        for gateway in self._gateways:
-            gateway.faults.clear()
+        for process in self._processes:
+            process.gateway.faults.clear()
+            process.gateway.latency = self.latency
 
     def advance(self, seconds: float) -> None:
         """Let the operator work for so long."""

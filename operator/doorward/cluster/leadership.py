@@ -36,8 +36,8 @@ class Leadership:
         self._seen: lease.Seen | None = None
         self._renewed: float | None = None
         self._writing: set[asyncio.Timeout] = set()
-        self.taken = asyncio.Event()
-        """Set when this process first leads."""
+        self._led = False
+        self._news = asyncio.Event()
 
     @property
     def holder(self) -> str:
@@ -47,6 +47,12 @@ class Leadership:
     def leads(self) -> bool:
         """Whether this process may write now."""
         return self._renewed is not None and self._clock.monotonic() < self._renewed + lease.DEADLINE
+
+    async def led(self) -> None:
+        """Wait until this process leads: for the first time, or again."""
+        while not self.leads():
+            self._news.clear()
+            await self._news.wait()
 
     def must_lead(self) -> None:
         """Raises NotLeading where this process may not write now."""
@@ -91,11 +97,11 @@ class Leadership:
             return lease.LOOK_EVERY
 
     async def _claim(self) -> float:
-        if self._body is None or not self.taken.is_set():
+        if self._body is None or not self._led:
             self._body = await self._read()
         now = self._clock.monotonic()
         self._seen = lease.look(self._body, self._seen, now)
-        if self.taken.is_set() and self._seen.holder not in ("", self._me):
+        if self._led and self._seen.holder not in ("", self._me):
             self._renewed = None
             raise Lost(f"{self._seen.holder} has taken the Lease {self._at}")
         if not lease.may_take(self._seen, self._me, now):
@@ -124,10 +130,11 @@ class Leadership:
         """A renewal counts from when it was begun: others count from when they saw it, which is later."""
         self._body, self._renewed = body, begun
         self._seen = lease.look(body, self._seen, begun)
+        self._news.set()
         for limit in self._writing:
             limit.reschedule(asyncio.get_running_loop().time() + self._left())
-        if not self.taken.is_set():
-            self.taken.set()
+        if not self._led:
+            self._led = True
             logger.info("%s leads: it has the Lease %s", self._me, self._at)
 
     async def release(self) -> None:

@@ -6,6 +6,7 @@ import logging
 import signal
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from doorward.clock import Clock, SystemClock
@@ -146,10 +147,15 @@ class Operator:
     async def _work(self, watches: Watches) -> None:
         """Plan and write, as soon as this process leads, and knows all that the last leader wrote."""
         if self._leadership is not None:
-            await self._leadership.taken.wait()
+            await self._leadership.led()
             await self._start_over(watches)
-        reconcile = self._reconciler.reconcile
-        await work(self.queue, reconcile, clock=self._clock, transient=(ApiError,), count=WORKERS)
+        await work(self.queue, self._reconcile, clock=self._clock, transient=(ApiError,), count=WORKERS)
+
+    async def _reconcile(self, key: Key) -> datetime | None:
+        """While the Lease cannot be renewed all work rests: else every key would fail, and rest for minutes after it was."""
+        if self._leadership is not None:
+            await self._leadership.led()
+        return await self._reconciler.reconcile(key)
 
     async def _start_over(self, watches: Watches) -> None:
         """List everything anew."""

@@ -184,6 +184,15 @@ def test_never_do_two_lead_however_long_each_is_cut_off(arena: Arena):
         assert leading(arena) != [True, True]
 
 
+def test_who_waits_to_lead_is_told_at_once_the_first_time_and_again(arena: Arena):
+    first = arena.start("a")
+    arena.runner.run(first.leadership.led())
+    arena.cut(first, lease.DEADLINE + 0.5)
+    assert leading(arena) == [False]
+    arena.runner.run(first.leadership.led())
+    assert leading(arena) == [True]
+
+
 async def create(candidate: Candidate) -> None:
     await candidate.guarded.create(CONFIG_MAP, AT.namespace, config_map())
 

@@ -28,6 +28,9 @@ CRL = f"{ISSUER_AT.name}-crl"
 class Histories(RuleBasedStateMachine):
     """People, accidents and time; `out` is what people asked for, and nothing else is looked at in the end."""
 
+    elected = True
+    """Whether the operator's processes share a Lease."""
+
     def __init__(self) -> None:
         super().__init__()
         self.out: dict[str, set[str]] = {}
@@ -37,7 +40,7 @@ class Histories(RuleBasedStateMachine):
 
     @initialize(fence=st.booleans(), latency=st.sampled_from([0.0, 0.01]), lag=st.sampled_from([0.0, 0.5]))
     def begin(self, fence: bool, latency: float, lag: float) -> None:
-        self.bed = OperatorBed(NOW, finalizer_at_creation=fence)
+        self.bed = OperatorBed(NOW, finalizer_at_creation=fence, elected=self.elected)
         self.bed.latency, self.bed.lag = latency, lag
         self.bed.start()
         ca = {"generate": {"commonName": "Partners CA", "duration": "87600h", "rotate": "spring"}}
@@ -148,6 +151,16 @@ class Histories(RuleBasedStateMachine):
     def start_another(self) -> None:
         self.bed.start()
 
+    @precondition(lambda self: self.bed.leader)
+    @rule()
+    def kill_the_leader(self) -> None:
+        self.bed.kill_leader()
+
+    @precondition(lambda self: self.bed.leader)
+    @rule(seconds=st.sampled_from([1.0, 5.0, 12.0]))
+    def slow_the_leader(self, seconds: float) -> None:
+        self.bed.leader.latency = seconds
+
     @rule(compact=st.booleans())
     def end_watches(self, compact: bool) -> None:
         self.bed.gateway.end_watches()
@@ -206,7 +219,7 @@ class Histories(RuleBasedStateMachine):
         assert left == self.out.keys()
         bed.restart()
         bed.settle()
-        assert bed.gateway.writes == []
+        assert bed.writes(bed.gateway) == []
 
 
 @pytest.mark.promise(1)

@@ -1,0 +1,35 @@
+"""Two processes without any Lease, both of which work: whatever happens, no CRL and no gate forgets a revocation."""
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
+
+from tests.support import promises
+
+from .test_histories import Histories
+
+
+class TwoLeaders(Histories):
+    """The same people, accidents and time. Who is entitled in the end is not asked: that takes one leader."""
+
+    elected = False
+
+    @initialize(fence=st.booleans(), latency=st.sampled_from([0.0, 0.01]), lag=st.sampled_from([0.0, 0.5]))
+    def begin(self, fence: bool, latency: float, lag: float) -> None:
+        super().begin(fence=fence, latency=latency, lag=lag)
+        self.bed.start()
+
+    @precondition(lambda self: self.bed.processes < 2)
+    @rule()
+    def start_another(self) -> None:
+        self.bed.start()
+
+    def _check(self) -> None:
+        assert promises.broken(self.bed.cluster) == []
+        assert list(promises.numbers_that_fall(self.bed.cluster)) == []
+
+
+@pytest.mark.promise(1)
+def test_two_that_both_believe_that_they_lead_never_publish_a_crl_that_forgets():
+    run_state_machine_as_test(TwoLeaders, settings=settings(max_examples=25, stateful_step_count=20))
