@@ -1,0 +1,155 @@
+"""Two operators without any Lease, both at work on the same objects: no CRL and no gate ever forgets a revocation."""
+
+import base64
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from kubernetes import client as kubernetes_client
+from kubernetes import config
+
+from tests.support.audit import Audit, described
+from tests.support.bystander import Bystander
+from tests.support.home import Home, client
+from tests.support.installation import OperatorProcess
+from tests.support.kube import (
+    CERTIFICATES,
+    CONFIGMAPS,
+    INGRESSES,
+    ISSUERS,
+    RECORDS,
+    SECRETS,
+    Object,
+    Person,
+    eventually,
+)
+from tests.testbed.controlplane import Cluster
+
+from .policies_support import ISSUER, ingress
+
+CLIENTS = [f"client-{number}" for number in range(12)]
+ACTS = 150
+Crl = tuple[int, frozenset[int]]
+"""Its number, and the serials that it names."""
+
+
+@pytest.fixture(scope="module")
+def both(cluster: Cluster) -> Iterator[list[OperatorProcess]]:
+    """Each believes that it is alone."""
+    both = [OperatorProcess(cluster, name=f"leader-{number}") for number in (1, 2)]
+    for operator in both:
+        operator.start()
+    yield both
+    for operator in both:
+        operator.close()
+
+
+@pytest.fixture
+def contested(admin: Person, both: list[OperatorProcess], tmp_path: Path) -> Iterator[Home]:  # noqa: ARG001 - they run
+    """A namespace with an issuer, its gate and clients, on which both work."""
+    home = Home.found(admin, tmp_path)
+    home.partners(*CLIENTS)
+    home.make(INGRESSES, ingress(home.namespace, {ISSUER: "partners"}))
+    home.says(ISSUERS, "partners", "GatesCurrent", "AllCurrent")
+    yield home
+    home.abandon()
+
+
+def act(home: Home, dice: random.Random) -> None:
+    """Somebody revokes, suspends, lifts, deletes, or makes again; the next one does not wait for what comes of it."""
+    name = dice.choice(CLIENTS)
+    if home.get(CERTIFICATES, name).status == 404:
+        home.admin.create(CERTIFICATES, home.here(client(name)))
+        return
+    body = home.here({"metadata": {"name": name}})
+    match dice.choice(["revoke", "suspend", "lift", "delete", "lose"]):
+        case "revoke":
+            home.admin.patch(CERTIFICATES, body, {"spec": {"revoked": dice.random() < 0.5}})
+        case "suspend":
+            home.admin.patch(CERTIFICATES, body, {"spec": {"suspended": True}})
+        case "lift":
+            home.admin.patch(CERTIFICATES, body, {"spec": {"suspended": False}})
+        case "delete":
+            home.admin.delete(CERTIFICATES, body)
+        case _:
+            home.admin.delete(SECRETS, home.here({"metadata": {"name": f"{name}-mtls"}}))
+
+
+def read(crl: bytes) -> Crl:
+    parsed = x509.load_pem_x509_crl(crl)
+    number = parsed.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    return number, frozenset(entry.serial_number for entry in parsed)
+
+
+def crl_in(body: Object) -> Crl | None:
+    """What the CRL ConfigMap or a gate says."""
+    if "ca.crl" not in (body.get("data") or {}) or "tls.crt" in body["data"]:
+        return None
+    text = body["data"]["ca.crl"]
+    return read(text.encode() if body["kind"] == "ConfigMap" else base64.b64decode(text))
+
+
+def forgotten(seen: list[Object]) -> Iterator[str]:
+    """What a CRL or a gate left out that its predecessor named, and no record says was lifted; numbers that fell."""
+    lifted: dict[int, bool] = {}
+    last: dict[str, Crl] = {}
+    for body in seen:
+        if body["kind"] == "IssuedCertificate":
+            revocation = body["spec"].get("revocation") or {}
+            lifted[int(body["spec"]["serialNumber"], 16)] = bool(revocation.get("lifted"))
+        elif (crl := crl_in(body)) is not None:
+            number, serials = last.get(body["kind"], (0, frozenset()))
+            yield from (f"{body['kind']} {crl[0]} lets in {s:x}" for s in serials - crl[1] if not lifted.get(s))
+            if crl[0] < number or (crl[0] == number and crl[1] != serials):
+                yield f"{body['kind']} {crl[0]} follows {number}"
+            last[body["kind"]] = crl
+
+
+def refused(home: Home) -> set[int]:
+    """The serials that the ledger refuses now."""
+    said = {int(r["spec"]["serialNumber"], 16): r["spec"].get("revocation") for r in home.records()}
+    return {serial for serial, revocation in said.items() if revocation and not revocation.get("lifted")}
+
+
+def published(home: Home) -> bool:
+    """Whether CRL and gate name all that the ledger refuses, and nobody else."""
+    gate = home.body(SECRETS, f"doorward.{home.namespace}.partners")
+    crls = [crl_in(home.body(CONFIGMAPS, "partners-crl")), crl_in(gate)]
+    return all(crl is not None and crl[1] == refused(home) for crl in crls)
+
+
+@pytest.mark.promise(1)
+def test_two_that_both_believe_that_they_lead_never_publish_a_crl_that_forgets(
+    cluster: Cluster, contested: Home, both: list[OperatorProcess]
+):
+    api: kubernetes_client.ApiClient = config.new_client_from_config(config_file=str(cluster.kubeconfig))
+    bystander = Bystander(api, contested.namespace, [CONFIGMAPS, SECRETS, RECORDS])
+    audit, dice = Audit(cluster), random.Random(5)
+    with bystander.watching():
+        for _ in range(ACTS):
+            act(contested, dice)
+        audit.rest(contested.namespace)
+        eventually(lambda: published(contested), "all that the ledger refuses is published")
+    seen = bystander.seen()
+    report(seen, audit, both)
+    assert list(forgotten(seen)) == []
+
+
+def report(seen: list[Object], audit: Audit, both: list[OperatorProcess]) -> None:
+    """How much there was to forget, and that both had a hand in it."""
+    crls = [crl for body in seen if body["kind"] == "ConfigMap" and (crl := crl_in(body)) is not None]
+    commits = [
+        Counter(
+            event["responseStatus"]["code"]
+            for event in audit.written_with(operator.credential)
+            if described(event) == "update configmaps"
+        )
+        for operator in both
+    ]
+    print(
+        f"\n{len(crls)} CRLs of up to {max(len(serials) for _, serials in crls)} entries; commits by answer: {commits}"
+    )
+    assert all(commit[200] for commit in commits)
