@@ -93,19 +93,28 @@ def crl_in(body: Object) -> Crl | None:
 
 
 def forgotten(seen: list[Object]) -> Iterator[str]:
-    """What a CRL or a gate left out that its predecessor named, and no record says was lifted; numbers that fell."""
-    lifted: dict[int, bool] = {}
+    """What a CRL or a gate left out that its predecessor named, though no record said since then that it was lifted;
+    numbers that fell.
+    """
+    lifted: set[int] = set()
     last: dict[str, Crl] = {}
+    forgiven: dict[str, set[int]] = {"ConfigMap": set(), "Secret": set()}
     for body in seen:
-        if body["kind"] == "IssuedCertificate":
-            revocation = body["spec"].get("revocation") or {}
-            lifted[int(body["spec"]["serialNumber"], 16)] = bool(revocation.get("lifted"))
+        kind = body["kind"]
+        if kind == "IssuedCertificate":
+            serial = int(body["spec"]["serialNumber"], 16)
+            if (body["spec"].get("revocation") or {}).get("lifted"):
+                lifted.add(serial)
+                forgiven["ConfigMap"].add(serial)
+                forgiven["Secret"].add(serial)
+            else:
+                lifted.discard(serial)
         elif (crl := crl_in(body)) is not None:
-            number, serials = last.get(body["kind"], (0, frozenset()))
-            yield from (f"{body['kind']} {crl[0]} lets in {s:x}" for s in serials - crl[1] if not lifted.get(s))
+            number, serials = last.get(kind, (0, frozenset()))
+            yield from (f"{kind} {crl[0]} lets in {serial:x}" for serial in serials - crl[1] - forgiven[kind])
             if crl[0] < number or (crl[0] == number and crl[1] != serials):
-                yield f"{body['kind']} {crl[0]} follows {number}"
-            last[body["kind"]] = crl
+                yield f"{kind} {crl[0]} follows {number}"
+            last[kind], forgiven[kind] = crl, set(lifted)
 
 
 def refused(home: Home) -> set[int]:

@@ -2,27 +2,31 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from doorward.clock import Clock
 from doorward.cluster.cache import version_of
 from doorward.cluster.errors import AlreadyExists, Conflict, Ending, Forbidden, Invalid, NotFound
 from doorward.cluster.gateway import (
+    CONFIG_MAP,
     SECRET,
     Gateway,
     Kind,
 )
-from doorward.controllers import publish, signing
+from doorward.controllers import authorities, publish, signing
 from doorward.controllers.signing import KeySource
 from doorward.controllers.world import (
+    Committed,
     GateView,
     Key,
+    Object,
     Refusal,
     World,
     digest,
 )
 from doorward.objects import ca_secret, crl_configmap
-from doorward.objects.meta import ObjectKey, gate_secret_name, key_of
+from doorward.objects.meta import ObjectKey, crl_configmap_name, gate_secret_name, is_ours, key_of
 from doorward.planning import timing
 from doorward.planning.plan import (
     CreateCa,
@@ -75,6 +79,9 @@ class IssuerApplier:
             return
         at = ObjectKey(namespace, gate_secret_name(issuer))
         known = world.secrets.get(at)
+        if known is not None and is_ours(known, crl_configmap.GATE_ROLE) and not self._rises(at, known, committed):
+            await self._hear_of_a_newer(issuer, at, committed)
+            return
         version = known["metadata"]["resourceVersion"] if known else None
         before = world.gate_views.get(at)
         same = before is not None and known is not None and before.anchors == committed.bundle.anchors
@@ -93,11 +100,31 @@ class IssuerApplier:
             return
         world.gate_refusals.pop(at, None)
         world.secrets.put(written)
-        world.gate_views[at] = GateView(version_of(written), digest(committed.bundle), committed.bundle.anchors, since)
+        world.gate_views[at] = GateView(
+            version_of(written), digest(committed.bundle), committed.bundle.anchors, since, committed.number
+        )
         if known is None:
             for ingress in world.ingresses.lookup("issuer", issuer):
                 if ingress["metadata"]["namespace"] == namespace:
                     self._wake(Key("ingress", key_of(ingress)))
+
+    def _rises(self, at: ObjectKey, known: Object, committed: Committed) -> bool:
+        """Whether the gate as it is known was looked at, and holds no newer CRL: then it may be written onto."""
+        view = self._world.gate_views.get(at)
+        return view is not None and view.version == version_of(known) and view.number <= committed.number
+
+    async def _hear_of_a_newer(self, issuer: ObjectKey, at: ObjectKey, committed: Committed) -> None:
+        """The gate is ahead of what this process knows to be published: another published more, or the ConfigMap was set
+        back; then what the gate holds is published again.
+        """
+        world = self._world
+        configmap = ObjectKey(issuer.namespace, crl_configmap_name(issuer.name))
+        with suppress(NotFound):
+            world.configmaps.put(await self._gateway.get(CONFIG_MAP, configmap.namespace, configmap.name))
+        if world.configmaps.version(configmap) == committed.version:
+            with suppress(NotFound, ValueError):
+                copy = crl_configmap.parse_gate(await self._gateway.get(SECRET, at.namespace, at.name))
+                authorities.remember_copy(world, issuer, copy)
 
     async def _look_again(self, kind: Kind, at: ObjectKey) -> None:
         """What is there after all: the next look plans with it."""

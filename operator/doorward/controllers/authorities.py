@@ -32,9 +32,12 @@ from doorward.planning.trust import Anchor, PublishedTrust
 
 def remember(world: World, key: ObjectKey, trust: PublishedTrust) -> None:
     """Keep the newest CRLs that were seen: an etcd put back to yesterday does not make this process forget."""
+    _remember(world, key, {trust.anchors[generation].public_key_sha256: crl for generation, crl in trust.crls.items()})
+
+
+def _remember(world: World, key: ObjectKey, seen: Mapping[str, PublishedCrl]) -> None:
     newest = world.newest_crls.setdefault(key, {})
-    for generation, crl in trust.crls.items():
-        ca_key = trust.anchors[generation].public_key_sha256
+    for ca_key, crl in seen.items():
         if ca_key not in newest or newest[ca_key].number < crl.number:
             newest[ca_key] = crl
 
@@ -173,6 +176,19 @@ def crls_of(pem: bytes, cas: Mapping[int, x509.Certificate]) -> dict[int, Publis
             if generation not in found or found[generation].number < read.number:
                 found[generation] = read
     return found
+
+
+def newest_number(bundle: TrustBundle, held: Mapping[int, LoadedCa]) -> int:
+    """The highest number of the CRLs in it that one of these CAs signed; 0: there is none."""
+    cas = {generation: loaded.signer.certificate for generation, loaded in held.items()}
+    return max((crl.number for crl in crls_of(bundle.crl, cas).values()), default=0)
+
+
+def remember_copy(world: World, key: ObjectKey, bundle: TrustBundle) -> None:
+    """Keep the CRLs of a gate's copy that are newer than what is published: what comes next must not forget them."""
+    held = world.authorities.get(key, {})
+    found = crls_of(bundle.crl, {generation: loaded.signer.certificate for generation, loaded in held.items()})
+    _remember(world, key, {held[generation].authority.public_key_sha256: crl for generation, crl in found.items()})
 
 
 def _trust(

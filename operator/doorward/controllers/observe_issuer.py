@@ -145,7 +145,7 @@ class TrustDomainObserver:
                 )
             )
             at = ObjectKey(namespace, gate_secret_name(key))
-            state, detail = await self._gate_state(at, current)
+            state, detail = await self._gate_state(key, at, current)
             shut = self._reads.secret_metadata(at) is Unseen.ABSENT
             if shut and self._reads.namespace_ends(namespace):
                 continue  # it takes no new Secret, and without one it lets nobody in
@@ -168,7 +168,7 @@ class TrustDomainObserver:
             return None
         return view.since if view.anchors == current.bundle.anchors else None
 
-    async def _gate_state(self, at: ObjectKey, current: Committed | None) -> tuple[GateState, str]:
+    async def _gate_state(self, key: ObjectKey, at: ObjectKey, current: Committed | None) -> tuple[GateState, str]:
         world = self._world
         refusal = world.gate_refusals.get(at)
         if refusal is not None and self._clock.now() < refusal.retry_at:
@@ -188,13 +188,19 @@ class TrustDomainObserver:
             body = await self._reads.secret(at)
             if isinstance(body, Unseen):
                 return GateState.UNKNOWN, ""
-            known = world.gate_views[at] = self._view(body)
+            known = world.gate_views[at] = await self._view(key, body, current)
         return (GateState.CURRENT if current is not None and known.digest == current.digest else GateState.STALE), ""
 
-    def _view(self, body: Object) -> GateView:
+    async def _view(self, key: ObjectKey, body: Object, current: Committed | None) -> GateView:
         since = crl_configmap.anchors_since(body, self._clock.now())
         try:
             held = crl_configmap.parse_gate(body)
         except ValueError:
-            return GateView(version_of(body), "broken", b"", since)
-        return GateView(version_of(body), digest(held), held.anchors, since)
+            return GateView(version_of(body), "broken", b"", since, 0)
+        found = digest(held)
+        if current is not None and found == current.digest:
+            number = current.number
+        else:
+            loaded = self._world.authorities.get(key, {})
+            number = await asyncio.to_thread(authorities.newest_number, held, loaded)
+        return GateView(version_of(body), found, held.anchors, since, number)

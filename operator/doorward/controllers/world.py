@@ -187,6 +187,11 @@ class Committed:
     def digest(self) -> str:
         return digest(self.bundle)
 
+    @property
+    def number(self) -> int:
+        """The highest CRL number; 0: nothing is published."""
+        return self.published.number if isinstance(self.published, PublishedTrust) else 0
+
 
 def digest(bundle: TrustBundle) -> str:
     """What two equal bundles have in common."""
@@ -213,6 +218,8 @@ class GateView:
     digest: str
     anchors: bytes
     since: datetime
+    number: int
+    """The highest CRL number in it; 0: none that our CAs signed."""
 
 
 @dataclass(slots=True)
