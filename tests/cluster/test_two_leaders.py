@@ -93,28 +93,29 @@ def crl_in(body: Object) -> Crl | None:
 
 
 def forgotten(seen: list[Object]) -> Iterator[str]:
-    """What a CRL or a gate left out that its predecessor named, though no record said since then that it was lifted;
-    numbers that fell.
+    """What a CRL left out that the one before it named, though no record said since then that it was lifted; numbers that
+    do not rise; gates that hold what was not published, or go back.
     """
-    lifted: set[int] = set()
-    last: dict[str, Crl] = {}
-    forgiven: dict[str, set[int]] = {"ConfigMap": set(), "Secret": set()}
+    lifted: dict[int, bool] = {}
+    forgiven: set[int] = set()
+    crls: list[Crl] = [(0, frozenset())]
+    gate = 0
     for body in seen:
-        kind = body["kind"]
-        if kind == "IssuedCertificate":
+        crl = crl_in(body)
+        if body["kind"] == "IssuedCertificate":
             serial = int(body["spec"]["serialNumber"], 16)
-            if (body["spec"].get("revocation") or {}).get("lifted"):
-                lifted.add(serial)
-                forgiven["ConfigMap"].add(serial)
-                forgiven["Secret"].add(serial)
-            else:
-                lifted.discard(serial)
-        elif (crl := crl_in(body)) is not None:
-            number, serials = last.get(kind, (0, frozenset()))
-            yield from (f"{kind} {crl[0]} lets in {serial:x}" for serial in serials - crl[1] - forgiven[kind])
-            if crl[0] < number or (crl[0] == number and crl[1] != serials):
-                yield f"{kind} {crl[0]} follows {number}"
-            last[kind], forgiven[kind] = crl, set(lifted)
+            lifted[serial] = bool((body["spec"].get("revocation") or {}).get("lifted"))
+            forgiven |= {serial} if lifted[serial] else set()
+        elif body["kind"] == "ConfigMap" and crl is not None:
+            yield from (f"CRL {crl[0]} lets in {serial:x}" for serial in crls[-1][1] - crl[1] - forgiven)
+            if crl[0] <= crls[-1][0]:
+                yield f"CRL {crl[0]} follows {crls[-1][0]}"
+            crls.append(crl)
+            forgiven = {serial for serial, now in lifted.items() if now}
+        elif crl is not None:
+            if crl not in crls or crl[0] < gate:
+                yield f"the gate holds {crl[0]} after {gate}"
+            gate = crl[0]
 
 
 def refused(home: Home) -> set[int]:

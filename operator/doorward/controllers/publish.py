@@ -43,13 +43,14 @@ async def commit(world: World, gateway: Gateway, clock: Clock, issuer: ObjectKey
     planned_on = parse_configmap(body).generations if body is not None else {}
     for _ in range(TRIES):
         before = await _bases(world, gateway, issuer, loaded, body)
+        doubted = await _doubted(world, gateway, issuer, before, body)
         if body is not None and not is_ours(body, CRL_ROLE):
             world.foreign_configmaps.add(at)
             return
         if abs(clock.now() - timing.BACKDATE - action.this_update) > timing.MAX_SKEW:
             raise Conflict("the clock was set while a CRL was made")
         signed = {
-            generation: await asyncio.to_thread(_sign, world, clock, issuer, loaded[generation], action, found)
+            generation: await asyncio.to_thread(_sign, world, clock, issuer, loaded[generation], action, found, doubted)
             for generation, found in before.items()
         }
         anchors = {g: _anchor(each) for g, each in loaded.items()} | {g: kept.anchors[g] for g, kept in carried.items()}
@@ -67,6 +68,7 @@ async def commit(world: World, gateway: Gateway, clock: Clock, issuer: ObjectKey
         world.overflows.pop(issuer, None)
         world.configmaps.put(written)
         trust = PublishedTrust(anchors=anchors, crls=lists, size=bundle.size)
+        world.own_commits[issuer] = version_of(written)
         world.committed[issuer] = Committed(
             version=version_of(written),
             cas=authorities.cas_of(world.authorities.get(issuer, {})),
@@ -166,6 +168,29 @@ async def _bases(
     return found
 
 
+async def _doubted(
+    world: World,
+    gateway: Gateway,
+    issuer: ObjectKey,
+    bases: Mapping[int, list[PublishedCrl]],
+    body: Object | None,
+) -> frozenset[int]:
+    """Serials that are to leave since their hold was lifted, and whose records do not say so any more.
+
+    Where this process wrote the last CRL, it heard of the lifting after it. Where another did, that one may know of a
+    newer revocation which the watch has not told yet (measured, with two that both believe they lead).
+    """
+    if body is not None and world.own_commits.get(issuer) == version_of(body):
+        return frozenset()
+    named = {serial for found in bases.values() for base in found for serial in base.entries}
+    leaving = {record.serial for record in world.records.lookup("issuer", issuer) if record.is_lifted} & named
+    if not leaving:
+        return frozenset()
+    items, _ = await gateway.list(ISSUED_CERTIFICATE, issuer.namespace)
+    records = [ledger_record.parse(item) for item in items if _is_readable(item)]
+    return frozenset(leaving - {record.serial for record in records if record.issuer == issuer and record.is_lifted})
+
+
 async def _gate_copies(world: World, gateway: Gateway, issuer: ObjectKey) -> list[TrustBundle]:
     copies = []
     for metadata in world.secrets.lookup("gate", issuer):
@@ -188,9 +213,12 @@ def _sign(
     loaded: LoadedCa,
     action: PublishCrl,
     bases: Iterable[PublishedCrl],
+    doubted: frozenset[int],
 ) -> PublishedCrl:
     bases = list(bases)
-    records = {record.serial: record for record in world.records.lookup("issuer", issuer)}
+    records = {
+        record.serial: record for record in world.records.lookup("issuer", issuer) if record.serial not in doubted
+    }
     published: dict[int, CrlEntry] = {}
     for base in bases:
         published = dict(base.entries) | published

@@ -53,6 +53,11 @@ class Record:
         """Whether the CRL must name the serial."""
         return self.revocation is not None and not self.revocation.lifted
 
+    @property
+    def is_lifted(self) -> bool:
+        """Whether the serial was refused, and a person let it in again."""
+        return self.revocation is not None and self.revocation.lifted
+
     def live(self, now: datetime) -> bool:
         """Whether the serial would get a client in."""
         return not self.refused and now < self.not_after

@@ -54,7 +54,7 @@ def unite(
         if entry.serial in entries:
             continue
         record = records.get(entry.serial)
-        lifted = record is not None and record.revocation is not None and record.revocation.lifted
+        lifted = record is not None and record.is_lifted
         over = record is not None and record.not_after + keep_after_expiry <= now
         if lifted or over:
             leaving.add(entry.serial)
