@@ -49,6 +49,7 @@ async def commit(world: World, gateway: Gateway, clock: Clock, issuer: ObjectKey
             return
         if abs(clock.now() - timing.BACKDATE - action.this_update) > timing.MAX_SKEW:
             raise Conflict("the clock was set while a CRL was made")
+        await _still_lifted(world, gateway, issuer, before)
         signed = {
             generation: await asyncio.to_thread(_sign, world, clock, issuer, loaded[generation], action, found, doubted)
             for generation, found in before.items()
@@ -84,6 +85,23 @@ async def commit(world: World, gateway: Gateway, clock: Clock, issuer: ObjectKey
         )
         return
     raise Conflict(f"ConfigMap {at} changed {TRIES} times while a CRL was signed")
+
+
+async def _still_lifted(
+    world: World, gateway: Gateway, issuer: ObjectKey, bases: Mapping[int, list[PublishedCrl]]
+) -> None:
+    """Raises Conflict where a published serial that our ledger calls lifted was held again, by another process or a person,
+    and the watch has not told yet: its entry must not go.
+    """
+    published = {serial for found in bases.values() for base in found for serial in base.entries}
+    known = world.records.lookup("issuer", issuer)
+    lifted = {r.key for r in known if r.serial in published and r.revocation is not None and r.revocation.lifted}
+    if not lifted:
+        return
+    items, _ = await gateway.list(ISSUED_CERTIFICATE, issuer.namespace)
+    for item in items:
+        if key_of(item) in lifted and _is_readable(item) and ledger_record.parse(item).refused:
+            raise Conflict(f"{key_of(item)} was held again")
 
 
 async def _is_behind(world: World, gateway: Gateway, issuer: ObjectKey) -> bool:

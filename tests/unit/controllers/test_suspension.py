@@ -105,6 +105,20 @@ def test_it_goes_before_a_storm_of_new_clients(served, to):
     assert len([change for change in after[:overtaken] if change.kind == SECRET]) < 64
 
 
+@pytest.mark.promise(1)
+def test_two_operators_whose_watches_lag_never_let_in_whom_the_other_holds_again(served):
+    served.lag, served.latency = 0.3, 0.01
+    served.restart()
+    served.start()
+    apply(served, suspended=True)
+    for to in (False, True, False, True):
+        served.apply("alice", suspended=to)
+        served.advance(0.35)
+    served.settle()
+    assert promises.broken(served.cluster) == []
+    assert promises.newest_crl(served.cluster) == {serial(served, "alice")}
+
+
 def test_a_restart_writes_nothing_of_a_suspended_client(suspended):
     version = suspended.cluster.version
     suspended.restart()
