@@ -121,6 +121,15 @@ class Reconciler:
             for serial in _entries(before) ^ _entries(state):
                 for record in self._world.records.lookup("serial", (key, serial)):
                     self._wake(Key("certificate", record.holder))
+            self._tell_of_untrusted(key, before, state)
+
+    def _tell_of_untrusted(self, key: ObjectKey, before: IssuerState, state: IssuerState) -> None:
+        """Wake those whose CA generation is trusted no longer, or was not when the first bundle was seen."""
+        known = self._world.recorded(key) if before.published is None else _trusted(before)
+        if over := known - _trusted(state):
+            for record in self._world.records.lookup("issuer", key):
+                if record.generation in over:
+                    self._move(Key("certificate", record.holder))
 
     def _plan_ingress(self, key: ObjectKey) -> Plan:
         seen = self._observer.ingress(key)
@@ -141,3 +150,8 @@ class Reconciler:
 def _entries(state: IssuerState) -> AbstractSet[int]:
     """The serials that the published CRL names."""
     return state.published.entries.keys() if state.published is not None else frozenset()
+
+
+def _trusted(state: IssuerState) -> AbstractSet[int]:
+    """The CA generations that are published."""
+    return state.published.anchors.keys() if state.published is not None else frozenset()

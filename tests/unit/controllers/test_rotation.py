@@ -138,6 +138,17 @@ def test_a_distrusted_ca_is_out_of_every_gate_at_once_and_its_clients_get_new_ce
     assert not live & stolen
 
 
+def test_a_revoked_client_is_said_to_be_out_when_its_ca_is_distrusted_before_a_crl_names_it(served):
+    served.gateway.refuse = lambda write: Forbidden("quota") if write.name == CRL else None
+    served.apply("bob", revoked=True)
+    served.advance(1)
+    edit_ca(served, distrust=[1])
+    served.advance(1)
+    served.gateway.refuse = lambda _: None
+    served.settle()
+    assert given.reasons(served.find(CLIENT_CERTIFICATE, "bob")["status"])["Admitted"] == "Revoked"
+
+
 def test_the_ca_before_signs_until_the_next_when_the_newest_is_distrusted(served):
     rotate(served)
     edit_ca(served, distrust=[2])
