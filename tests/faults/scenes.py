@@ -124,15 +124,22 @@ def _objects(home: Home, entitled: Mapping[str, int], out: set[str]) -> Iterator
             yield f"{name} does not go"
 
 
-def _crl(scene: Scene, crl: bytes, revoked: set[Serial]) -> Iterator[str]:
-    """It names exactly these serials, and the gate's anchor signed it."""
-    anchor = scene.openssl.file(_gate(scene.home)["ca.crt"])
-    said = scene.openssl.run("crl", "-noout", "-text", "-CAfile", anchor, stdin=crl)
-    named = {number.lower() for number in re.findall(r"Serial Number: (\w+)", said.stdout.decode())}
+def _crl(scene: Scene, bundle: bytes, revoked: set[Serial]) -> Iterator[str]:
+    """The CRLs of all generations name exactly these serials, and each is signed by an anchor of the gate."""
+    anchors = [scene.openssl.file(pem) for pem in blocks(_gate(scene.home)["ca.crt"], b"CERTIFICATE")]
+    named: set[Serial] = set()
+    for crl in blocks(bundle, b"X509 CRL"):
+        said = [scene.openssl.run("crl", "-noout", "-text", "-CAfile", anchor, stdin=crl) for anchor in anchors]
+        named |= set(re.findall(r"serial number: (\w+)", said[0].stdout.decode().lower()))
+        if not any(b"verify OK" in answer.stderr for answer in said):
+            yield f"openssl says of a CRL: {said[0].stderr.decode()}"
     if named != {number.zfill(len(number) + len(number) % 2) for number in revoked}:
-        yield f"a CRL names {named}, revoked are {revoked}"
-    if b"verify OK" not in said.stderr:
-        yield f"openssl says of a CRL: {said.stderr.decode()}"
+        yield f"the CRLs name {named}, revoked are {revoked}"
+
+
+def blocks(bundle: bytes, label: bytes) -> list[bytes]:
+    """Each PEM block by itself."""
+    return re.findall(b"-----BEGIN %b-----.*?-----END %b-----\n?" % (label, label), bundle, re.DOTALL)
 
 
 def _verdicts(scene: Scene, entitled: Mapping[str, int], out: set[str]) -> Iterator[str]:

@@ -58,6 +58,11 @@ ACTIONS = {
         entitled={"bob": 1},
         out={"alice"},
     ),
+    "rotate": Action(
+        before=("alice",),
+        act=lambda scene: scene.home.respec(ISSUERS, "partners", ca={"generate": {"rotate": "now"}}),
+        entitled={"alice": 2},
+    ),
     "delete": Action(
         before=("alice", "bob"),
         act=lambda scene: scene.home.remove(CERTIFICATES, "alice"),
