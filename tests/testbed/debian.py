@@ -81,6 +81,15 @@ def tool(name: str, *, package: str) -> Tool:
     return Tool(binary=Path(on_path)) if on_path else tool_below(_unpacked(package, (package,)), name)
 
 
+def library(name: str, *, package: str) -> Path:
+    """The shared library of that name in Debian's package, which is not installed; RuntimeError if it is not there."""
+    folder = _unpacked(package, (package,))
+    found = sorted(path for path in folder.rglob(name) if path.is_file())
+    if not found:
+        raise RuntimeError(f"no {name} in what was unpacked to {folder}")
+    return found[0]
+
+
 def tool_below(folder: Path, name: str) -> Tool:
     """The program of that name among the unpacked packages, with their libraries; RuntimeError if it is not there."""
     found = sorted(path for path in (folder / "usr").glob(f"**/bin/{name}") if path.is_file())

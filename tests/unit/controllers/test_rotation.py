@@ -13,13 +13,11 @@ from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import certificate_pem
 from doorward.pki.subjects import Subject
 from tests.support import promises
-from tests.support.openssl import OpenSsl
 from tests.support.operator_bed import ISSUER_AT, OperatorBed
 from tests.unit import given
 
 GATE = f"doorward.{ISSUER_AT.namespace}.{ISSUER_AT.name}"
 CRL = f"{ISSUER_AT.name}-crl"
-DAYS_30 = {"generate": {"commonName": "my_ca", "duration": "720h"}}
 
 
 def generation(bed, name):
@@ -228,32 +226,6 @@ def until(bed, condition):
             return
         bed.advance(0.05)
     raise AssertionError("not within 50 s")
-
-
-@pytest.mark.promise(3)
-@pytest.mark.promise(4)
-def test_a_client_that_takes_its_certificate_from_its_secret_gets_in_on_each_of_90_days_of_a_30_day_ca(tmp_path):
-    openssl = OpenSsl(tmp_path)
-    with OperatorBed(given.NOW, finalizer_at_creation=True) as bed:
-        bed.issuer(ca=DAYS_30)
-        bed.ingress()
-        bed.apply("alice", duration="240h")
-        bed.settle()
-        verdicts = []
-        for _ in range(90 * 4):
-            verdicts.append(_verdict(openssl, bed))
-            bed.jump(hours=6)
-            bed.settle()
-        assert set(verdicts) == {"OK"}
-        assert bed.find(ISSUER, ISSUER_AT.name)["status"]["ca"]["generation"] >= 4
-        assert promises.broken(bed.cluster) == []
-
-
-def _verdict(openssl, bed):
-    """What openssl says of the certificate in Alice's Secret, at the gate."""
-    leaf, gate = (bed.find(SECRET, name)["data"] for name in ("alice-mtls", GATE))
-    leaf_pem, anchors, crl = (base64.b64decode(v) for v in (leaf["tls.crt"], gate["ca.crt"], gate["ca.crl"]))
-    return openssl.verdict(leaf_pem, anchor=anchors, crl=crl, at=bed.cluster.now() + timedelta(seconds=1))
 
 
 # A person's own CA
