@@ -102,6 +102,11 @@ def test_the_ledger_says_again_why_a_client_is_refused(put_back: PutBack):
     )
 
 
+def test_the_issuer_says_that_more_may_be_lost_and_what_to_do(put_back: PutBack):
+    said = put_back.home.says(ISSUERS, "partners", "LedgerComplete", "ClusterPutBack")
+    assert "spec.ca.distrust" in said
+
+
 def test_nobody_else_is_cut_off(put_back: PutBack):
     put_back.home.make(CERTIFICATES, client("erin"))
     put_back.home.issued("erin")

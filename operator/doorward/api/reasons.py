@@ -7,7 +7,7 @@ entry.
 
 from doorward.api.reason import Mender, Reason
 from doorward.api.reason import table as _table
-from doorward.api.reasons_ca import ROOM, SETTLED
+from doorward.api.reasons_ca import COMPLETE, ROOM, SETTLED
 
 _READY = _table(
     "Ready",
@@ -419,6 +419,7 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "CRLRoom": ROOM,
     "CutOffHolds": _HOLDS,
     "HostsSeparated": _SEPARATED,
+    "LedgerComplete": COMPLETE,
     "Gate": _GATE,
 }
 

@@ -1,4 +1,4 @@
-"""The reasons of the conditions that an MTLSIssuer has only while its CA generations change, or its CRL grows large."""
+"""The reasons of the conditions that an MTLSIssuer has only now and then: its CA changes, its CRL grows large, etcd was put back."""
 
 from doorward.api.reason import Mender, table
 
@@ -37,6 +37,20 @@ ROOM = table(
         (
             "the trust bundle takes {size} of {limit} bytes; at 80 % the next CA generation begins with an empty CRL, at 90 %"
             " only what people revoke is added; shorter certificate lifetimes keep it small"
+        ),
+    ),
+)
+
+COMPLETE = table(
+    "LedgerComplete",  # said only after the cluster was put back
+    (
+        "ClusterPutBack",
+        "Unknown",
+        Mender.CLUSTER,
+        "The cluster was put back to an older state while the operator ran: what it had seen is back, and no more is known.",
+        (
+            "at {time} the cluster was put back to an older state: apply the access list again, and where certificates may be"
+            " on no record, name their CA generation in spec.ca.distrust"
         ),
     ),
 )

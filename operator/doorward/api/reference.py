@@ -13,6 +13,7 @@ _ASKS = {
     "CRLRoom": "Of an MTLSIssuer whose CRL grows large: is there room for all that may have to be revoked?",
     "CutOffHolds": "Of an MTLSIssuer: is a cut-off client refused whatever it does?",
     "HostsSeparated": "Of an MTLSIssuer: do only its own clients get in at its hosts?",
+    "LedgerComplete": "Of an MTLSIssuer, after a restore of etcd: is every serial on record?",
     "Gate": ("Of an Ingress, which has no conditions of Doorward's: said in its annotation `doorward.io/gate`."),
 }
 

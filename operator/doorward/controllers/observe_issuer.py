@@ -86,6 +86,7 @@ class TrustDomainObserver:
             counts_due=world.counts_due.get(key, EPOCH),
             skew=await self._skew(key),
             overflow=world.overflows.get(key),
+            put_back_at=world.put_back_at,
         )
 
     def _newest_numbers(self, key: ObjectKey) -> dict[int, int]:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from doorward.clock import Clock
 from doorward.cluster.errors import AlreadyExists, ApiError, Forbidden, Invalid, NotFound
 from doorward.cluster.gateway import ISSUED_CERTIFICATE, Gateway, Kind
 from doorward.controllers.world import Key, World
@@ -26,9 +27,10 @@ REST = 1.0
 class PutBack:
     """Hears of it from every list, and acts on it once."""
 
-    def __init__(self, world: World, gateway: Gateway, wake: Callable[[Key], None]) -> None:
+    def __init__(self, world: World, gateway: Gateway, clock: Clock, wake: Callable[[Key], None]) -> None:
         self._world = world
         self._gateway = gateway
+        self._clock = clock
         self._wake = wake
         self._noticed = asyncio.Event()
         self._lost: dict[ObjectKey, Record] = {}
@@ -49,8 +51,11 @@ class PutBack:
             if now >= quiet:
                 logger.error("the cluster was put back to an older state: see docs/runbooks/etcd-restore.md")
                 quiet = now + SAME
+                self._world.put_back_at = self._clock.now()
                 self._world.forget_views()
                 await start_over()
+                for issuer in self._world.issuers.keys():  # noqa: SIM118 - a Store is no dict
+                    self._wake(Key("issuer", issuer))
             if not await self._write_again():
                 await asyncio.sleep(REST)
                 self._noticed.set()

@@ -66,7 +66,7 @@ class Operator:
         observer = Observer(self.world, gateway, clock)
         applier = Applier(self.world, gateway, observer, source, clock, self.wake, self.handle)
         self._reconciler = Reconciler(self.world, observer, applier, clock, self.wake, self.move)
-        self._put_back = PutBack(self.world, gateway, self.wake)
+        self._put_back = PutBack(self.world, gateway, clock, self.wake)
         self._relisted = asyncio.Event()
         self._watches: Watches | None = None
 

@@ -336,6 +336,9 @@ class World:
     cluster_ca: tuple[str, ...] | None = None
     """SHA-256 of the public keys of the cluster's own client CAs; None: not read yet."""
 
+    put_back_at: datetime | None = None
+    """When a list first showed that the cluster was put back to an older state."""
+
     def serves(self, namespace: str) -> bool:
         """Whether the namespace is in scope: of any other, nothing can be called absent."""
         return not self.scope or namespace in self.scope

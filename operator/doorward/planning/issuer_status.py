@@ -46,6 +46,8 @@ def _conditions(o: IssuerObserved, ready: Condition) -> Iterator[Condition]:
         yield said("Generated" if o.authority.generated else "SharedCA")
     yield said("SessionResumption")
     yield said("SharedListener")
+    if o.put_back_at is not None:
+        yield said("ClusterPutBack", time=instant(o.put_back_at))
 
 
 def _gates_condition(o: IssuerObserved) -> Condition:

@@ -174,3 +174,5 @@ class IssuerObserved:
     skew: timedelta
     overflow: int | None = None
     """How many serials the ledger asked for when the CRL did not fit into its ConfigMap; None: the last one did."""
+    put_back_at: datetime | None = None
+    """When this process noticed that the cluster was put back to an older state."""
