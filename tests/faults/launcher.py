@@ -20,7 +20,7 @@ from doorward.clock import SystemClock
 from doorward.cluster.gateway import MERGE_PATCH, Kind, Object
 from doorward.cluster.live import LiveGateway
 from doorward.controllers import start
-from doorward.planning import lineage
+from doorward.gates import ingress_nginx
 
 FOLDER = Path(os.environ["DOORWARD_FAULTS"])
 JOURNAL, KILL, KILLED, CLOCK = (FOLDER / name for name in ("journal", "kill", "killed", "clock"))
@@ -101,9 +101,8 @@ def _operate() -> NoReturn:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     _tell(json.dumps({"pid": os.getpid()}))
     start.LiveGateway, start.SystemClock = MortalGateway, WrongClock  # type: ignore[misc]
-    lineage.SETTLES = timedelta(
-        seconds=1
-    )  # a rotation waits so long for its gates; here ingress-nginx is fast to reload
+    # A rotation waits so long for its gates; here ingress-nginx is fast to reload.
+    ingress_nginx.TRUST_TAKEN = timedelta(seconds=1)
     os._exit(main(sys.argv[1:]))
 
 

@@ -397,7 +397,7 @@ def gate(namespace: str = "edge", **override: Any) -> Gate:
         targets=("shop",),
         allowed=True,
         state=GateState.CURRENT,
-        anchors_since=NOW - HOUR if holds else None,
+        anchors_taken=NOW - HOUR if holds else None,
     )
     return replace(made, **override)
 

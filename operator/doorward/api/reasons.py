@@ -174,7 +174,7 @@ _READY = _table(
         "False",
         Mender.ITSELF,
         "The CA was replaced by another, which signs as soon as the gates have it.",
-        "CA generation {generation} signs as soon as the gates have had it for {seconds} s; nothing is signed until then",
+        "CA generation {generation} signs as soon as the gates have taken it; nothing is signed until then",
     ),
     (
         "CaDistrusted",

@@ -20,6 +20,7 @@ from doorward.controllers.world import (
     World,
     digest,
 )
+from doorward.gates import ingress_nginx
 from doorward.objects import crl_configmap
 from doorward.objects.meta import (
     ObjectKey,
@@ -158,16 +159,16 @@ class TrustDomainObserver:
                     state=state,
                     detail=detail,
                     shut=shut,
-                    anchors_since=self._anchors_since(at, state, current),
+                    anchors_taken=self._anchors_taken(at, state, current),
                 )
             )
         return tuple(gates)
 
-    def _anchors_since(self, at: ObjectKey, state: GateState, current: Committed | None) -> datetime | None:
+    def _anchors_taken(self, at: ObjectKey, state: GateState, current: Committed | None) -> datetime | None:
         view = self._world.gate_views.get(at)
         if state not in (GateState.CURRENT, GateState.STALE) or view is None or current is None:
             return None
-        return view.since if view.anchors == current.bundle.anchors else None
+        return view.since + ingress_nginx.TRUST_TAKEN if view.anchors == current.bundle.anchors else None
 
     async def _gate_state(self, key: ObjectKey, at: ObjectKey, current: Committed | None) -> tuple[GateState, str]:
         world = self._world

@@ -5,6 +5,7 @@ stand in the Ingress's own namespace (see docs/architecture.md).
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from doorward.api.fields import GROUP
@@ -21,6 +22,8 @@ PASS_CERTIFICATE = PREFIX + "auth-tls-pass-certificate-to-upstream"
 CHOICE = f"{GROUP}/verify-client"
 GATE = f"{GROUP}/gate"
 FIELD_MANAGER = "doorward"
+TRUST_TAKEN = timedelta(seconds=30)
+"""Ten times what it takes by default (measured: 3 s); what it has loaded nobody can ask it."""
 
 
 def kept(body: Mapping[str, Any]) -> dict[str, Any]:

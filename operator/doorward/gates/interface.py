@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol
 
 from doorward.objects.meta import ObjectKey
@@ -21,6 +22,9 @@ class Target:
 
 class GateAdapter(Protocol):
     """One data plane."""
+
+    TRUST_TAKEN: timedelta
+    """So long after its trust bundle was written has a gate taken it, where the data plane gives no proof."""
 
     def kept(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """What is remembered of the object: enough for all that follows."""

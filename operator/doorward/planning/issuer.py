@@ -61,8 +61,7 @@ def _why_not(
         return problem
     if line.signing is None:
         if line.announced is not None:
-            seconds = int(lineage.SETTLES.total_seconds())
-            return said("CaAnnounced", generation=line.announced.generation, seconds=seconds)
+            return said("CaAnnounced", generation=line.announced.generation)
         name = ca_secret_name(o.key.name, line.lost) if line.lost and spec.ca.generate else o.ca_secret
         return said("CaSecretMissing", secret=name)
     if now >= line.signing.not_after:

@@ -23,8 +23,6 @@ from doorward.planning.observed import Authority, Gate, IssuerObserved
 from doorward.planning.plan import earliest
 from doorward.planning.trust import PublishedTrust
 
-SETTLES = timedelta(seconds=30)
-"""ingress-nginx gives no proof of what it has loaded: it is given ten times what it takes (facts: 3 s)."""
 MOST_GENERATIONS = 8
 """In one bundle: a subject that is changed all day long must not fill it."""
 KEYLESS_PATIENCE = timedelta(minutes=10)
@@ -156,10 +154,10 @@ def _signing(
 
 
 def _awaited(o: IssuerObserved, now: datetime) -> Iterator[Gate]:
-    """Gates that let clients in and have not held all anchors for long enough."""
+    """Gates that let clients in and may not have taken all anchors yet."""
     for gate in o.gates:
-        since = gate.anchors_since
-        if gate.targets and gate.allowed is not False and (since is None or now < since + SETTLES):
+        taken = gate.anchors_taken
+        if gate.targets and gate.allowed is not False and (taken is None or now < taken):
             yield gate
 
 
@@ -170,8 +168,8 @@ def _patience(before: Authority) -> datetime:
 
 def _due(o: IssuerObserved, announced: Authority | None, now: datetime) -> Iterator[datetime]:
     for gate in o.gates if announced is not None else ():
-        if gate.anchors_since is not None and gate.anchors_since + SETTLES > now:
-            yield gate.anchors_since + SETTLES
+        if gate.anchors_taken is not None and gate.anchors_taken > now:
+            yield gate.anchors_taken
 
 
 def _carried(

@@ -134,8 +134,8 @@ class Gate:
     detail: str = ""
     shut: bool = False
     """There is no bundle: its hosts answer 403 to everyone."""
-    anchors_since: datetime | None = None
-    """Since when this process knows it to hold all anchors that are published; None: it does not."""
+    anchors_taken: datetime | None = None
+    """By when its data plane has taken all anchors that are published; None: it does not hold them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

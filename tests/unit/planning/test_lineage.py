@@ -85,8 +85,8 @@ def distrust(*numbers):
     return given.issuer_spec(ca={"generate": {"commonName": "Partners CA"}, "distrust": numbers})
 
 
-JUST_NOW = given.gate(anchors_since=NOW - 29 * SECOND)
-LONG_AGO = given.gate(anchors_since=NOW - 30 * SECOND)
+JUST_NOW = given.gate(anchors_taken=NOW + SECOND)
+LONG_AGO = given.gate(anchors_taken=NOW)
 UNREACHED = given.gate(state=GateState.DENIED)
 SOON_OVER = authority(1, not_after=NOW + 6 * HOUR)
 
@@ -98,7 +98,7 @@ SOON_OVER = authority(1, not_after=NOW + 6 * HOUR)
         pytest.param({"published": given.trust({1: (ONE, given.crl())})}, 1, id="not before it is published"),
         pytest.param({"gates": (JUST_NOW,)}, 1, id="not while a gate has only just got it"),
         pytest.param({"gates": (LONG_AGO,)}, 2, id="when its gate has had it for a while"),
-        pytest.param({"gates": (LONG_AGO, given.gate("two", anchors_since=NOW))}, 1, id="when all gates have"),
+        pytest.param({"gates": (LONG_AGO, given.gate("two", anchors_taken=NOW + SECOND))}, 1, id="when all gates have"),
         pytest.param({"gates": (UNREACHED,)}, 1, id="not while a gate cannot be reached"),
         pytest.param({"gates": (replace(UNREACHED, targets=()),)}, 2, id="whatever a gate says that nobody uses"),
         pytest.param({"gates": (replace(UNREACHED, allowed=False),)}, 2, id="whatever a gate says that is closed"),
