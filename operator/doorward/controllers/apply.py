@@ -21,16 +21,13 @@ from doorward.cluster.gateway import (
     ISSUER,
     Gateway,
     Kind,
+    Object,
 )
 from doorward.controllers.apply_certificate import CertificateApplier
 from doorward.controllers.apply_issuer import IssuerApplier
 from doorward.controllers.observe import Observer
 from doorward.controllers.signing import KeySource
-from doorward.controllers.world import (
-    Key,
-    Object,
-    World,
-)
+from doorward.controllers.world import Key, World
 from doorward.gates import ingress_nginx
 from doorward.objects import ledger_record
 from doorward.objects.meta import FINALIZER, ObjectKey

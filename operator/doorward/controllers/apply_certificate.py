@@ -9,21 +9,12 @@ from datetime import timedelta
 from doorward.clock import Clock
 from doorward.cluster.cache import version_of
 from doorward.cluster.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
-from doorward.cluster.gateway import (
-    ISSUED_CERTIFICATE,
-    SECRET,
-    Gateway,
-)
+from doorward.cluster.gateway import ISSUED_CERTIFICATE, SECRET, Gateway, Object
 from doorward.controllers import signing
 from doorward.controllers.observe_certificate import CertificateObserver, spec_of
+from doorward.controllers.seen import CertificateObject
 from doorward.controllers.signing import KeySource
-from doorward.controllers.world import (
-    CertificateObject,
-    Key,
-    Object,
-    Signed,
-    World,
-)
+from doorward.controllers.world import Key, Signed, World
 from doorward.objects import client_secret, ledger_record
 from doorward.objects.client_secret import ClientSecret, Contents
 from doorward.objects.meta import REISSUE_ANNOTATION, ObjectKey
@@ -32,10 +23,7 @@ from doorward.pki.keys import SecretBytes
 from doorward.pki.requests import ClientRequest
 from doorward.pki.subjects import display
 from doorward.planning.observed import Pending
-from doorward.planning.plan import (
-    Issue,
-    RewriteSecret,
-)
+from doorward.planning.plan import Issue, RewriteSecret
 
 logger = logging.getLogger(__name__)
 

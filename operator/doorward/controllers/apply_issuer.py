@@ -8,30 +8,14 @@ from datetime import timedelta
 from doorward.clock import Clock
 from doorward.cluster.cache import version_of
 from doorward.cluster.errors import AlreadyExists, Conflict, Ending, Forbidden, Invalid, NotFound
-from doorward.cluster.gateway import (
-    CONFIG_MAP,
-    SECRET,
-    Gateway,
-    Kind,
-)
+from doorward.cluster.gateway import CONFIG_MAP, SECRET, Gateway, Kind, Object
 from doorward.controllers import authorities, publish, signing
 from doorward.controllers.signing import KeySource
-from doorward.controllers.world import (
-    Committed,
-    GateView,
-    Key,
-    Object,
-    Refusal,
-    World,
-    digest,
-)
+from doorward.controllers.world import Committed, GateView, Key, Refusal, World, digest
 from doorward.objects import ca_secret, crl_configmap
 from doorward.objects.meta import ObjectKey, crl_configmap_name, gate_secret_name, is_ours, key_of
 from doorward.planning import timing
-from doorward.planning.plan import (
-    CreateCa,
-    PublishCrl,
-)
+from doorward.planning.plan import CreateCa, PublishCrl
 
 logger = logging.getLogger(__name__)
 GATE_RETRY = timedelta(seconds=15)

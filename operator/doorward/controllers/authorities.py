@@ -9,7 +9,8 @@ from cryptography import x509
 
 from doorward.api.conditions import Condition, said
 from doorward.cluster.cache import version_of
-from doorward.controllers.world import Committed, LoadedCa, Object, World
+from doorward.cluster.gateway import Object
+from doorward.controllers.world import Committed, LoadedCa, World
 from doorward.objects import ca_secret
 from doorward.objects.crl_configmap import TrustBundle, parse_configmap
 from doorward.objects.meta import ObjectKey, is_ours
@@ -17,14 +18,7 @@ from doorward.pki import crls
 from doorward.pki.certificates import CertificateAuthority, chain_pem, load_ca
 from doorward.pki.crls import PublishedCrl
 from doorward.pki.keys import kind_of, public_key_sha256
-from doorward.pki.pem import (
-    CaExpired,
-    CaNotYetValid,
-    PkiError,
-    certificate_pem,
-    fingerprint_sha256,
-    load_certificates,
-)
+from doorward.pki.pem import CaExpired, CaNotYetValid, PkiError, certificate_pem, fingerprint_sha256, load_certificates
 from doorward.pki.subjects import display
 from doorward.planning.observed import Authority
 from doorward.planning.trust import Anchor, PublishedTrust

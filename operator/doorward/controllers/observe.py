@@ -4,25 +4,16 @@ from datetime import datetime
 
 from doorward.api.kinds import MTLSIssuerSpec
 from doorward.clock import Clock
-from doorward.cluster.gateway import Gateway
+from doorward.cluster.gateway import Gateway, Object
 from doorward.controllers.observe_certificate import CertificateObserver
 from doorward.controllers.observe_gone import GoneObserver
 from doorward.controllers.observe_issuer import TrustDomainObserver
 from doorward.controllers.reads import Reads
-from doorward.controllers.world import (
-    Object,
-    World,
-)
+from doorward.controllers.world import World
 from doorward.gates import ingress_nginx
-from doorward.objects.meta import (
-    ObjectKey,
-    gate_secret_name,
-    parse_instant,
-)
+from doorward.objects.meta import ObjectKey, gate_secret_name, parse_instant
 from doorward.planning.gate import GateObserved, parse_reference
-from doorward.planning.observed import (
-    Unseen,
-)
+from doorward.planning.observed import Unseen
 from doorward.planning.permission import namespace_allowed
 
 

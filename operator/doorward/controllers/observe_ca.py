@@ -8,19 +8,13 @@ from doorward.api.conditions import Condition
 from doorward.clock import Clock
 from doorward.cluster.cache import version_of
 from doorward.cluster.errors import Forbidden, NotFound
-from doorward.cluster.gateway import CONFIG_MAP, Gateway
+from doorward.cluster.gateway import CONFIG_MAP, Gateway, Object
 from doorward.controllers import authorities
 from doorward.controllers.reads import Reads
-from doorward.controllers.world import Committed, IssuerObject, LoadedCa, Object, World
+from doorward.controllers.seen import IssuerObject
+from doorward.controllers.world import Committed, LoadedCa, World
 from doorward.objects import crl_configmap
-from doorward.objects.meta import (
-    ObjectKey,
-    ca_secret_name,
-    crl_configmap_name,
-    is_ours,
-    issuer_of_ca_secret,
-    key_of,
-)
+from doorward.objects.meta import ObjectKey, ca_secret_name, crl_configmap_name, is_ours, issuer_of_ca_secret, key_of
 from doorward.pki.keys import public_key_sha256
 from doorward.pki.pem import load_certificates
 from doorward.planning.observed import Authority, Unseen

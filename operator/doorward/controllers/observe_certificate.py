@@ -6,30 +6,17 @@ from functools import partial
 from doorward.api.conditions import Condition, said
 from doorward.api.kinds import ClientCertificateSpec
 from doorward.cluster.cache import version_of
-from doorward.cluster.gateway import Gateway
+from doorward.cluster.gateway import Gateway, Object
 from doorward.controllers.reads import Reads
-from doorward.controllers.world import (
-    CertificateObject,
-    Object,
-    World,
-)
+from doorward.controllers.seen import CertificateObject
+from doorward.controllers.world import World
 from doorward.objects import ca_secret, client_secret
 from doorward.objects.client_secret import Broken, ClientSecret, Foreign
 from doorward.objects.ledger_record import Record
-from doorward.objects.meta import (
-    CLIENT_ANNOTATION,
-    FINALIZER,
-    ObjectKey,
-    is_ours,
-    parse_instant,
-)
+from doorward.objects.meta import CLIENT_ANNOTATION, FINALIZER, ObjectKey, is_ours, parse_instant
 from doorward.pki.certificates import signed_by
 from doorward.pki.pem import fingerprint_sha256
-from doorward.planning.observed import (
-    CertificateObserved,
-    Issuer,
-    Unseen,
-)
+from doorward.planning.observed import CertificateObserved, Issuer, Unseen
 
 
 class CertificateObserver:

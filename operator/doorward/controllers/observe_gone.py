@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUER, Gateway
 from doorward.controllers.reads import Reads
-from doorward.controllers.world import IssuerObject, World
+from doorward.controllers.seen import IssuerObject
+from doorward.controllers.world import World
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey, gate_secret_name
 from doorward.planning import gone, revocation, timing

@@ -8,34 +8,17 @@ from doorward.api.conditions import Condition, said
 from doorward.clock import Clock
 from doorward.cluster.cache import version_of
 from doorward.cluster.errors import ApiError
-from doorward.cluster.gateway import ISSUER, Gateway
+from doorward.cluster.gateway import ISSUER, Gateway, Object
 from doorward.controllers import authorities, rivals
 from doorward.controllers.observe_ca import CaObserver
 from doorward.controllers.reads import Reads
-from doorward.controllers.world import (
-    Committed,
-    GateView,
-    IssuerObject,
-    Object,
-    World,
-    digest,
-)
+from doorward.controllers.seen import IssuerObject
+from doorward.controllers.world import Committed, GateView, World, digest
 from doorward.gates import ingress_nginx
 from doorward.objects import crl_configmap
-from doorward.objects.meta import (
-    ObjectKey,
-    crl_configmap_name,
-    gate_secret_name,
-    is_ours,
-)
+from doorward.objects.meta import ObjectKey, crl_configmap_name, gate_secret_name, is_ours
 from doorward.planning import timing
-from doorward.planning.observed import (
-    Authority,
-    Gate,
-    GateState,
-    IssuerObserved,
-    Unseen,
-)
+from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import namespace_allowed
 from doorward.planning.trust import PublishedTrust
 

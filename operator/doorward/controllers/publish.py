@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from doorward.clock import Clock
 from doorward.cluster.cache import version_of
 from doorward.cluster.errors import AlreadyExists, Conflict, Forbidden, NotFound
-from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, SECRET, Gateway
+from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, SECRET, Gateway, Object
 from doorward.controllers import authorities
-from doorward.controllers.world import Committed, LoadedCa, Object, World
+from doorward.controllers.world import Committed, LoadedCa, World
 from doorward.objects import ledger_record
 from doorward.objects.crl_configmap import (
     CRL_ROLE,

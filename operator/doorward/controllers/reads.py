@@ -3,17 +3,10 @@
 from collections.abc import Mapping
 
 from doorward.cluster.errors import Forbidden, NoSuchKind, NotFound
-from doorward.cluster.gateway import SECRET, Gateway, Kind
-from doorward.controllers.world import (
-    Object,
-    World,
-)
-from doorward.objects.meta import (
-    ObjectKey,
-)
-from doorward.planning.observed import (
-    Unseen,
-)
+from doorward.cluster.gateway import SECRET, Gateway, Kind, Object
+from doorward.controllers.world import World
+from doorward.objects.meta import ObjectKey
+from doorward.planning.observed import Unseen
 
 
 class Reads:

@@ -12,7 +12,7 @@ from typing import Any
 from doorward.clock import Clock, SystemClock
 from doorward.cluster.cache import Store, version_of
 from doorward.cluster.errors import ApiError
-from doorward.cluster.gateway import Gateway
+from doorward.cluster.gateway import Gateway, Object
 from doorward.cluster.guarded import GuardedGateway
 from doorward.cluster.leadership import Leadership, Lost
 from doorward.cluster.live import LiveGateway, connect
@@ -21,10 +21,11 @@ from doorward.controllers.apply import Applier
 from doorward.controllers.observe import Observer
 from doorward.controllers.put_back import PutBack
 from doorward.controllers.reconcile import Reconciler
+from doorward.controllers.seen import issuer_of_ingress
 from doorward.controllers.signing import KeySource, SystemKeySource
 from doorward.controllers.sweep import catch_up, sweep
 from doorward.controllers.watches import Watches
-from doorward.controllers.world import Key, Object, World, issuer_of_ingress
+from doorward.controllers.world import Key, World
 from doorward.objects.meta import ObjectKey, key_of
 from doorward.planning import revocation
 from doorward.workqueue.queue import Priority, WorkQueue

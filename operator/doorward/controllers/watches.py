@@ -21,7 +21,8 @@ from doorward.cluster.gateway import (
     Kind,
     Object,
 )
-from doorward.controllers.world import Key, World, gate_of
+from doorward.controllers.seen import gate_of
+from doorward.controllers.world import Key, World
 from doorward.objects.meta import MANAGED_BY, OWNER, ObjectKey, issuer_of_ca_secret, key_of
 
 logger = logging.getLogger(__name__)

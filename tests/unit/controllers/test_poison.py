@@ -16,7 +16,7 @@ from doorward.cluster.gateway import (
     SECRET,
 )
 from doorward.controllers import sweep, watches
-from doorward.controllers.world import metadata_only
+from doorward.controllers.seen import metadata_only
 from doorward.objects.crl_configmap import GATE_ROLE
 from doorward.objects.meta import ISSUER_ANNOTATION, ObjectKey, labels
 from tests.support import promises
