@@ -20,7 +20,7 @@ _ASKS = {
 _HEAD = """\
 # Conditions and their reasons
 
-Generated from `operator/doorward/api/reasons.py` by `make docs`; do not edit. `doorward explain NAME` prints the same for one
+Generated from `operator/doorward/api/reasons*.py` by `make docs`; do not edit. `doorward explain NAME` prints the same for one
 reason, and `doorward explain` for all. The message on the object says which object, and what to do.
 """
 

@@ -6,7 +6,8 @@ from string import Formatter
 import pytest
 
 from doorward.api.conditions import said
-from doorward.api.reasons import BY_CONDITION, REASONS, Mender
+from doorward.api.reason import Mender
+from doorward.api.reasons import BY_CONDITION, REASONS
 from doorward.api.reference import markdown
 from doorward.api.status import ConditionStatus
 

@@ -6,7 +6,7 @@ import pytest
 
 from doorward.api.conditions import said
 from doorward.api.issuer_parts import AllowedSubject, NamespaceRule
-from doorward.api.reasons import Mender
+from doorward.api.reason import Mender
 from doorward.objects.meta import ObjectKey
 from doorward.planning import permission
 from doorward.planning.observed import Unseen

@@ -1,0 +1,177 @@
+"""The reasons of a ClientCertificate; InvalidSpec, NotPermitted and ClockSkewed an MTLSIssuer has, too."""
+
+from doorward.api.reason import Mender, table
+
+READY = table(
+    "Ready",
+    (
+        "Issued",
+        "True",
+        Mender.NOBODY,
+        "The certificate is in its Secret, as the spec asks.",
+        "Secret {secret} holds serial {serial}; its successor is due {renewal}",
+    ),
+    (
+        "CutOff",
+        "True",
+        Mender.NOBODY,
+        "The client is revoked, as the spec asks.",
+        "revoked since {time}, as spec.revoked asks; to let the client in again, make a new ClientCertificate",
+    ),
+    (
+        "Suspended",
+        "True",
+        Mender.NOBODY,
+        "The client is suspended, as the spec asks: held, with its certificate and key left as they are.",
+        "suspended, as spec.suspended asks: the same certificate is good again when that is false",
+    ),
+    (
+        "Deleting",
+        "False",
+        Mender.ITSELF,
+        "The client is being cut off before the object goes.",
+        "the object goes as soon as the CRL that names its {count} serials is published{detail}",
+    ),
+    ("InvalidSpec", "False", Mender.OWNER, "The spec asks for what no certificate can say.", "{detail}"),
+    ("InvalidRequest", "False", Mender.OWNER, "spec.request is no usable CSR.", "spec.request: {detail}"),
+    (
+        "KeyCompromised",
+        "False",
+        Mender.OWNER,
+        "The public key of spec.request was revoked as keyCompromise, and is never certified again.",
+        "the key of spec.request was revoked as keyCompromise: make a new key, and put its CSR here",
+    ),
+    (
+        "IssuerNotFound",
+        "False",
+        Mender.OWNER,
+        "There is no such MTLSIssuer (yet).",
+        "there is no MTLSIssuer {issuer}: create it, or make a new ClientCertificate with the right issuerRef",
+    ),
+    ("IssuerNotReady", "False", Mender.ISSUER, "The issuer cannot sign.", "MTLSIssuer {issuer} cannot sign: {detail}"),
+    (
+        "NamespaceNotAllowed",
+        "False",
+        Mender.ISSUER,
+        "The issuer does not allow ClientCertificates from this namespace.",
+        (
+            "MTLSIssuer {issuer} does not allow clients from namespace {namespace}: its owner can widen"
+            " spec.issuance.allowedNamespaces"
+        ),
+    ),
+    (
+        "SubjectNotAllowed",
+        "False",
+        Mender.OWNER,
+        "The names fit none of the issuer's allowedSubjects.",
+        "MTLSIssuer {issuer} does not allow these names in namespace {namespace}: {detail}",
+    ),
+    (
+        "KeyNotAllowed",
+        "False",
+        Mender.OWNER,
+        "The issuer does not allow this key algorithm.",
+        "MTLSIssuer {issuer} allows only {allowed} keys: change spec.privateKey or spec.request",
+    ),
+    (
+        "DurationTooLong",
+        "False",
+        Mender.OWNER,
+        "The duration is longer than the issuer allows.",
+        "spec.duration is longer than the {limit} that MTLSIssuer {issuer} allows: shorten it",
+    ),
+    (
+        "SecretNameTaken",
+        "False",
+        Mender.OWNER,
+        "An older ClientCertificate has this secretName.",
+        "ClientCertificate {rival} already writes Secret {secret}: delete this one and make it again with another secretName",
+    ),
+    (
+        "SecretForeign",
+        "False",
+        Mender.OWNER,
+        "A Secret of that name is there and is not Doorward's; it is never overwritten.",
+        "Secret {secret} is not Doorward's: move it away, or make a new ClientCertificate with another secretName",
+    ),
+    (
+        "PasswordMissing",
+        "False",
+        Mender.OWNER,
+        "The Secret with the keystore's password is not there, or is not usable.",
+        "the keystore password in Secret {secret}, key {key}, {detail}",
+    ),
+    (
+        "NotPermitted",
+        "False",
+        Mender.CLUSTER,
+        "The namespace has not consented: the RoleBinding for Secrets is missing.",
+        "Doorward may not use Secrets in namespace {namespace}; run: {command}",
+    ),
+    (
+        "SecretRefused",
+        "False",
+        Mender.CLUSTER,
+        "The API server refuses the write of the Secret (a quota, a webhook, a policy).",
+        "Secret {secret} cannot be written: {detail}",
+    ),
+    (
+        "ReissueBudgetSpent",
+        "False",
+        Mender.ITSELF,
+        "The Secret was lost, its serial revoked or spec.reissue changed so often that the next certificate has to wait.",
+        (
+            "{count} certificates were issued here in the last day; the next can be issued {time}:"
+            " find out what deletes or changes Secret {secret}, revokes its serials or changes spec.reissue"
+        ),
+    ),
+    (
+        "ClockSkewed",
+        "False",
+        Mender.CLUSTER,
+        "The operator's clock and the API server's differ by more than five minutes; nothing is signed meanwhile.",
+        "nothing is signed while the operator's clock is {skew} s off the API server's: set the clocks right",
+    ),
+)
+
+ADMITTED = table(
+    "Admitted",
+    ("Live", "True", Mender.NOBODY, "The client can get in.", "serial {serial} is good until {until}"),
+    (
+        "Revoked",
+        "False",
+        Mender.NOBODY,
+        "The published CRL names every serial of the client.",
+        "refused since {time}: CRL {number} names every serial of this client",
+    ),
+    (
+        "OnHold",
+        "False",
+        Mender.NOBODY,
+        "The client is suspended, and the published CRL names every serial of it.",
+        "on hold since {time}: CRL {number} names every serial of this client",
+    ),
+    (
+        "LettingIn",
+        "Unknown",
+        Mender.ITSELF,
+        "The certificate is good again, and the CRL that says so is not published yet.",
+        "serial {serial} is good again, and the published CRL still names it",
+    ),
+    (
+        "CuttingOff",
+        "Unknown",
+        Mender.ITSELF,
+        "The client is revoked, and the CRL that says so is not published yet.",
+        "the CRL that names this client is not published yet",
+    ),
+    (
+        "CaNotTrusted",
+        "False",
+        Mender.ITSELF,
+        "The CA generation that signed the certificate is distrusted, or was retired; the next one signs a new one.",
+        "serial {serial} is from CA generation {generation}, which the gates do not trust",
+    ),
+    ("NotIssued", "False", Mender.NOBODY, "There is no certificate yet.", "no certificate has been issued"),
+    ("Expired", "False", Mender.NOBODY, "The certificate has expired.", "serial {serial} expired at {until}"),
+)

@@ -1,0 +1,60 @@
+"""The reasons said in the annotation `doorward.io/gate` of an Ingress, which has no conditions of Doorward's."""
+
+from doorward.api.reason import Mender, table
+
+GATE = table(
+    "Gate",
+    ("Protected", "True", Mender.NOBODY, "Only live clients of the issuer get in.", "clients of {issuer} get in"),
+    (
+        "NoSuchIssuer",
+        "False",
+        Mender.OWNER,
+        "The issuer named in doorward.io/issuer is not there; the host answers 403.",
+        "closed: there is no MTLSIssuer {issuer}",
+    ),
+    (
+        "GateMissing",
+        "False",
+        Mender.ISSUER,
+        "The gate's Secret is not there, so the host answers 403; the issuer's condition GatesCurrent says why.",
+        "closed: MTLSIssuer {issuer} has no gate in namespace {namespace}, see its condition GatesCurrent",
+    ),
+    (
+        "GateOutOfReach",
+        "Unknown",
+        Mender.OWNER,
+        "The namespace's consent is missing: who gets in follows from the last CRL that Doorward wrote here, if any.",
+        "clients of {issuer} that are cut off may still get in, as the CRL here cannot be written: run {command}",
+    ),
+    (
+        "NotAllowedHere",
+        "False",
+        Mender.ISSUER,
+        "The issuer does not allow Ingresses of this namespace; the host answers 403.",
+        "closed: MTLSIssuer {issuer} does not allow Ingresses of namespace {namespace}",
+    ),
+    (
+        "BadReference",
+        "False",
+        Mender.OWNER,
+        "doorward.io/issuer is neither <issuer> nor <namespace>/<issuer>.",
+        (
+            "doorward.io/issuer must be <issuer> or <namespace>/<issuer>: until then auth-tls-secret stays as it is, and"
+            " without one the host is open"
+        ),
+    ),
+    (
+        "OtherSecret",
+        "False",
+        Mender.OWNER,
+        "A person set another auth-tls-secret; it is never rewritten.",
+        "not protected by Doorward: auth-tls-secret was set to another Secret, remove it",
+    ),
+    (
+        "OptionalNotAllowed",
+        "False",
+        Mender.ISSUER,
+        "The Ingress asks for optional, and the issuer does not allow it; a certificate is asked for.",
+        "protected with verify-client on: MTLSIssuer {issuer} does not allow optional",
+    ),
+)

@@ -1,0 +1,175 @@
+"""The reasons of the conditions that every MTLSIssuer has."""
+
+from doorward.api.reason import Mender, table
+
+READY = table(
+    "Ready",
+    ("Signing", "True", Mender.NOBODY, "The CA signs, and its CRL is published.", "CA {subject} signs until {until}"),
+    (
+        "CaSecretMissing",
+        "False",
+        Mender.ISSUER,
+        "The Secret with the CA is not there.",
+        "there is no Secret {secret}: create it with tls.crt and tls.key, or ca.crt and ca.key",
+    ),
+    (
+        "CaSecretInvalid",
+        "False",
+        Mender.ISSUER,
+        "The Secret holds no usable CA certificate and key.",
+        "Secret {secret}: {detail}; put a CA certificate and its own key there",
+    ),
+    (
+        "CaExpired",
+        "False",
+        Mender.ISSUER,
+        "The CA certificate has expired.",
+        "Secret {secret}: {detail}; put a CA there that is valid now",
+    ),
+    (
+        "CaNotYetValid",
+        "False",
+        Mender.ISSUER,
+        "The CA certificate is not valid yet.",
+        "Secret {secret}: {detail}; put a CA there that is valid now, or set the clock",
+    ),
+    (
+        "CaAnnounced",
+        "False",
+        Mender.ITSELF,
+        "The CA was replaced by another, which signs as soon as the gates have it.",
+        "CA generation {generation} signs as soon as the gates have taken it; nothing is signed until then",
+    ),
+    (
+        "CaDistrusted",
+        "False",
+        Mender.ISSUER,
+        "spec.ca.distrust names the only CA there is; its gates are closed.",
+        "no CA is left that spec.ca.distrust does not name: put another one into Secret {secret}",
+    ),
+    (
+        "CaKeyShared",
+        "False",
+        Mender.ISSUER,
+        "Another MTLSIssuer has the same CA key; a key belongs to one.",
+        "MTLSIssuer {rival} has the same CA key: a CA key belongs to one issuer, give this one a key of its own",
+    ),
+    (
+        "ClusterCa",
+        "False",
+        Mender.ISSUER,
+        "The CA is the cluster's own client CA.",
+        "this is the cluster's own client CA, whose certificates are cluster users: give this issuer a CA of its own",
+    ),
+    (
+        "CaReplaced",
+        "False",
+        Mender.ISSUER,
+        "The Secret of a CA of Doorward's making holds another key than the one that has signed here.",
+        (
+            "Secret {secret} holds another CA than the one the gates trust ({subject}): put that one back,"
+            " or name its generation in spec.ca.distrust"
+        ),
+    ),
+    (
+        "CaSecretForeign",
+        "False",
+        Mender.ISSUER,
+        "A Secret with the name of the generated CA's is there and is not Doorward's.",
+        "Secret {secret} is not Doorward's: move it away",
+    ),
+    (
+        "CrlForeign",
+        "False",
+        Mender.ISSUER,
+        "A ConfigMap with the CRL's name is there and is not Doorward's.",
+        "ConfigMap {configmap} is not Doorward's: move it away",
+    ),
+    (
+        "CrlFull",
+        "False",
+        Mender.ISSUER,
+        "The CRL would not fit into a ConfigMap; it is never truncated.",
+        (
+            "the next CRL must name {entries} serials, which do not fit into the {limit} bytes of a ConfigMap; nothing is"
+            " signed or published any more: end clients that nobody needs, or put their generation into spec.ca.distrust"
+        ),
+    ),
+)
+
+CRL = table(
+    "CRLCurrent",
+    (
+        "Published",
+        "True",
+        Mender.NOBODY,
+        "The published CRL is signed, complete and in time.",
+        "CRL {number} lists {entries} serials and is good until {until}",
+    ),
+    (
+        "NotPublished",
+        "False",
+        Mender.ITSELF,
+        "The CRL is not published, or not as it should be.",
+        "ConfigMap {configmap} does not hold the CRL it should: {detail}",
+    ),
+)
+
+GATES = table(
+    "GatesCurrent",
+    (
+        "AllCurrent",
+        "True",
+        Mender.NOBODY,
+        "Every gate holds the published CRL.",
+        "{count} namespaces hold CRL {number}",
+    ),
+    ("NoGates", "True", Mender.NOBODY, "No Ingress names this issuer.", "no Ingress names this issuer"),
+    (
+        "SomeNotCurrent",
+        "False",
+        Mender.CLUSTER,
+        "A gate could not be written: it keeps what it has, or stays closed.",
+        "{detail}",
+    ),
+)
+
+EXCLUSIVE = table(
+    "CAExclusive",
+    ("Generated", "True", Mender.NOBODY, "The CA is Doorward's own.", "the CA key is Doorward's own"),
+    (
+        "SharedCA",
+        "Unknown",
+        Mender.ISSUER,
+        "The CA came from outside: whoever else holds its key can let clients in.",
+        "whoever else signs with this CA lets clients in that no ClientCertificate names: use a CA of Doorward's own",
+    ),
+)
+
+HOLDS = table(
+    "CutOffHolds",
+    (
+        "SessionResumption",
+        "Unknown",
+        Mender.CLUSTER,
+        "ingress-nginx does not ask the CRL when a TLS session is resumed.",
+        (
+            'a refused client that resumes its TLS session may be let in: set ssl-session-cache: "false" and'
+            ' ssl-session-tickets: "false" in the ConfigMap of ingress-nginx'
+        ),
+    ),
+)
+
+SEPARATED = table(
+    "HostsSeparated",
+    (
+        "SharedListener",
+        "Unknown",
+        Mender.CLUSTER,
+        "With nginx's defaults a client of another host's CA can get in without SNI.",
+        (
+            'a client of another host\'s CA may get in without SNI: set ssl-reject-handshake: "true" in the ConfigMap of'
+            " ingress-nginx"
+        ),
+    ),
+)
