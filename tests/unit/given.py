@@ -39,7 +39,7 @@ from doorward.planning.observed import (
     Pending,
     Unseen,
 )
-from doorward.planning.permission import alt_names_of, subject_of
+from doorward.planning.terms import alt_names_of, subject_of
 from doorward.planning.trust import Anchor, PublishedTrust
 
 NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)

@@ -10,8 +10,8 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import REISSUE_ANNOTATION
 from doorward.pki.requests import ClientRequest
 from doorward.planning.observed import Authority, CertificateObserved, Issuer, Unseen
-from doorward.planning.permission import alt_names_of, key_kind_of, subject_of
 from doorward.planning.plan import Issue
+from doorward.planning.terms import alt_names_of, key_kind_of, subject_of
 from doorward.planning.timing import BACKDATE, duration, renewal_time
 
 

@@ -15,6 +15,7 @@ from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
 from doorward.planning.plan import Action, CloseGate, CreateCa, Plan, PublishCrl, WriteGate, earliest
+from doorward.planning.terms import key_kind_of, subject_of
 from doorward.planning.trust import PublishedTrust
 
 LOOK_AGAIN = timedelta(seconds=5)
@@ -117,14 +118,14 @@ def _next_ca(
 ) -> Condition | CreateCa:
     generate = spec.ca.generate
     assert generate is not None
-    subject = lineage.subject_of(generate)
+    subject = subject_of(generate)
     if wrong := problems(subject, None):
         return said("InvalidSpec", detail="spec.ca.generate: " + "; ".join(wrong))
     return CreateCa(
         because=because,
         generation=lineage.next_number(o, spec, records),
         subject=subject,
-        kind=lineage.key_kind_of(generate),
+        kind=key_kind_of(generate),
         lifetime=timing.duration(generate.duration),
         rotate=generate.rotate or "",
     )

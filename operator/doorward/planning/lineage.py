@@ -15,12 +15,11 @@ from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.ledger_record import Record
 from doorward.pki import subjects
 from doorward.pki.crls import CrlEntry
-from doorward.pki.keys import KeyAlgorithm, KeyKind
-from doorward.pki.subjects import Subject
 from doorward.planning import timing
 from doorward.planning.crl import from_ledger
 from doorward.planning.observed import Authority, Gate, IssuerObserved
 from doorward.planning.plan import earliest
+from doorward.planning.terms import key_kind_of, subject_of
 from doorward.planning.trust import PublishedTrust
 
 MOST_GENERATIONS = 8
@@ -187,29 +186,6 @@ def _carried(
         refused = (r.serial for r in records if r.generation == generation and r.refused and now < r.not_after)
         if all(serial in crl.entries for serial in refused):
             yield generation
-
-
-def subject_of(generate: GeneratedCa) -> Subject:
-    """The CA's subject as the spec asks for it."""
-    parts = generate.subject
-    return Subject(
-        common_name=generate.common_name,
-        organizations=parts.organizations,
-        organizational_units=parts.organizational_units,
-        countries=parts.countries,
-        localities=parts.localities,
-        provinces=parts.provinces,
-        street_addresses=parts.street_addresses,
-        postal_codes=parts.postal_codes,
-        serial_number=parts.serial_number,
-    )
-
-
-def key_kind_of(generate: GeneratedCa) -> KeyKind:
-    """The CA's key as the spec asks for it."""
-    key = generate.private_key
-    size = key.size or {"ECDSA": 256, "RSA": 3072}[key.algorithm]
-    return KeyKind(algorithm=KeyAlgorithm(key.algorithm), size=size)
 
 
 def _renewal(authority: Authority, generate: GeneratedCa | None) -> datetime:

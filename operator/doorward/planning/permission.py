@@ -8,40 +8,10 @@ from doorward.api.kinds import ClientCertificateSpec
 from doorward.objects.client_secret import Foreign
 from doorward.objects.meta import ObjectKey
 from doorward.pki import subjects
-from doorward.pki.keys import KeyAlgorithm, KeyKind
 from doorward.pki.requests import ClientRequest
-from doorward.pki.subjects import AltNames, Subject
 from doorward.planning.observed import CertificateObserved, Issuer, Unseen
+from doorward.planning.terms import alt_names_of, subject_of
 from doorward.planning.timing import duration
-
-_DEFAULT_SIZE = {"ECDSA": 256, "RSA": 2048, "Ed25519": None}
-
-
-def subject_of(spec: ClientCertificateSpec) -> Subject:
-    """The subject as the spec asks for it."""
-    parts = spec.subject
-    return Subject(
-        common_name=spec.common_name,
-        organizations=parts.organizations,
-        organizational_units=parts.organizational_units,
-        countries=parts.countries,
-        localities=parts.localities,
-        provinces=parts.provinces,
-        street_addresses=parts.street_addresses,
-        postal_codes=parts.postal_codes,
-        serial_number=parts.serial_number,
-    )
-
-
-def alt_names_of(spec: ClientCertificateSpec) -> AltNames:
-    """The subject alternative names as the spec asks for them."""
-    return AltNames(dns_names=spec.dns_names, email_addresses=spec.email_addresses, uris=spec.uris)
-
-
-def key_kind_of(spec: ClientCertificateSpec) -> KeyKind:
-    """The key that is to be made."""
-    key = spec.private_key
-    return KeyKind(algorithm=KeyAlgorithm(key.algorithm), size=key.size or _DEFAULT_SIZE[key.algorithm])
 
 
 def namespace_allowed(

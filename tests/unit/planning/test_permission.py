@@ -8,7 +8,7 @@ from doorward.api.conditions import said
 from doorward.api.issuer_parts import AllowedSubject, NamespaceRule
 from doorward.api.reason import Mender
 from doorward.objects.meta import ObjectKey
-from doorward.planning import permission
+from doorward.planning import permission, terms
 from doorward.planning.observed import Unseen
 from tests.unit import given
 
@@ -226,4 +226,4 @@ def test_a_namespace_that_has_not_consented_is_told_the_command_to_run():
     ],
 )
 def test_a_key_has_a_default_size(spec, size):
-    assert permission.key_kind_of(given.spec(privateKey=spec)).size == size
+    assert terms.key_kind_of(given.spec(privateKey=spec)).size == size
