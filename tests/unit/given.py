@@ -426,6 +426,7 @@ def trust_domain(**override: Any) -> IssuerObserved:
             "is_cluster_ca": False,
             "replaced": "",
             "newest_numbers": numbers,
+            "kept_out": frozenset(),
             "gates": (),
             "counts_due": NOW - HOUR,
             "skew": timedelta(0),

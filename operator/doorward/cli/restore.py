@@ -1,4 +1,4 @@
-"""`doorward restore`: undo deletions, many at once; with the rights of whoever runs it, and nothing but `lifted` is written."""
+"""`doorward restore`: undo deletions, many at once; with the rights of whoever runs it, and only holds are ended."""
 
 import argparse
 import asyncio
@@ -91,7 +91,8 @@ async def lift(gateway: Gateway, found: Sequence[Found]) -> list[str]:
     room = asyncio.Semaphore(AT_ONCE)
 
     async def one(each: Found) -> str:
-        patch = {"metadata": {"resourceVersion": each.version}, "spec": {"revocation": {"lifted": True}}}
+        over = {"lifted": True, "finalAt": None}
+        patch = {"metadata": {"resourceVersion": each.version}, "spec": {"revocation": over}}
         async with room:
             try:
                 await gateway.patch(ISSUED_CERTIFICATE, each.record.key.namespace, each.record.key.name, patch)

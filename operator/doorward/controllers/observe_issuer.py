@@ -64,6 +64,7 @@ class TrustDomainObserver:
             is_cluster_ca=await self._cas.is_clusters_own(authority, committed),
             records=world.records.lookup("issuer", key) if world.records.synced else Unseen.UNKNOWN,
             published=committed.published if isinstance(committed, Committed) else committed,
+            kept_out=self._kept_out(key, committed),
             replaced=committed.replaced if isinstance(committed, Committed) else "",
             newest_numbers=self._newest_numbers(key),
             gates=await self._gates(found, key, committed),
@@ -72,6 +73,11 @@ class TrustDomainObserver:
             overflow=world.overflows.get(key),
             put_back_at=world.put_back_at,
         )
+
+    def _kept_out(self, key: ObjectKey, committed: Committed | Condition | Unseen) -> frozenset[int]:
+        published = committed.published if isinstance(committed, Committed) else committed
+        entries = published.entries if isinstance(published, PublishedTrust) else ()
+        return self._world.kept_out(key, entries, self._clock.now())
 
     def _newest_numbers(self, key: ObjectKey) -> dict[int, int]:
         newest = self._world.newest_crls.get(key, {})

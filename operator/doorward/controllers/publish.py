@@ -44,6 +44,7 @@ async def commit(world: World, gateway: Gateway, clock: Clock, issuer: ObjectKey
     for _ in range(TRIES):
         before = await _bases(world, gateway, issuer, loaded, body)
         doubted = await _doubted(world, gateway, issuer, before, body)
+        doubted |= world.kept_out(issuer, _named(before), clock.now())
         if body is not None and not is_ours(body, CRL_ROLE):
             world.foreign_configmaps.add(at)
             return
@@ -87,13 +88,18 @@ async def commit(world: World, gateway: Gateway, clock: Clock, issuer: ObjectKey
     raise Conflict(f"ConfigMap {at} changed {TRIES} times while a CRL was signed")
 
 
+def _named(bases: Mapping[int, list[PublishedCrl]]) -> frozenset[int]:
+    """The serials that any of these CRLs names."""
+    return frozenset(serial for found in bases.values() for base in found for serial in base.entries)
+
+
 async def _still_lifted(
     world: World, gateway: Gateway, issuer: ObjectKey, bases: Mapping[int, list[PublishedCrl]]
 ) -> None:
     """Raises Conflict where a published serial that our ledger calls lifted was held again, by another process or a person,
     and the watch has not told yet: its entry must not go.
     """
-    published = {serial for found in bases.values() for base in found for serial in base.entries}
+    published = _named(bases)
     known = world.records.lookup("issuer", issuer)
     lifted = {r.key for r in known if r.serial in published and r.revocation is not None and r.revocation.lifted}
     if not lifted:
@@ -200,7 +206,7 @@ async def _doubted(
     """
     if body is not None and world.own_commits.get(issuer) == version_of(body):
         return frozenset()
-    named = {serial for found in bases.values() for base in found for serial in base.entries}
+    named = _named(bases)
     leaving = {record.serial for record in world.records.lookup("issuer", issuer) if record.is_lifted} & named
     if not leaving:
         return frozenset()

@@ -245,6 +245,18 @@ class World:
         held = self.authorities.get(issuer, {})
         return anchors | {number: loaded.signer.certificate for number, loaded in held.items()}
 
+    def kept_out(self, issuer: ObjectKey, serials: Iterable[int], now: datetime) -> frozenset[int]:
+        """Of the serials, those that no record refuses though their client is deleted, revoked or suspended: it is about to."""
+        found = (record for serial in serials for record in self.records.lookup("serial", (issuer, serial)))
+        return frozenset(record.serial for record in found if record.live(now) and self._is_out(record))
+
+    def _is_out(self, record: Record) -> bool:
+        client = self.certificates.get(record.holder)
+        if client is None or client.issuer != record.issuer:
+            return False
+        spec = client.spec
+        return client.deleting or (isinstance(spec, ClientCertificateSpec) and (spec.revoked or spec.suspended))
+
     def recorded(self, issuer: ObjectKey) -> frozenset[int]:
         """The CA generations that the ledger knows."""
         return frozenset(record.generation for record in self.records.lookup("issuer", issuer))

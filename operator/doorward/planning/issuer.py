@@ -141,9 +141,14 @@ def _running(
 ) -> Plan:
     published = o.published if isinstance(o.published, PublishedTrust) else None
     records = _concerned(ledger, published)
-    repairs: list[Action] = [*revocation.undated(records, now), *revocation.holds_that_end(records, now)]
+    repairs: list[Action] = [
+        *revocation.undated(records, now),
+        *revocation.holds_that_end(records, now),
+        *revocation.spent(records),
+    ]
     if published is not None:
-        repairs += revocation.forgotten(records, published, now)
+        left = tuple(record for record in records if record.serial not in o.kept_out)
+        repairs += revocation.forgotten(left, published, now)
     if repairs:
         return Plan(actions=tuple(repairs))
     if isinstance(o.published, Condition) and o.published.reason.name == "CrlForeign":
@@ -215,7 +220,7 @@ def _is_right(
     if not published.sound or published.anchors.keys() != line.trusted:
         return False
     keep = timing.duration(spec.crl.validity)
-    by_serial = {record.serial: record for record in records}
+    by_serial = {record.serial: record for record in records if record.serial not in o.kept_out}
     for authority in line.shown:
         last = published.crls[authority.generation]
         if published.anchors[authority.generation].pem != authority.anchor_pem:
@@ -256,4 +261,4 @@ def _all_closings(o: IssuerObserved) -> Iterator[CloseGate]:
 
 def _retry(o: IssuerObserved, now: datetime) -> datetime | None:
     waiting = any(gate.state in (GateState.UNKNOWN, GateState.REFUSED) or gate.allowed is None for gate in o.gates)
-    return now + LOOK_AGAIN if waiting else None
+    return now + LOOK_AGAIN if waiting or o.kept_out else None

@@ -164,6 +164,8 @@ class IssuerObserved:
     records: tuple[Record, ...] | Unseen
     published: PublishedTrust | Condition | Unseen
     """Or why the ConfigMap cannot be built on."""
+    kept_out: frozenset[int]
+    """Published serials that no record refuses, of clients whose own rules are about to refuse them again."""
     replaced: str
     """Subject of the published anchor, where it is another key's; else empty."""
     newest_numbers: Mapping[int, int]

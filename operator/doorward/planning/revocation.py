@@ -112,8 +112,15 @@ def next_end_of_hold(records: tuple[Record, ...]) -> datetime | None:
     )
 
 
+def spent(records: tuple[Record, ...]) -> Iterator[Revoke]:
+    """Holds that were lifted, and still say when they become final: a person's next one would be final at once."""
+    for record in records:
+        if record.is_lifted and record.revocation is not None and record.revocation.final_at is not None:
+            yield Revoke(record=record, revocation=replace(record.revocation, final_at=None))
+
+
 def forgotten(records: tuple[Record, ...], published: PublishedTrust, now: datetime) -> Iterator[Revoke]:
-    """Records that lost a revocation which the published CRL still says: it is written again."""
+    """Records that lost a revocation which the published CRL still says: it is written again, as a person's."""
     for record in records:
         if record.revocation is None and now < record.not_after and (entry := published.entries.get(record.serial)):
             reason = entry.reason.value if entry.reason is not None else "unspecified"

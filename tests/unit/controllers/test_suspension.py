@@ -2,8 +2,10 @@
 
 import pytest
 
+from doorward.cluster.errors import Transient
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, SECRET
 from tests.support import promises
+from tests.support.memory_gateway import Fault
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME
 from tests.unit import given
 
@@ -375,3 +377,28 @@ def test_a_reissue_asked_for_while_suspended_waits_until_the_client_is_let_in(se
     apply(served, suspended=False)
     assert serial(served, "alice") != first
     assert live(served) >= {first, serial(served, "alice")}
+
+
+# Whom a record lets in while the client itself is out
+
+
+def refusals_end(bed, number, since):
+    """CRLs after that version that do not name the serial."""
+    return [
+        crl for crl in promises.crls(bed.cluster) if crl.change.version > since and number not in crl.bundle.serials
+    ]
+
+
+def fail_next_write(bed):
+    bed.gateway.faults[len(bed.gateway.writes) + 1] = Fault(Transient("timeout"))
+
+
+@pytest.mark.promise(1)
+def test_a_suspensions_hold_that_a_person_lifts_lets_nobody_in_for_a_moment(suspended):
+    number, since = serial(suspended, "alice"), suspended.cluster.version
+    fail_next_write(suspended)
+    person_revokes(suspended, number, lifted=True)
+    assert refusals_end(suspended, number, since) == []
+    assert revocation(suspended, number)["lifted"] is False
+    apply(suspended, suspended=False)
+    assert number in live(suspended)

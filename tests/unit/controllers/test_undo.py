@@ -9,6 +9,7 @@ from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE
 from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT
 from tests.unit.controllers.test_life import record, serial
+from tests.unit.controllers.test_suspension import refusals_end
 
 ALL = Wanted(issuer=ISSUER_AT)
 
@@ -81,6 +82,43 @@ def test_a_client_that_was_restored_is_cut_off_by_its_next_deletion(served, prun
     served.settle()
     assert live(served) == set()
     assert promises.newest_crl(served.cluster) >= pruned
+
+
+@pytest.mark.promise(1)
+def test_a_client_that_is_created_again_suspended_is_restored_without_an_open_moment(served):
+    number = serial(served, "alice")
+    served.delete(CLIENT_CERTIFICATE, "alice")
+    served.settle()
+    served.apply("alice", suspended=True)
+    served.settle()
+    since = served.cluster.version
+    served.gateway.latency = 0.05
+    undo(served)
+    served.settle()
+    assert refusals_end(served, number, since) == []
+    served.apply("alice", suspended=False)
+    served.settle()
+    assert number in live(served)
+
+
+@pytest.mark.parametrize("how", ["doorward restore", "by hand"])
+def test_a_persons_hold_after_a_deletion_was_undone_does_not_become_final(served, pruned, how):
+    number = min(pruned)
+    if how == "by hand":
+        hold(served, number, lifted=True)
+    else:
+        undo(served)
+    apply_again(served)
+    served.jump(hours=25)
+    hold(served, number, lifted=False)
+    said = record(served, number)["spec"]["revocation"]
+    assert (said["reason"], said.get("finalAt")) == ("certificateHold", None)
+
+
+def hold(bed, number, **said):
+    """What a person writes into a record."""
+    bed.edit(ISSUED_CERTIFICATE, f"{ISSUER_AT.name}.1.{number:x}", {"spec": {"revocation": said}})
+    bed.settle()
 
 
 # Whose deletions are undone

@@ -18,7 +18,7 @@ from tests.unit.given import DAY, HOUR, NOW, SECOND
 SKEWED = timedelta(minutes=6)
 REVOKED = given.record(1, revocation=given.revocation())
 HELD = given.record(1, revocation=given.hold())
-LIFTED = given.record(1, revocation=given.hold(lifted=True))
+LIFTED = given.record(1, revocation=given.hold(lifted=True, final_at=None))
 OVER = given.record(1, revocation=given.hold(final_at=NOW))
 LONG_EXPIRED = given.expired(1, since=7 * DAY, revocation=given.revocation())
 NO_CA = {"authority": Unseen.ABSENT, "published": Unseen.ABSENT}
@@ -180,6 +180,18 @@ def test_a_record_that_lost_its_revocation_gets_it_back_from_the_crl():
     assert (action.record.serial, action.revocation.reason) == (1, "keyCompromise")
 
 
+def test_a_record_that_lost_its_revocation_is_left_to_a_client_that_is_out_itself():
+    published = given.published(given.entry(1, "certificateHold"))
+    (action,) = _plan(records=(given.record(1),), published=published, kept_out=frozenset({1})).actions
+    assert given.names([action]) == ["WriteStatus"]
+
+
+def test_a_hold_that_was_lifted_says_no_more_when_it_becomes_final():
+    (action,) = _plan(records=(given.record(1, revocation=given.hold(lifted=True)),)).actions
+    assert (action.revocation.lifted, action.revocation.final_at) == (True, None)
+    assert action.revocation.held_by == "Deletion"
+
+
 # The CRL
 
 
@@ -212,6 +224,10 @@ def test_a_crl_is_published_where(world, serials):
         pytest.param({"published": given.published(given.entry(9))}, id="one is named whose record is gone"),
         pytest.param({"published": given.published(signed=NOW - DAY + SECOND)}, id="it is not a day old"),
         pytest.param({"published": FOREIGN_CRL}, id="the ConfigMap is somebody else's"),
+        pytest.param(
+            {"published": given.published(given.entry(1)), "records": (LIFTED,), "kept_out": frozenset({1})},
+            id="a hold was lifted, and the client itself is out",
+        ),
     ],
 )
 def test_no_crl_is_published_where(world):
