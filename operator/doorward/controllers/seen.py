@@ -85,6 +85,12 @@ class CertificateObject:
     def deleting(self) -> bool:
         return "deletionTimestamp" in self.body["metadata"]
 
+    @property
+    def out(self) -> bool:
+        """Whether all its serials are to be refused."""
+        spec = self.spec
+        return self.deleting or (isinstance(spec, ClientCertificateSpec) and (spec.revoked or spec.suspended))
+
 
 def _request(spec: ClientCertificateSpec | str) -> ClientRequest | Condition | None:
     if isinstance(spec, str) or spec.request is None:

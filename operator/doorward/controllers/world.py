@@ -6,6 +6,7 @@ than a restart could.
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -252,10 +253,7 @@ class World:
 
     def _is_out(self, record: Record) -> bool:
         client = self.certificates.get(record.holder)
-        if client is None or client.issuer != record.issuer:
-            return False
-        spec = client.spec
-        return client.deleting or (isinstance(spec, ClientCertificateSpec) and (spec.revoked or spec.suspended))
+        return client is not None and client.issuer == record.issuer and client.out
 
     def recorded(self, issuer: ObjectKey) -> frozenset[int]:
         """The CA generations that the ledger knows."""
