@@ -13,17 +13,9 @@ from typing import Any
 
 from doorward.cli.session import AT_ONCE, add_kubeconfig, in_cluster, table
 from doorward.cluster.errors import AlreadyExists, ApiError
-from doorward.cluster.gateway import (
-    CLIENT_CERTIFICATE,
-    CONFIG_MAP,
-    ISSUED_CERTIFICATE,
-    ISSUER,
-    SECRET,
-    Gateway,
-    Object,
-)
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, ISSUER, SECRET, Gateway, Object
 from doorward.objects import backup
-from doorward.objects.meta import MANAGED_BY, OWNER, key_of
+from doorward.objects.meta import SELECTOR, key_of
 
 KINDS = {kind.name: kind for kind in (ISSUED_CERTIFICATE, CONFIG_MAP, SECRET, ISSUER, CLIENT_CERTIFICATE)}
 HEAD = ("KIND", "NAMESPACE", "NAME", "RESULT")
@@ -63,7 +55,7 @@ async def give(gateway: Gateway, namespace: str) -> list[Row]:
     """Give each client Secret of a namespace to its ClientCertificate, where it is not given yet."""
     found, _ = await gateway.list(CLIENT_CERTIFICATE, namespace)
     certificates = {key_of(body).name: body for body in found}
-    secrets, _ = await gateway.list(SECRET, namespace, selector=f"{MANAGED_BY}={OWNER}", metadata_only=True)
+    secrets, _ = await gateway.list(SECRET, namespace, selector=SELECTOR, metadata_only=True)
     rows = []
     for secret in secrets:
         certificate = certificates.get(backup.holder(secret) or "")

@@ -25,6 +25,7 @@ from doorward.cluster.gateway import (
 )
 from doorward.controllers.apply_certificate import CertificateApplier
 from doorward.controllers.apply_issuer import IssuerApplier
+from doorward.controllers.follow import Handle
 from doorward.controllers.observe import Observer
 from doorward.controllers.signing import KeySource
 from doorward.controllers.world import Key, World
@@ -65,7 +66,7 @@ class Applier:
         source: KeySource,
         clock: Clock,
         wake: Callable[[Key], None],
-        handle: Callable[[str, str, Object], None],
+        handle: Handle,
     ) -> None:
         self._world = world
         self._gateway = gateway

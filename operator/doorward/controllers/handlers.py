@@ -8,20 +8,19 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import kopf
 
 from doorward.api.fields import GROUP, VERSION
+from doorward.controllers.follow import Handle
 
 logger = logging.getLogger(__name__)
 FIRST_REST = 1.0
 LONGEST_REST = 30.0
 MOST_AT_ONCE = 20
 STOP_HEEDED_EVERY = 0.2
-Handler = Callable[[str, str, dict[str, Any]], None]
-"""Plural of the kind, type of the event ("" at the first listing), object; called in the operator's own loop."""
 
 _WATCHED = (
     (GROUP, VERSION, "mtlsissuers"),
@@ -46,7 +45,7 @@ class _NoDiffBase(kopf.DiffBaseStorage):
 class _Mailbox:
     """Events from Kopf's thread to the operator's loop, which is woken once for any number of them."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, handle: Handler) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, handle: Handle) -> None:
         self._loop = loop
         self._handle = handle
         self._events: deque[tuple[str, str, dict[str, Any]]] = deque()
@@ -72,7 +71,7 @@ class _Mailbox:
         self._loop.call_soon(self._deliver)
 
 
-def _registry(loop: asyncio.AbstractEventLoop, handle: Handler) -> kopf.OperatorRegistry:
+def _registry(loop: asyncio.AbstractEventLoop, handle: Handle) -> kopf.OperatorRegistry:
     mailbox = _Mailbox(loop, handle)
     registry = kopf.OperatorRegistry()
 
@@ -120,7 +119,7 @@ async def _run(
 
 
 async def supervise(
-    handle: Handler, *, namespaces: Sequence[str], stop: threading.Event, again: threading.Event
+    handle: Handle, *, namespaces: Sequence[str], stop: threading.Event, again: threading.Event
 ) -> None:
     """Keep Kopf running until `stop`; `again`: it lists and watches anew."""
     loop = asyncio.get_running_loop()

@@ -2,25 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from doorward.cluster.cache import Store, version_of
 from doorward.cluster.errors import ApiError, Forbidden, NotFound
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUER, Gateway, Kind, Object
+from doorward.controllers.follow import Handle, Notice
 from doorward.controllers.world import World
-from doorward.objects.meta import ObjectKey, key_of
+from doorward.objects.meta import key_of
 
 logger = logging.getLogger(__name__)
 EVERY = 300.0
 FIRST_TRIES = 2.0
 RELIST_TAKES = 2.0
-
-
-Handle = Callable[[str, str, dict[str, Any]], None]
-Notice = Callable[[Kind, Mapping[ObjectKey, Any]], None]
-"""Told where a list shows that the cluster was put back to an older state."""
 
 
 async def sweep(

@@ -3,147 +3,20 @@ and CRL ConfigMaps. These go on when Kopf's part is stopped.
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from doorward.cluster.cache import Store, version_of
-from doorward.cluster.errors import ApiError, Forbidden, Gone, NotFound
-from doorward.cluster.gateway import (
-    CONFIG_MAP,
-    ISSUED_CERTIFICATE,
-    NAMESPACE,
-    ROLE_BINDING,
-    SECRET,
-    Gateway,
-    Kind,
-    Object,
-)
+from doorward.cluster.cache import Store
+from doorward.cluster.errors import ApiError, Forbidden
+from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, NAMESPACE, ROLE_BINDING, SECRET, Gateway, Object
+from doorward.controllers.follow import Notice, Source, follow
 from doorward.controllers.seen import gate_of
 from doorward.controllers.world import Key, World
-from doorward.objects.meta import MANAGED_BY, OWNER, ObjectKey, issuer_of_ca_secret, key_of
+from doorward.objects.meta import SELECTOR, ObjectKey, issuer_of_ca_secret, key_of
 
-logger = logging.getLogger(__name__)
-FIRST_REST = 0.2
-LONGEST_REST = 20.0
-DENIED_REST = 30.0
-DOUBTED_DENIALS = 5  # in a row, of what was allowed before: 6 seconds
-WITHDRAWAL_PAUSES = (FIRST_REST, 1.0, 5.0)
-Notice = Callable[[Kind, Mapping[ObjectKey, Any]], None]
-OURS = f"{MANAGED_BY}={OWNER}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """One list and watch, and what to tell of it."""
-
-    kind: Kind
-    namespace: str | None
-    store: Store[Any]
-    changed: Callable[[ObjectKey, Any, Any], None]
-    """Key, what was known before, and what is known now; either may be None."""
-    heard: Callable[[bool], None] = lambda _: None
-    """Whether the list was allowed."""
-    selector: str = ""
-    metadata_only: bool = False
-    again: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set where rights may have been given: cuts the rest after a denial short."""
-    put_back: Notice = lambda _kind, _before: None
-    """The list shows that the cluster was put back to an older state; what was known of all that changed."""
-
-
-async def follow(gateway: Gateway, source: Source, *, allowed: bool = False) -> None:
-    """List and watch for ever; `allowed`: it was until now, so that a denial is doubted at first."""
-    rest, denials = FIRST_REST, 0
-    while True:
-        try:
-            version = await _list(gateway, source)
-            source.heard(True)
-            rest, denials, allowed = FIRST_REST, 0, True
-            while True:
-                version = await _watch(gateway, source, version)
-        except Gone:
-            continue
-        except (Forbidden, NotFound) as error:
-            denials += 1
-            # An API server that has just started knows no rights yet and denies everything: that is no withdrawal.
-            if not allowed or denials > DOUBTED_DENIALS:
-                allowed = False
-                source.heard(False)
-            logger.warning("cannot watch %s%s: %s", source.kind.plural, _where(source), error)
-            if await _sleep(source.again, min(FIRST_REST * 2.0 ** min(denials - 1, 10), DENIED_REST)):
-                denials = 0  # the authorizer hears of a new RoleBinding a moment after we do
-        except ApiError as error:
-            logger.warning("watch of %s%s broke: %s", source.kind.plural, _where(source), error)
-            await asyncio.sleep(rest)
-            rest = min(rest * 2, LONGEST_REST)
-
-
-def _where(source: Source) -> str:
-    return f" in {source.namespace}" if source.namespace else ""
-
-
-async def _sleep(again: asyncio.Event, seconds: float) -> bool:
-    """Rest; True: `again` was set meanwhile, or before."""
-    try:
-        async with asyncio.timeout(seconds):
-            await again.wait()
-    except TimeoutError:
-        return False
-    again.clear()
-    return True
-
-
-async def _list(gateway: Gateway, source: Source) -> str:
-    asked = source.store.mark()
-    items, version = await gateway.list(
-        source.kind, source.namespace, selector=source.selector, metadata_only=source.metadata_only
-    )
-    before = {key: source.store.get(key) for key in source.store.keys()}  # noqa: SIM118 - a Store is no dict
-    listed = {key_of(body): version_of(body) for body in items}
-    put_back = source.store.was_put_back(listed, int(version), asked, source.namespace)
-    changed = source.store.replace_all(items, int(version), source.namespace)
-    for key in changed:
-        _tell(source, key, before.get(key))
-    if put_back:
-        source.put_back(source.kind, {key: before[key] for key in changed if before.get(key) is not None})
-    return version
-
-
-def _tell(source: Source, key: ObjectKey, before: Any) -> None:
-    """What goes wrong with one object is loud, and ends no watch: that would end the operator, for everybody."""
-    try:
-        source.changed(key, before, source.store.get(key))
-    except Exception:
-        logger.exception("cannot follow %s %s", source.kind.name, key)
-
-
-async def _watch(gateway: Gateway, source: Source, version: str) -> str:
-    """Until the server ends the stream; the version to go on from."""
-    async for event in gateway.watch(
-        source.kind, source.namespace, version, selector=source.selector, metadata_only=source.metadata_only
-    ):
-        version = event.object["metadata"]["resourceVersion"]
-        if event.type == "BOOKMARK":
-            source.store.hear(int(version))
-            continue
-        take_in(source, event.type, event.object)
-    return version
-
-
-def take_in(source: Source, event: str, body: Object) -> None:
-    """One event into the store; a body that cannot be read is loud and harms nobody else."""
-    key = key_of(body)
-    before = source.store.get(key)
-    try:
-        news = source.store.remove(key, version_of(body)) if event == "DELETED" else source.store.put(body)
-    except (ValueError, KeyError, TypeError):
-        logger.exception("cannot read %s %s", source.kind.name, key)
-        return
-    if news:
-        _tell(source, key, before)
+WITHDRAWAL_PAUSES = (0.2, 1.0, 5.0)  # seconds
 
 
 class Watches:
@@ -234,7 +107,7 @@ class Watches:
                 store=world.configmaps,
                 changed=lambda key, _before, _now: self._wake_crl(key),
                 heard=partial(self._heard, namespace, CONFIG_MAP.plural),
-                selector=OURS,
+                selector=SELECTOR,
             ),
             Source(
                 kind=SECRET,

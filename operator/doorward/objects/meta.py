@@ -9,6 +9,8 @@ from doorward.api.fields import API_VERSION, GROUP
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OWNER = "doorward"
+SELECTOR = f"{MANAGED_BY}={OWNER}"
+"""Of lists and watches: ours alone."""
 ROLE = f"{GROUP}/role"
 FINALIZER = f"{GROUP}/cut-off"
 

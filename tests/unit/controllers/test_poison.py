@@ -15,7 +15,7 @@ from doorward.cluster.gateway import (
     NAMESPACE,
     SECRET,
 )
-from doorward.controllers import sweep, watches
+from doorward.controllers import follow, sweep
 from doorward.controllers.seen import metadata_only
 from doorward.objects.crl_configmap import GATE_ROLE
 from doorward.objects.meta import ISSUER_ANNOTATION, ObjectKey, labels
@@ -67,9 +67,9 @@ def test_of_a_neighbours_secret_nothing_is_kept_that_could_be_a_key_or_fill_the_
 def test_a_watch_outlives_what_goes_wrong_with_one_object(caplog):
     store = Store(lambda body: body)
     told = mock.Mock(side_effect=[RuntimeError("a bug"), None])
-    source = watches.Source(kind=SECRET, namespace=None, store=store, changed=told)
+    source = follow.Source(kind=SECRET, namespace=None, store=store, changed=told)
     for name in ("first", "second"):
-        watches.take_in(source, "ADDED", {"metadata": {"namespace": "a", "name": name, "resourceVersion": "1"}})
+        follow.take_in(source, "ADDED", {"metadata": {"namespace": "a", "name": name, "resourceVersion": "1"}})
     assert told.call_count == 2
     assert "a/first" in caplog.text
 
