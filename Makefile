@@ -50,7 +50,7 @@ down: $(STAMP)  ## end it
 	$(BIN)/python -m tests.testbed down
 
 test: $(STAMP) check ## every test
-	$(BIN)/pytest tests
+	$(BIN)/python -m tests
 
 bench: $(STAMP) ## what it costs and how fast it cuts off
 	$(BIN)/python -m tests.bench

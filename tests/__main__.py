@@ -1,0 +1,34 @@
+"""`make test`: every test, in two halves side by side, since most of the time both wait for something.
+
+The first half is shown as it runs, the second when both have ended. Whatever fails in either fails the whole.
+"""
+
+import subprocess
+import sys
+import tempfile
+
+FIRST = ("tests/cluster", "tests/gate")
+"""One cluster; at its end it is said which of the operator's rights were used."""
+SECOND = ("tests/unit", "tests/faults")
+
+
+def main() -> int:
+    """The exit status: 0 where both halves passed."""
+    pytest = (sys.executable, "-m", "pytest")
+    with tempfile.TemporaryFile() as said:
+        second = subprocess.Popen([*pytest, "-p", "no:cacheprovider", *SECOND], stdout=said, stderr=subprocess.STDOUT)
+        try:
+            first = subprocess.run([*pytest, *FIRST], check=False).returncode
+            print(f"\n{' and '.join(FIRST)}: ended with {first}; waiting for {' and '.join(SECOND)}", flush=True)
+            last = second.wait()
+        finally:
+            second.kill()
+            said.seek(0)
+            sys.stdout.buffer.write(said.read())
+            sys.stdout.flush()
+    print(f"\n{' and '.join(SECOND)}: ended with {last}")
+    return first or last
+
+
+if __name__ == "__main__":
+    sys.exit(main())
