@@ -42,18 +42,19 @@ async def commit(world: World, gateway: Gateway, clock: Clock, issuer: ObjectKey
     body = world.configmaps.get(at)
     planned_on = parse_configmap(body).generations if body is not None else {}
     for _ in range(TRIES):
-        before = await _bases(world, gateway, issuer, loaded, body)
-        doubted = await _doubted(world, gateway, issuer, before, body)
-        doubted |= world.kept_out(issuer, _named(before), clock.now())
         if body is not None and not is_ours(body, CRL_ROLE):
             world.foreign_configmaps.add(at)
             return
+        bases = await _bases(world, gateway, issuer, loaded, body)
         if abs(clock.now() - timing.BACKDATE - action.this_update) > timing.MAX_SKEW:
             raise Conflict("the clock was set while a CRL was made")
-        await _still_lifted(world, gateway, issuer, before)
+        await _still_lifted(world, gateway, issuer, bases)
+        kept_out = world.kept_out(issuer, _named(bases), clock.now())
         signed = {
-            generation: await asyncio.to_thread(_sign, world, clock, issuer, loaded[generation], action, found, doubted)
-            for generation, found in before.items()
+            generation: await asyncio.to_thread(
+                _sign, world, clock, issuer, loaded[generation], action, found, kept_out
+            )
+            for generation, found in bases.items()
         }
         anchors = {g: _anchor(each) for g, each in loaded.items()} | {g: kept.anchors[g] for g, kept in carried.items()}
         lists = signed | {g: kept.crls[g] for g, kept in carried.items()}
@@ -66,26 +67,26 @@ async def commit(world: World, gateway: Gateway, clock: Clock, issuer: ObjectKey
         except (AlreadyExists, Conflict, NotFound):
             body = await _read(gateway, at)
             _same_generations(world, body, planned_on)
-            continue
-        world.overflows.pop(issuer, None)
-        world.configmaps.put(written)
-        trust = PublishedTrust(anchors=anchors, crls=lists, size=bundle.size)
-        world.own_commits[issuer] = version_of(written)
-        world.committed[issuer] = Committed(
-            version=version_of(written),
-            cas=authorities.cas_of(world.authorities.get(issuer, {})),
-            bundle=bundle,
-            published=trust,
-        )
-        authorities.remember(world, issuer, trust)
-        logger.info(
-            "CRL %d published with %d entries",
-            trust.number,
-            len(trust.entries),
-            extra={"object": f"MTLSIssuer {issuer}"},
-        )
-        return
+        else:
+            _take_in(world, issuer, written, bundle, PublishedTrust(anchors=anchors, crls=lists, size=bundle.size))
+            return
     raise Conflict(f"ConfigMap {at} changed {TRIES} times while a CRL was signed")
+
+
+def _take_in(world: World, issuer: ObjectKey, written: Object, bundle: TrustBundle, trust: PublishedTrust) -> None:
+    """What was committed is known as published, with no need to read it again."""
+    world.overflows.pop(issuer, None)
+    world.configmaps.put(written)
+    world.committed[issuer] = Committed(
+        version=version_of(written),
+        cas=authorities.cas_of(world.authorities.get(issuer, {})),
+        bundle=bundle,
+        published=trust,
+    )
+    authorities.remember(world, issuer, trust)
+    logger.info(
+        "CRL %d published with %d entries", trust.number, len(trust.entries), extra={"object": f"MTLSIssuer {issuer}"}
+    )
 
 
 def _named(bases: Mapping[int, list[PublishedCrl]]) -> frozenset[int]:
@@ -96,18 +97,20 @@ def _named(bases: Mapping[int, list[PublishedCrl]]) -> frozenset[int]:
 async def _still_lifted(
     world: World, gateway: Gateway, issuer: ObjectKey, bases: Mapping[int, list[PublishedCrl]]
 ) -> None:
-    """Raises Conflict where a published serial that our ledger calls lifted was held again, by another process or a person,
-    and the watch has not told yet: its entry must not go.
+    """Raises Conflict where the record of a published serial that our ledger calls lifted does not say so any more, and the
+    watch has not told yet: another process or a person held it again, or it is gone. Its entry must not go.
+
+    Also where this process wrote the last CRL, another may have held the serial since (measured, with two that both believe
+    they lead).
     """
     published = _named(bases)
-    known = world.records.lookup("issuer", issuer)
-    lifted = {r.key for r in known if r.serial in published and r.revocation is not None and r.revocation.lifted}
+    lifted = {r.key for r in world.records.lookup("issuer", issuer) if r.is_lifted and r.serial in published}
     if not lifted:
         return
     items, _ = await gateway.list(ISSUED_CERTIFICATE, issuer.namespace)
-    for item in items:
-        if key_of(item) in lifted and _is_readable(item) and ledger_record.parse(item).refused:
-            raise Conflict(f"{key_of(item)} was held again")
+    still = {key_of(item) for item in items if not _is_readable(item) or ledger_record.parse(item).is_lifted}
+    if changed := sorted(lifted - still):
+        raise Conflict(f"{changed[0]} is lifted no longer")
 
 
 async def _is_behind(world: World, gateway: Gateway, issuer: ObjectKey) -> bool:
@@ -192,29 +195,6 @@ async def _bases(
     return found
 
 
-async def _doubted(
-    world: World,
-    gateway: Gateway,
-    issuer: ObjectKey,
-    bases: Mapping[int, list[PublishedCrl]],
-    body: Object | None,
-) -> frozenset[int]:
-    """Serials that are to leave since their hold was lifted, and whose records do not say so any more.
-
-    Where this process wrote the last CRL, it heard of the lifting after it. Where another did, that one may know of a
-    newer revocation which the watch has not told yet (measured, with two that both believe they lead).
-    """
-    if body is not None and world.own_commits.get(issuer) == version_of(body):
-        return frozenset()
-    named = _named(bases)
-    leaving = {record.serial for record in world.records.lookup("issuer", issuer) if record.is_lifted} & named
-    if not leaving:
-        return frozenset()
-    items, _ = await gateway.list(ISSUED_CERTIFICATE, issuer.namespace)
-    records = [ledger_record.parse(item) for item in items if _is_readable(item)]
-    return frozenset(leaving - {record.serial for record in records if record.issuer == issuer and record.is_lifted})
-
-
 async def _gate_copies(world: World, gateway: Gateway, issuer: ObjectKey) -> list[TrustBundle]:
     copies = []
     for metadata in world.secrets.lookup("gate", issuer):
@@ -237,11 +217,11 @@ def _sign(
     loaded: LoadedCa,
     action: PublishCrl,
     bases: Iterable[PublishedCrl],
-    doubted: frozenset[int],
+    kept_out: frozenset[int],
 ) -> PublishedCrl:
     bases = list(bases)
     records = {
-        record.serial: record for record in world.records.lookup("issuer", issuer) if record.serial not in doubted
+        record.serial: record for record in world.records.lookup("issuer", issuer) if record.serial not in kept_out
     }
     published: dict[int, CrlEntry] = {}
     for base in bases:

@@ -193,8 +193,6 @@ class World:
     looked_at: set[ObjectKey] = field(default_factory=set)
     """Issuers whose CA and CRL were looked at since the start."""
     committed: dict[ObjectKey, Committed] = field(default_factory=dict)
-    own_commits: dict[ObjectKey, int] = field(default_factory=dict)
-    """By issuer, the version of the CRL ConfigMap that this process wrote last."""
     newest_crls: dict[ObjectKey, dict[str, PublishedCrl]] = field(default_factory=dict)
     """By issuer and the CA's public key, the newest CRL that this process saw or signed."""
     overflows: dict[ObjectKey, int] = field(default_factory=dict)

@@ -202,10 +202,7 @@ def _publish(
     if published is not None and _is_right(o, spec, line, published, wanted, records, now):
         return None
     this_update, next_update = crl.window(spec.crl, now)
-    leaving = frozenset(published.anchors if published else ()) - line.trusted
-    return PublishCrl(
-        crls=wanted, carried=line.carried, leaving=leaving, this_update=this_update, next_update=next_update
-    )
+    return PublishCrl(crls=wanted, carried=line.carried, this_update=this_update, next_update=next_update)
 
 
 def _is_right(

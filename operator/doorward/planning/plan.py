@@ -88,8 +88,6 @@ class PublishCrl:
     """By generation."""
     carried: frozenset[int]
     """Generations whose keys are gone: anchor and CRL stay as they are published."""
-    leaving: frozenset[int]
-    """Published generations that are trusted no longer."""
     this_update: datetime
     next_update: datetime
 
