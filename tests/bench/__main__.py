@@ -1,21 +1,24 @@
-"""`make bench`: the storm of 1,000 certificates, and the cut-off of one client; prints every figure with what it is held to."""
+"""`make bench`: the storm of 1,000 certificates, the cut-off of one client, and the move to the next CA; prints every figure with
+what it is held to.
+"""
 
 import argparse
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import cutoff, storm
+from tests.bench import cutoff, move, storm
 from tests.testbed import background
 
 
 def main() -> int:
-    """Run one part or both; non-zero where a limit is broken."""
+    """Run one part or all; non-zero where a limit is broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("part", nargs="?", choices=("all", "storm", "cutoff"), default="all")
+    parser.add_argument("part", nargs="?", choices=("all", "storm", "cutoff", "move"), default="all")
     parser.add_argument("--certificates", type=int, default=1000, help="how many the storm makes")
     parser.add_argument("--runs", type=int, default=100, help="cut-offs timed to the gate Secret's write")
     parser.add_argument("--refusals", type=int, default=12, help="cut-offs timed to the first refused request")
+    parser.add_argument("--moves", type=int, default=300, help="clients that move to the next CA")
     chosen = parser.parse_args()
     background.build()
     kept = True
@@ -24,6 +27,8 @@ def main() -> int:
             kept &= storm.run(Path(folder) / "storm", chosen.certificates)
         if chosen.part in ("all", "cutoff"):
             kept &= cutoff.run(Path(folder) / "cutoff", chosen.runs, chosen.refusals)
+        if chosen.part in ("all", "move"):
+            kept &= move.run(Path(folder) / "move", chosen.moves)
     return 0 if kept else 1
 
 
