@@ -9,7 +9,7 @@ import yaml
 from kubernetes import config
 
 from tests.support.installation import ROOT
-from tests.support.kube import CRDS, Kind, Person
+from tests.support.kube import CRDS, Person
 from tests.testbed.controlplane import Cluster
 
 from .test_policies_manifests import FILES
@@ -18,7 +18,6 @@ CHART = ROOT / "charts" / "doorward"
 NAMESPACE = "access"
 LEFT_OUT = "namespace.yaml"  # Helm makes the release's own
 IMAGE = "registry.example/doorward@sha256:" + "0" * 64
-DEPLOYMENTS = Kind("apis/apps/v1", "deployments")
 
 Objects = dict[tuple[str, str], dict[str, object]]
 

@@ -54,7 +54,6 @@ class MemoryGateway:
         self.refuse: Callable[[Write], ApiError | None] = lambda _: None
         self.refuse_reads: Callable[[Kind, str | None], ApiError | None] = lambda _kind, _namespace: None
         self.killed = asyncio.Event()
-        self.open_watches = 0
         self._epoch = 0
         self._changed = asyncio.Event()
         self._skew = Skew(cluster.clock)
@@ -168,22 +167,18 @@ class MemoryGateway:
         await self._travel()
         self._read(kind, namespace)
         epoch, heard = self._epoch, int(version)
-        self.open_watches += 1
-        try:
-            while epoch == self._epoch:
-                changes = list(self.cluster.since(heard))
-                if not changes:
-                    self._changed.clear()
-                    await self._changed.wait()
-                    continue
-                heard = changes[-1].version
-                await asyncio.sleep(self.lag)
-                await self._travel(date=False)
-                here = (c for c in changes if c.kind == kind and namespace in (None, c.at.namespace))
-                for event in filter(None, (_event(change, selector) for change in here)):
-                    yield WatchEvent(event.type, _partial(event.object) if metadata_only else event.object)
-        finally:
-            self.open_watches -= 1
+        while epoch == self._epoch:
+            changes = list(self.cluster.since(heard))
+            if not changes:
+                self._changed.clear()
+                await self._changed.wait()
+                continue
+            heard = changes[-1].version
+            await asyncio.sleep(self.lag)
+            await self._travel(date=False)
+            here = (c for c in changes if c.kind == kind and namespace in (None, c.at.namespace))
+            for event in filter(None, (_event(change, selector) for change in here)):
+                yield WatchEvent(event.type, _partial(event.object) if metadata_only else event.object)
 
 
 def _selected(body: Object | None, selector: str) -> bool:

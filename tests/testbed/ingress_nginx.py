@@ -111,16 +111,6 @@ class IngressNginx:
         """Create a Service, its endpoint and an Ingress for the host; `options` as of `manifests.backing`."""
         self._cluster.apply(*manifests.backing(namespace, host, ingress_class=self.ingress_class, **options))  # type: ignore[arg-type]
 
-    @property
-    def nginx_conf(self) -> str:
-        """The configuration in force, as the controller wrote it."""
-        return (self._root / "etc/nginx/nginx.conf").read_text()
-
-    @property
-    def ssl_folder(self) -> Path:
-        """Where the controller writes CA and CRL files."""
-        return self._root / "etc/ingress-controller/ssl"
-
     def curl(
         self,
         host: str,

@@ -10,7 +10,6 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from doorward.pki import subjects
@@ -301,8 +300,3 @@ def describe(certificate: x509.Certificate) -> Leaf:
 def chain_pem(certificates: tuple[x509.Certificate, ...]) -> bytes:
     """Several certificates, PEM, one after the other."""
     return b"".join(map(certificate_pem, certificates))
-
-
-def der(certificate: x509.Certificate) -> bytes:
-    """DER of a certificate."""
-    return certificate.public_bytes(Encoding.DER)

@@ -7,7 +7,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import strategies as st
 
-from doorward.pki.certificates import der
 from tests.unit.given import csr, leaf
 
 MIB = 1024 * 1024
@@ -35,7 +34,7 @@ def pem(label: str, body: bytes) -> bytes:
     return b"-----BEGIN %b-----\n%b-----END %b-----\n" % (label.encode(), base64.encodebytes(body), label.encode())
 
 
-CERTIFICATE = der(leaf().certificate)
+CERTIFICATE = leaf().certificate.public_bytes(Encoding.DER)
 REQUEST = x509.load_pem_x509_csr(csr().encode()).public_bytes(Encoding.DER)
 
 

@@ -12,7 +12,6 @@ from tests.unit.given import DAY, HOUR, NOW
 
 P256 = KeyKind(algorithm=KeyAlgorithm.ECDSA, size=256)
 FROM_CSR = given.spec(request=given.csr())
-OTHER_KEY = given.key(2)
 REISSUE = given.spec(reissue="2026-09-01")
 REISSUED_BEFORE = given.secret(annotations={"doorward.io/reissue": "2026-08-01"})
 

@@ -32,19 +32,12 @@ class Shop:
         self.runs = Counter()
         self.trouble = {}
         self.due = {}
-        self.changed = asyncio.Condition()
 
     async def reconcile(self, key):
-        async with self.changed:
-            self.runs[key] += 1
-            self.changed.notify_all()
+        self.runs[key] += 1
         if self.trouble.get(key):
             raise self.trouble[key].pop(0)
         return self.due.pop(key, None)
-
-    async def until_run(self, key, times):
-        async with asyncio.timeout(5), self.changed:
-            await self.changed.wait_for(lambda: self.runs[key] >= times)
 
     async def until_idle(self):
         async with asyncio.timeout(5):
