@@ -103,7 +103,7 @@ def test_admin_of_the_namespace_issues(edge):
 def test_changing_what_is_certified_is_minting(edge, change):
     answer = edge.person.patch(CERTIFICATES, alice(edge), {"spec": change})
     assert answer.status == 403
-    assert "you may only revoke or suspend" in answer.message
+    assert "you may only revoke, suspend or delete" in answer.message
 
 
 def test_replacing_a_request_is_minting(edge):

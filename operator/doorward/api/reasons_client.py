@@ -16,7 +16,7 @@ READY = table(
         "True",
         Mender.NOBODY,
         "The client is revoked, as the spec asks.",
-        "revoked since {time}, as spec.revoked asks; to let the client in again, make a new ClientCertificate",
+        "revoked since {time}, as spec.revoked asks; false again gives a new certificate with a new key",
     ),
     (
         "Suspended",

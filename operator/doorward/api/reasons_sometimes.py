@@ -9,7 +9,7 @@ SETTLED = table(
         "False",
         Mender.ITSELF,
         "The next CA generation is made and stands in the gates; it signs when all have had it for a while.",
-        "CA generation {generation} is in the gates and signs soon; until then generation {signing} does",
+        "CA generation {generation} is in the gates and signs soon; until then {signing} does",
     ),
     (
         "NextCaAwaitsGates",
@@ -22,8 +22,8 @@ SETTLED = table(
         "ClientsMoving",
         "False",
         Mender.ITSELF,
-        "Certificates of older CA generations are still good; they stay in the gates until the last one is over.",
-        "generation {signing} signs; older ones are trusted until their last certificate is over: {detail}",
+        "Certificates of older CA generations are still good: no fault, and over when the last of them is.",
+        "CA generation {signing} signs; the gates trust {detail} too, until the last certificate from there is over",
     ),
 )
 

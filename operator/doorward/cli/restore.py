@@ -10,8 +10,8 @@ from typing import Any
 from doorward.api.conditions import instant
 from doorward.cli.session import AT_ONCE, add_kubeconfig, in_cluster, issuer_key, table
 from doorward.clock import SystemClock
-from doorward.cluster.errors import ApiError, Conflict, Forbidden
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, Gateway
+from doorward.cluster.errors import ApiError, Conflict, Forbidden, NotFound
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, Gateway
 from doorward.objects import ledger_record
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey, key_of, parse_instant
@@ -69,6 +69,16 @@ async def find(gateway: Gateway, wanted: Wanted, now: datetime) -> list[Found]:
     return [Found(record=r, version=v, client=_state(r.holder, there[r.holder.namespace])) for r, v in meant]
 
 
+async def _is_known(gateway: Gateway, issuer: ObjectKey) -> bool:
+    """Whether there is such an MTLSIssuer; says so where there is none, since that may be a slip of the pen."""
+    try:
+        await gateway.get(ISSUER, issuer.namespace, issuer.name)
+    except NotFound:
+        print(f"there is no MTLSIssuer {issuer}")
+        return False
+    return True
+
+
 async def _clients(gateway: Gateway, namespaces: set[str]) -> dict[str, set[ObjectKey] | None]:
     """The ClientCertificates of each namespace; None: whoever asks may not see them."""
     found: dict[str, set[ObjectKey] | None] = {}
@@ -110,12 +120,13 @@ async def restore(gateway: Gateway, wanted: Wanted, now: datetime, *, dry_run: b
     found = await find(gateway, wanted, now)
     if not found:
         print(f"no deletion to undo below {wanted.issuer}: nothing that was asked for is held and not final yet")
-        return 0
+        return 0 if await _is_known(gateway, wanted.issuer) else 1
     results = ["would be restored"] * len(found) if dry_run else await lift(gateway, found)
     print(table(HEAD, [_row(each, result) for each, result in zip(found, results, strict=True)]))
-    if missing := sum(each.client == "missing" for each in found):
+    good = {"would be restored", "restored"}
+    if missing := sum(each.client == "missing" and said in good for each, said in zip(found, results, strict=True)):
         print(WARNING.format(count=missing))
-    return 0 if dry_run or set(results) == {"restored"} else 1
+    return 0 if set(results) <= good else 1
 
 
 def _row(found: Found, result: str) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio import client, config
+from kubernetes.aio.config import ConfigException
+from kubernetes.aio.config.kube_config import KubeConfigMerger
 
 from doorward.clock import Clock
 from doorward.cluster.errors import Transient, from_answer
@@ -35,6 +37,7 @@ async def connect(kubeconfig: str | None) -> client.ApiClient:
     if kubeconfig is None:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
     else:
+        _refuse_impersonation(kubeconfig)
         await config.load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
             config_file=kubeconfig, client_configuration=configuration, persist_config=False
         )
@@ -45,6 +48,20 @@ async def connect(kubeconfig: str | None) -> client.ApiClient:
     api = client.ApiClient(configuration)
     api.user_agent = FIELD_MANAGER
     return api
+
+
+def _refuse_impersonation(kubeconfig: str) -> None:
+    """The client does not know `as:` of a user, and would silently act with the rights of the one behind it (measured)."""
+    merged = KubeConfigMerger(kubeconfig).config  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
+    stated = merged.value if merged is not None else {}
+    chosen = [
+        c["context"].get("user") for c in stated.get("contexts", ()) if c["name"] == stated.get("current-context")
+    ]
+    for user in stated.get("users", ()):
+        if user["name"] in chosen and "as" in (user.get("user") or {}):
+            raise ConfigException(
+                f"{kubeconfig}: user {user['name']} has `as:`, which doorward cannot: use their own credentials"
+            )
 
 
 def _last_look() -> aiohttp.TraceConfig:

@@ -114,7 +114,8 @@ def _generations_condition(line: Lineage | None) -> Iterator[Condition]:
             detail = "; ".join(f"namespace {gate.namespace}: {gate.state.value}" for gate in unreached[:3])
             yield said("NextCaAwaitsGates", generation=line.announced.generation, detail=detail)
         else:
-            yield said("NextCaShown", generation=line.announced.generation, signing=signing or "none")
+            now_signs = f"generation {signing}" if signing else "nothing"
+            yield said("NextCaShown", generation=line.announced.generation, signing=now_signs)
     elif line.moving:
         yield said("ClientsMoving", signing=signing, detail=", ".join(map(str, sorted(line.moving))))
 
@@ -145,9 +146,13 @@ def _gate_status(gate: Gate) -> dict[str, object]:
 def _with_counts(o: IssuerObserved, status: dict[str, object], now: datetime, due: datetime | None) -> Plan:
     """Counts alone are no reason to write before they are due: a storm of certificates is not a storm of statuses."""
     assert not isinstance(o.records, Unseen)
-    refused = sum(1 for record in o.records if record.refused)
-    live = sum(1 for record in o.records if now < record.not_after and not record.refused)
-    counts = {"live": live, "revoked": refused, "expired": len(o.records) - live - refused}
+    trusted = o.published.anchors if isinstance(o.published, PublishedTrust) else None
+    # A generation that the gates do not trust takes its certificates with it.
+    refused = sum(
+        r.refused or (trusted is not None and r.generation not in trusted and now < r.not_after) for r in o.records
+    )
+    expired = sum(now >= record.not_after and not record.refused for record in o.records)
+    counts = {"live": len(o.records) - refused - expired, "revoked": refused, "expired": expired}
     before = o.status.get("counts")
     if status == {k: v for k, v in o.status.items() if k != "counts"}:
         if now < o.counts_due:

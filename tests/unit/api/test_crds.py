@@ -82,8 +82,8 @@ def test_a_default_is_static_and_fits_its_own_schema():
     [
         pytest.param(
             "ClientCertificate",
-            ["Who", "Ready", "Admitted", "Serial", "Expires", "Revoked", "Age"],
-            id="a client: who, and can they get in",
+            ["Who", "Ready", "Admitted", "Why", "Serial", "Expires", "Revoked", "Generation", "Age"],
+            id="a client: who, can they get in, and why",
         ),
         pytest.param(
             "IssuedCertificate",
@@ -92,7 +92,7 @@ def test_a_default_is_static_and_fits_its_own_schema():
         ),
         pytest.param(
             "MTLSIssuer",
-            ["Ready", "Gates", "CA", "CA-Expires", "Next-Update", "Live", "Revoked", "Age"],
+            ["Ready", "Gates", "CA", "Generation", "CA-Expires", "Next-Update", "Live", "Revoked", "Age"],
             id="an issuer: does it sign, and until when is its CRL good",
         ),
     ],
@@ -101,10 +101,9 @@ def test_kubectl_get_prints_of(kind, columns):
     assert [column["name"] for column in version(kind)["additionalPrinterColumns"]] == columns
 
 
-def test_all_that_is_asked_of_a_client_is_printed_without_a_wide_screen():
-    assert [
-        column["name"] for column in version("ClientCertificate")["additionalPrinterColumns"] if "priority" in column
-    ] == []
+def test_who_gets_in_and_why_is_printed_without_a_wide_screen():
+    wide = {c["name"] for kind in CRDS for c in version(kind)["additionalPrinterColumns"] if "priority" in c}
+    assert wide == {"Revoked", "Generation"}
 
 
 @pytest.mark.parametrize("kind", CRDS)

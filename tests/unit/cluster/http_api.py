@@ -29,9 +29,9 @@ def status(code, *, reason="", message=""):
     }
 
 
-def kubeconfig(path, url):
+def kubeconfig(path, url, **user):
     cluster = {"name": "it", "cluster": {"server": url}}
-    user = {"name": "me", "user": {"token": TOKEN}}
+    user = {"name": "me", "user": {"token": TOKEN} | user}
     context = {"name": "here", "context": {"cluster": "it", "user": "me"}}
     document = {"clusters": [cluster], "users": [user], "contexts": [context], "current-context": "here"}
     path.write_text(yaml.safe_dump(document | {"apiVersion": "v1", "kind": "Config"}))

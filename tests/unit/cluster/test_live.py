@@ -9,10 +9,12 @@ from email.utils import format_datetime
 import pytest
 import yaml
 from aiohttp import web
+from kubernetes.aio.config import ConfigException
 
 from doorward.cluster import errors
 from doorward.cluster.gateway import APPLY_PATCH, CONFIG_MAP, INGRESS, ISSUED_CERTIFICATE, NAMESPACE, SECRET
-from tests.unit.cluster.http_api import NOW, TOKEN, status, stream
+from doorward.cluster.live import connect
+from tests.unit.cluster.http_api import NOW, TOKEN, kubeconfig, status, stream
 
 KEY = "key-that-nobody-may-read"
 SECRETS = "/api/v1/namespaces/edge/secrets"
@@ -38,6 +40,11 @@ async def test_a_request_carries_the_token_and_says_who_asks(api, gateway):
     (request,) = api.asked
     assert request.headers["Authorization"] == f"Bearer {TOKEN}"
     assert request.headers["User-Agent"] == "doorward"
+
+
+async def test_a_user_who_acts_as_another_is_refused_and_not_taken_for_the_one_behind(api, tmp_path):
+    with pytest.raises(ConfigException, match="user me has `as:`"):
+        await connect(kubeconfig(tmp_path / "config", api.url, **{"as": "ann"}))
 
 
 @pytest.mark.parametrize(

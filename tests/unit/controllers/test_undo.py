@@ -188,6 +188,11 @@ def holders(bed):
 # What can go wrong
 
 
+def test_an_issuer_that_is_not_there_is_said_and_fails(served, capsys):
+    assert undo(served, Wanted(issuer=ISSUER_AT._replace(name="others"))) == 1
+    assert f"there is no MTLSIssuer {ISSUER_AT.namespace}/others" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
@@ -202,7 +207,8 @@ def test_it_fails_and_says_so_where(served, capsys, error, told):
         return await restore.restore(gateway, ALL, served.cluster.now(), dry_run=False)
 
     assert served.with_gateway(refused) == 1
-    assert told in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert (told in said, "have no ClientCertificate" in said) == (True, False)
 
 
 @pytest.mark.usefixtures("pruned")

@@ -377,6 +377,12 @@ def test_a_status_counts_live_revoked_and_expired():
     assert _status(records=records)["counts"] == {"live": 2, "revoked": 1, "expired": 1}
 
 
+def test_certificates_of_a_generation_that_no_gate_trusts_do_not_count_as_live():
+    other = ObjectKey(given.ISSUER.namespace, "partners.2.2")
+    records = (given.record(1), given.record(2, generation=2, key=other))
+    assert _status(records=records)["counts"] == {"live": 1, "revoked": 1, "expired": 0}
+
+
 def test_a_settled_status_is_not_written_again_and_the_next_crl_is_due_in_time():
     assert _after() == Plan(due=NOW + 23 * HOUR)
 
