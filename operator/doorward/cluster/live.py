@@ -53,15 +53,14 @@ async def connect(kubeconfig: str | None) -> client.ApiClient:
 def _refuse_impersonation(kubeconfig: str) -> None:
     """The client does not know `as:` of a user, and would silently act with the rights of the one behind it (measured)."""
     merged = KubeConfigMerger(kubeconfig).config  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
-    stated = merged.value if merged is not None else {}
-    chosen = [
-        c["context"].get("user") for c in stated.get("contexts", ()) if c["name"] == stated.get("current-context")
-    ]
-    for user in stated.get("users", ()):
-        if user["name"] in chosen and "as" in (user.get("user") or {}):
-            raise ConfigException(
-                f"{kubeconfig}: user {user['name']} has `as:`, which doorward cannot: use their own credentials"
-            )
+    if merged is None or "current-context" not in merged:
+        return
+    context = merged["contexts"].get_with_name(merged["current-context"])["context"]
+    user = merged["users"].get_with_name(context["user"], safe=True) if "user" in context else None
+    if user is not None and "as" in user["user"]:
+        raise ConfigException(
+            f"{kubeconfig}: user {user['name']} has `as:`, which doorward cannot do: use their own token"
+        )
 
 
 def _last_look() -> aiohttp.TraceConfig:
