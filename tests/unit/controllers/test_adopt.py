@@ -10,7 +10,7 @@ from doorward.objects import backup
 from tests.support import promises
 from tests.support.memory_cluster import MemoryCluster
 from tests.support.operator_bed import NAMESPACE_NAME, OperatorBed
-from tests.unit.controllers.test_life import serial
+from tests.unit.controllers.looks import serial
 
 KINDS = (ISSUED_CERTIFICATE, CONFIG_MAP, SECRET, ISSUER, CLIENT_CERTIFICATE)
 

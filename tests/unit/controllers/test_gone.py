@@ -7,17 +7,13 @@ from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUER, NAMESP
 from doorward.objects.meta import ObjectKey
 from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE
-from tests.unit.controllers.test_life import GATE, record, serial
+from tests.unit.controllers.looks import GATE, live, record, serial
 
 GRACE = {"minutes": 11}
 
 
 def closed(bed):
     return bed.find(SECRET, GATE) is None
-
-
-def live(bed):
-    return promises.live_serials(bed.cluster, bed.cluster.now())
 
 
 def forced_out(bed, name):

@@ -12,6 +12,7 @@ from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERT
 from tests.support import promises
 from tests.support.memory_gateway import Fault, killed
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, OperatorBed
+from tests.unit.controllers.looks import CRL, GATE
 from tests.unit.given import NOW
 
 NAMES = st.sampled_from(["alice", "bob", "carol"])
@@ -21,8 +22,6 @@ SERVED = st.runner().flatmap(lambda history: st.sampled_from(history.secrets()))
 SOON = st.integers(1, 6)
 ERRORS = st.sampled_from([Transient("timeout"), Conflict("changed meanwhile"), Forbidden("no leave today")])
 WRONG = [timedelta(minutes=4), timedelta(minutes=-4), timedelta(hours=1), timedelta(hours=-1), timedelta(days=100)]
-GATE = f"doorward.{ISSUER_AT.namespace}.{ISSUER_AT.name}"
-CRL = f"{ISSUER_AT.name}-crl"
 
 
 class Histories(RuleBasedStateMachine):

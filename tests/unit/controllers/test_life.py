@@ -5,27 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, SECRET
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER
 from tests.support import promises
-from tests.support.memory_gateway import Write, killed
+from tests.support.memory_gateway import killed
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, OperatorBed
 from tests.unit import given
-
-GATE = f"doorward.{ISSUER_AT.namespace}.{ISSUER_AT.name}"
-CRL = f"{ISSUER_AT.name}-crl"
-
-
-def serial(bed, name):
-    """Of the certificate in the client's Secret."""
-    return promises.held_serial(bed.find(SECRET, f"{name}-mtls"))
-
-
-def record(bed, number):
-    return bed.find(ISSUED_CERTIFICATE, f"{ISSUER_AT.name}.1.{number:x}")
-
-
-def said(bed, name):
-    return given.reasons(bed.find(CLIENT_CERTIFICATE, name)["status"])
+from tests.unit.controllers.looks import CRL, GATE, of_certificates, record, said, serial
 
 
 def order(bed, *, since=0):
@@ -57,10 +42,6 @@ def test_a_serial_is_recorded_before_anybody_holds_it(bed):
     assert [kind for kind, _ in order(bed, since=since)] == ["IssuedCertificate", "Secret", "ClientCertificate"]
 
 
-def _of_certificates(writes: list[Write]) -> list[tuple[str, str, str]]:
-    return [(write.verb, write.kind, write.subresource) for write in writes if write.kind != "MTLSIssuer"]
-
-
 WRITES = [
     ("create", "IssuedCertificate", ""),
     ("create", "Secret", ""),
@@ -69,13 +50,13 @@ WRITES = [
 
 
 def test_a_certificate_costs_three_writes_where_the_policy_puts_the_finalizer_on(bed):
-    assert _of_certificates(bed.writes_of(lambda: bed.apply("alice"))) == WRITES
+    assert of_certificates(bed.writes_of(lambda: bed.apply("alice"))) == WRITES
 
 
 def test_a_certificate_costs_four_writes_elsewhere(bed):
     bed.finalizer_at_creation = False
     finalizer = ("patch", "ClientCertificate", "")
-    assert _of_certificates(bed.writes_of(lambda: bed.apply("alice"))) == [finalizer, *WRITES]
+    assert of_certificates(bed.writes_of(lambda: bed.apply("alice"))) == [finalizer, *WRITES]
 
 
 @pytest.mark.promise(6)

@@ -17,13 +17,7 @@ from doorward.cluster.gateway import (
 from tests.support import promises
 from tests.support.memory_gateway import Write
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE
-from tests.unit.controllers.test_life import CRL, GATE, record, said, serial
-
-RECORDS = f"{ISSUER_AT.name}.1."
-
-
-def _live(bed):
-    return promises.live_serials(bed.cluster, bed.cluster.now())
+from tests.unit.controllers.looks import CRL, GATE, RECORDS, live, record, said, serial
 
 
 @pytest.fixture
@@ -54,7 +48,7 @@ def test_what_a_secret_held_is_revoked_and_issued_anew_when(served, data):
         served.edit(SECRET, "alice-mtls", {"data": data})
     served.settle()
     assert promises.newest_crl(served.cluster) == {lost}
-    assert _live(served) == {serial(served, "alice"), serial(served, "bob")}
+    assert live(served) == {serial(served, "alice"), serial(served, "bob")}
 
 
 @pytest.mark.parametrize("name", ["keystore.p12", "keystore.password", "ca.crt"])
@@ -154,7 +148,7 @@ def test_a_record_that_is_deleted_is_written_again(served):
     served.delete(ISSUED_CERTIFICATE, f"{RECORDS}{number:x}")
     served.settle()
     assert record(served, number)["spec"]["clientCertificate"]["name"] == "alice"
-    assert number in _live(served)
+    assert number in live(served)
 
 
 @pytest.mark.promise(1)

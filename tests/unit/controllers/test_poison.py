@@ -21,7 +21,7 @@ from doorward.objects.crl_configmap import GATE_ROLE
 from doorward.objects.meta import ISSUER_ANNOTATION, ObjectKey, labels
 from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE
-from tests.unit.controllers.test_life import CRL, GATE, record, said, serial
+from tests.unit.controllers.looks import CRL, GATE, record, said, serial
 
 NEIGHBOUR = "neighbour"
 

@@ -15,16 +15,14 @@ from doorward.pki.subjects import Subject
 from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT, OperatorBed
 from tests.unit import given
-
-GATE = f"doorward.{ISSUER_AT.namespace}.{ISSUER_AT.name}"
-CRL = f"{ISSUER_AT.name}-crl"
+from tests.unit.controllers.looks import CRL, GATE, issuer_said, serial
 
 
 def generation(bed, name):
     """Of the certificate in the client's Secret, by the ledger."""
-    serial = promises.held_serial(bed.find(SECRET, f"{name}-mtls"))
+    number = serial(bed, name)
     records = bed.cluster.all(ISSUED_CERTIFICATE)
-    (found,) = [r["spec"]["generation"] for r in records if int(r["spec"]["serialNumber"], 16) == serial]
+    (found,) = [r["spec"]["generation"] for r in records if int(r["spec"]["serialNumber"], 16) == number]
     return found
 
 
@@ -34,10 +32,6 @@ def trusted(bed):
 
 def edit_ca(bed, **fields):
     bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": fields}})
-
-
-def said(bed):
-    return given.reasons(bed.find(ISSUER, ISSUER_AT.name)["status"])
 
 
 def rotate(bed, value="now"):
@@ -60,7 +54,7 @@ def test_a_ca_is_followed_by_the_next(served, change):
     served.settle()
     assert [generation(served, name) for name in ("alice", "bob")] == [2, 2]
     assert served.find(ISSUER, ISSUER_AT.name)["status"]["ca"]["generation"] == 2
-    assert said(served)["CASettled"] == "ClientsMoving"
+    assert issuer_said(served)["CASettled"] == "ClientsMoving"
 
 
 @pytest.mark.promise(3)
@@ -70,7 +64,7 @@ def test_the_next_ca_signs_only_when_the_gates_have_held_it_for_a_while(served):
     served.apply("carol")
     served.advance(0.5)
     assert (trusted(served), generation(served, "carol")) == ([1, 2], 1)
-    assert said(served)["CASettled"] == "NextCaShown"
+    assert issuer_said(served)["CASettled"] == "NextCaShown"
 
 
 @pytest.mark.promise(3)
@@ -79,7 +73,7 @@ def test_a_gate_that_cannot_be_written_holds_the_next_ca_back(served):
     edit_ca(served, generate={"rotate": "now"})
     served.advance(120)
     assert (trusted(served), generation(served, "alice")) == ([1, 2], 1)
-    assert said(served)["CASettled"] == "NextCaAwaitsGates"
+    assert issuer_said(served)["CASettled"] == "NextCaAwaitsGates"
 
 
 def test_old_and_new_certificates_get_in_until_the_old_ones_are_over(served):
@@ -92,7 +86,7 @@ def test_old_and_new_certificates_get_in_until_the_old_ones_are_over(served):
     served.jump(days=2)
     served.settle()
     assert trusted(served) == [2]
-    assert "CASettled" not in said(served)
+    assert "CASettled" not in issuer_said(served)
 
 
 @pytest.mark.promise(1)
@@ -132,7 +126,7 @@ def test_a_distrusted_ca_is_out_of_every_gate_at_once_and_its_clients_get_new_ce
     assert trusted(served) == [2]
     served.settle()
     live = promises.live_serials(served.cluster, served.cluster.now())
-    assert live == {promises.held_serial(served.find(SECRET, f"{name}-mtls")) for name in ("alice", "bob")}
+    assert live == {serial(served, name) for name in ("alice", "bob")}
     assert not live & stolen
 
 
@@ -169,7 +163,7 @@ def test_a_missing_key_of_the_ca_that_signs_is_said_and_nothing_is_moved(served)
     rotate(served)
     served.delete(SECRET, f"{ISSUER_AT.name}-ca-2")
     served.settle()
-    assert (generation(served, "alice"), said(served)["Ready"]) == (2, "CaSecretMissing")
+    assert (generation(served, "alice"), issuer_said(served)["Ready"]) == (2, "CaSecretMissing")
     assert trusted(served) == [1, 2]
 
 
@@ -178,7 +172,7 @@ def test_another_key_in_the_secret_of_a_generated_ca_stops_it(served):
     other = served.find(SECRET, f"{ISSUER_AT.name}-ca-1")["data"]
     served.edit(SECRET, f"{ISSUER_AT.name}-ca-2", {"data": other})
     served.settle()
-    assert said(served)["Ready"] == "CaReplaced"
+    assert issuer_said(served)["Ready"] == "CaReplaced"
     assert generation(served, "alice") == 2
 
 
@@ -186,7 +180,7 @@ def test_a_secret_of_somebodys_own_whose_name_looks_like_a_cas_is_passed_over(se
     body = {"metadata": {"name": f"{ISSUER_AT.name}-ca-2"}, "data": {"tls.crt": "anVuaw=="}}
     served.cluster.create(SECRET, ISSUER_AT.namespace, body, "kubectl")
     rotate(served)
-    assert (said(served)["Ready"], generation(served, "alice")) == ("Signing", 3)
+    assert (issuer_said(served)["Ready"], generation(served, "alice")) == ("Signing", 3)
 
 
 def test_a_restart_in_the_middle_changes_nothing(served):
@@ -341,7 +335,7 @@ def test_a_ca_that_is_put_back_before_its_successor_has_signed_goes_on(own):
     own.gateway.refuse = lambda _: None
     put_own(own, 201)
     assert (trusted(own), generation(own, "alice")) == ([1], 1)
-    assert said(own)["Ready"] == "Signing"
+    assert issuer_said(own)["Ready"] == "Signing"
 
 
 def test_an_issuer_that_is_made_again_in_the_middle_of_a_rotation_goes_on_with_it(served):
@@ -359,13 +353,13 @@ def test_cut_offs_go_on_after_a_restart_that_cannot_ask_for_the_clusters_own_cas
     own.restart()
     own.apply("bob", revoked=True)
     own.settle()
-    assert promises.newest_crl(own.cluster) == {promises.held_serial(own.find(SECRET, "bob-mtls"))}
+    assert promises.newest_crl(own.cluster) == {serial(own, "bob")}
 
 
 def test_a_distrusted_ca_of_a_persons_own_closes_the_gates_until_another_is_there(own):
     edit_ca(own, distrust=[1])
     own.settle()
-    assert (own.find(SECRET, GATE), said(own)["Ready"]) == (None, "CaDistrusted")
+    assert (own.find(SECRET, GATE), issuer_said(own)["Ready"]) == (None, "CaDistrusted")
     put_own(own, 202)
     assert (trusted(own), generation(own, "alice")) == ([2], 2)
     assert own.find(SECRET, GATE) is not None

@@ -8,29 +8,18 @@ from tests.support import promises
 from tests.support.memory_gateway import Fault
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME
 from tests.unit import given
-
-from .test_life import said, serial
+from tests.unit.controllers.looks import live, of_certificates, person_writes, record, said, serial
 
 NEVER = {"privateKey": {"rotationPolicy": "Never"}}
 
 
 def revocation(bed, number):
-    found = bed.find(ISSUED_CERTIFICATE, f"{ISSUER_AT.name}.1.{number:x}")
-    return found["spec"].get("revocation")
-
-
-def person_revokes(bed, number, **said):
-    bed.edit(ISSUED_CERTIFICATE, f"{ISSUER_AT.name}.1.{number:x}", {"spec": {"revocation": said}})
-    bed.settle()
+    return record(bed, number)["spec"].get("revocation")
 
 
 def apply(bed, name="alice", **spec):
     bed.apply(name, **spec)
     bed.settle()
-
-
-def live(bed):
-    return promises.live_serials(bed.cluster, bed.cluster.now())
 
 
 def key_of(bed, name="alice"):
@@ -74,14 +63,10 @@ def test_both_serials_of_a_renewed_client_are_held_and_let_in_again(served):
     assert live(served) >= both
 
 
-def _written(writes):
-    return [(write.verb, write.kind, write.subresource) for write in writes if write.kind != "MTLSIssuer"]
-
-
 @pytest.mark.parametrize("to", [True, False], ids=["suspending", "letting in again"])
 def test_it_costs_one_record_one_crl_one_gate_and_two_statuses(served, to):
     apply(served, suspended=not to)
-    writes = _written(served.writes_of(lambda: served.apply("alice", suspended=to)))
+    writes = of_certificates(served.writes_of(lambda: served.apply("alice", suspended=to)))
     statuses = [write for write in writes if write[2] == "status"]
     assert [write for write in writes if write[2] != "status"] == [
         ("patch", "IssuedCertificate", ""),
@@ -177,7 +162,7 @@ def test_a_suspended_client_whose_deletion_is_undone_is_suspended_by_its_spec(
     number = serial(suspended, "alice")
     suspended.delete(CLIENT_CERTIFICATE, "alice")
     suspended.settle()
-    person_revokes(suspended, number, lifted=True)
+    person_writes(suspended, number, lifted=True)
     apply(suspended, suspended=True)
     assert revocation(suspended, number)["heldBy"] == "Suspension"
     assert number in promises.newest_crl(suspended.cluster)
@@ -253,7 +238,7 @@ def test_a_key_that_was_compromised_is_certified_for_nobody_again(served):
 def test_the_current_serial_that_a_person_revokes_is_replaced_with_a_new_key(served, policy):
     apply(served, privateKey={"rotationPolicy": policy})
     number, key = serial(served, "alice"), key_of(served)
-    person_revokes(served, number, reason="keyCompromise")
+    person_writes(served, number, reason="keyCompromise")
     assert revocation(served, number)["time"].startswith("2026-09-01T12:0")
     assert number in promises.newest_crl(served.cluster)
     assert key_of(served) != key
@@ -273,7 +258,7 @@ def renewed(served):
 def test_a_superseded_serial_that_a_person_revokes_is_named_and_nothing_else_happens(renewed):
     bed, first = renewed
     before = bed.find(SECRET, "alice-mtls")
-    person_revokes(bed, first, reason="keyCompromise")
+    person_writes(bed, first, reason="keyCompromise")
     assert promises.newest_crl(bed.cluster) == {first}
     assert bed.find(SECRET, "alice-mtls") == before
 
@@ -282,7 +267,7 @@ def test_a_superseded_serial_that_a_person_revokes_is_named_and_nothing_else_hap
 @pytest.mark.parametrize("reason", ["keyCompromise", "certificateHold"])
 def test_a_serial_that_a_person_refused_stays_so_when_a_suspension_is_lifted(renewed, reason):
     bed, first = renewed
-    person_revokes(bed, first, reason=reason)
+    person_writes(bed, first, reason=reason)
     apply(bed, suspended=True)
     apply(bed, suspended=False)
     assert promises.newest_crl(bed.cluster) == {first}
@@ -291,11 +276,11 @@ def test_a_serial_that_a_person_refused_stays_so_when_a_suspension_is_lifted(ren
 
 def test_a_persons_hold_stays_until_that_person_lifts_it(renewed):
     bed, first = renewed
-    person_revokes(bed, first, reason="certificateHold")
+    person_writes(bed, first, reason="certificateHold")
     bed.jump(days=20)
     bed.settle()
     assert first in promises.newest_crl(bed.cluster)
-    person_revokes(bed, first, lifted=True)
+    person_writes(bed, first, lifted=True)
     assert first in live(bed)
 
 
@@ -304,7 +289,7 @@ def test_a_persons_hold_after_a_suspension_is_a_persons(renewed):
     bed, first = renewed
     apply(bed, suspended=True)
     apply(bed, suspended=False)
-    person_revokes(bed, first, reason="certificateHold", lifted=False)
+    person_writes(bed, first, reason="certificateHold", lifted=False)
     assert promises.newest_crl(bed.cluster) == {first}
 
 
@@ -315,7 +300,7 @@ def test_a_key_that_is_kept_is_changed_when_an_older_serial_of_it_was_compromise
     served.jump(days=61)
     served.settle()
     assert (serial(served, "alice") != first, key_of(served)) == (True, key)
-    person_revokes(served, first, reason="keyCompromise")
+    person_writes(served, first, reason="keyCompromise")
     assert key_of(served) != key
     assert said(served, "alice") == {"Ready": "Issued", "Admitted": "Live"}
 
@@ -343,7 +328,7 @@ def annotation(bed):
 
 def test_a_changed_reissue_gives_one_new_certificate_and_the_old_one_stays_good(served):
     first = serial(served, "alice")
-    writes = _written(served.writes_of(lambda: served.apply("alice", reissue="today")))
+    writes = of_certificates(served.writes_of(lambda: served.apply("alice", reissue="today")))
     assert writes == [
         ("create", "IssuedCertificate", ""),
         ("replace", "Secret", ""),
@@ -397,7 +382,7 @@ def fail_next_write(bed):
 def test_a_suspensions_hold_that_a_person_lifts_lets_nobody_in_for_a_moment(suspended):
     number, since = serial(suspended, "alice"), suspended.cluster.version
     fail_next_write(suspended)
-    person_revokes(suspended, number, lifted=True)
+    person_writes(suspended, number, lifted=True)
     assert refusals_end(suspended, number, since) == []
     assert revocation(suspended, number)["lifted"] is False
     apply(suspended, suspended=False)

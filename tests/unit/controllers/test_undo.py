@@ -8,14 +8,10 @@ from doorward.cluster.errors import Conflict, Forbidden
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE
 from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT
-from tests.unit.controllers.test_life import record, serial
+from tests.unit.controllers.looks import live, person_writes, record, serial
 from tests.unit.controllers.test_suspension import refusals_end
 
 ALL = Wanted(issuer=ISSUER_AT)
-
-
-def live(bed):
-    return promises.live_serials(bed.cluster, bed.cluster.now())
 
 
 def undo(bed, wanted=ALL, *, dry_run=False):
@@ -105,20 +101,14 @@ def test_a_client_that_is_created_again_suspended_is_restored_without_an_open_mo
 def test_a_persons_hold_after_a_deletion_was_undone_does_not_become_final(served, pruned, how):
     number = min(pruned)
     if how == "by hand":
-        hold(served, number, lifted=True)
+        person_writes(served, number, lifted=True)
     else:
         undo(served)
     apply_again(served)
     served.jump(hours=25)
-    hold(served, number, lifted=False)
+    person_writes(served, number, lifted=False)
     said = record(served, number)["spec"]["revocation"]
     assert (said["reason"], said.get("finalAt")) == ("certificateHold", None)
-
-
-def hold(bed, number, **said):
-    """What a person writes into a record."""
-    bed.edit(ISSUED_CERTIFICATE, f"{ISSUER_AT.name}.1.{number:x}", {"spec": {"revocation": said}})
-    bed.settle()
 
 
 # Whose deletions are undone
