@@ -4,9 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.audit import Audit
 from tests.support.kube import CERTIFICATES, NAMESPACES, OPERATOR, SECRETS, Person, bind, eventually
+from tests.testbed.controlplane import Cluster
 
 from .policies_support import Place, in_force
+
+
+@pytest.fixture
+def audit(cluster: Cluster) -> Audit:
+    """What the API server wrote down of each request."""
+    return Audit(cluster)
 
 
 @pytest.fixture

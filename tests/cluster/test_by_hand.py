@@ -72,10 +72,6 @@ def told(served: Home) -> Home:
     return served
 
 
-def gate(home: Home) -> str:
-    return f"doorward.{home.namespace}.partners"
-
-
 def listed(home: Home, openssl: OpenSsl) -> set[str]:
     """The serials that the published CRL names."""
     return set(openssl.crl_entries(home.crl().read_bytes()))
@@ -225,10 +221,10 @@ def test_a_revoked_serial_stays_on_the_crl_when_its_record_is_deleted(served: Ho
 
 
 def test_a_deleted_gate_comes_back(served: Home):
-    before = served.body(SECRETS, gate(served))
-    served.remove(SECRETS, gate(served))
-    eventually(lambda: served.get(SECRETS, gate(served)).ok, "the gate is back", seconds=20)
-    assert served.body(SECRETS, gate(served))["data"] == before["data"]
+    before = served.body(SECRETS, served.gate)
+    served.remove(SECRETS, served.gate)
+    eventually(lambda: served.get(SECRETS, served.gate).ok, "the gate is back", seconds=20)
+    assert served.body(SECRETS, served.gate)["data"] == before["data"]
 
 
 ANNOTATIONS = {
@@ -248,4 +244,4 @@ def test_an_annotation_of_ours_is_put_right(told: Home, name: str, value: str):
 @pytest.mark.promise(3)
 def test_the_annotation_that_closes_the_door_cannot_be_taken_off(told: Home):
     told.change(INGRESSES, "app", {"metadata": {"annotations": {SECRET: None}}})
-    assert told.body(INGRESSES, "app")["metadata"]["annotations"][SECRET] == f"{told.namespace}/{gate(told)}"
+    assert told.body(INGRESSES, "app")["metadata"]["annotations"][SECRET] == f"{told.namespace}/{told.gate}"

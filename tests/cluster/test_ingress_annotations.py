@@ -33,7 +33,7 @@ def told(home: Home) -> dict[str, str]:
 
 
 def expected(home: Home, **others: str) -> dict[str, str]:
-    gate = f"{home.namespace}/doorward.{home.namespace}.partners"
+    gate = f"{home.namespace}/{home.gate}"
     plain = {"auth-tls-secret": gate, "auth-tls-verify-client": "on", "auth-tls-verify-depth": "1"}
     return plain | {f"auth-tls-{name.replace('_', '-')}": value for name, value in others.items()}
 
@@ -135,7 +135,7 @@ def test_a_gate_holds_what_the_crl_configmap_holds_and_no_key(home: Home):
     home.partners("alice")
     opt_in(home)
     home.says(ISSUERS, "partners", "GatesCurrent", "AllCurrent")
-    gate = home.data(f"doorward.{home.namespace}.partners")
+    gate = home.data(home.gate)
     assert gate.keys() == {"ca.crt", "ca.crl"}
     assert gate["ca.crl"] == home.crl().read_bytes()
-    assert home.body(SECRETS, f"doorward.{home.namespace}.partners")["type"] == "Opaque"
+    assert home.body(SECRETS, home.gate)["type"] == "Opaque"

@@ -2,20 +2,13 @@
 
 import base64
 import json
-import subprocess
-from pathlib import Path
 
 import pytest
 
 from tests.support.home import Home, client, issuer
 from tests.support.installation import OperatorProcess
 from tests.support.kube import CERTIFICATES, CONFIGMAPS, EVENTS, ISSUERS, RECORDS, SECRETS, Object
-
-
-def openssl(*arguments: str | Path) -> str:
-    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from tests.support.openssl import OpenSsl
 
 
 def plain(body: Object) -> str:
@@ -24,38 +17,35 @@ def plain(body: Object) -> str:
     return json.dumps(body) + "".join(base64.b64decode(value).decode(errors="replace") for value in data.values())
 
 
-def serials(crl: Path) -> set[str]:
-    text = openssl("crl", "-in", crl, "-noout", "-text")
-    return {line.split(":")[1].strip().lower() for line in text.splitlines() if "Serial Number:" in line}
-
-
-def test_an_issuer_makes_its_ca_and_publishes_an_empty_crl(home: Home):
+def test_an_issuer_makes_its_ca_and_publishes_an_empty_crl(home: Home, openssl: OpenSsl):
     home.make(ISSUERS, issuer())
     home.signing()
-    assert serials(home.crl()) == set()
+    assert openssl.crl_serials(home.crl()) == set()
 
 
-def test_a_client_gets_a_certificate_that_openssl_verifies(home: Home):
+def test_a_client_gets_a_certificate_that_openssl_verifies(home: Home, openssl: OpenSsl):
     home.partners("alice")
     files = home.files()
-    said = openssl("verify", "-crl_check_all", "-CAfile", files["ca.crt"], "-CRLfile", home.crl(), files["tls.crt"])
+    said = openssl.says(
+        "verify", "-crl_check_all", "-CAfile", files["ca.crt"], "-CRLfile", home.crl(), files["tls.crt"]
+    )
     assert said.endswith(": OK\n")
 
 
-def test_a_revoked_client_is_on_the_crl_and_stays_ready(home: Home):
+def test_a_revoked_client_is_on_the_crl_and_stays_ready(home: Home, openssl: OpenSsl):
     home.partners("alice")
     serial = home.issued()["status"]["serialNumber"]
     home.respec(CERTIFICATES, "alice", revoked=True)
     home.says(CERTIFICATES, "alice", "Admitted", "Revoked")
-    assert serials(home.crl()) == {serial}
+    assert openssl.crl_serials(home.crl()) == {serial}
 
 
-def test_a_deleted_client_is_on_the_crl_when_the_deletion_returns(home: Home):
+def test_a_deleted_client_is_on_the_crl_when_the_deletion_returns(home: Home, openssl: OpenSsl):
     home.partners("alice")
     serial = home.issued()["status"]["serialNumber"]
     home.remove(CERTIFICATES, "alice")
     home.gone(CERTIFICATES, "alice")
-    assert serials(home.crl()) == {serial}
+    assert openssl.crl_serials(home.crl()) == {serial}
 
 
 def test_a_client_waits_for_its_issuer_and_is_served_as_soon_as_it_is_there(home: Home):

@@ -87,7 +87,7 @@ def test_what_was_moved_serves_the_same_certificates_and_revokes_nobody(moved: M
     assert home.body(CONFIGMAPS, "partners-crl")["data"]["ca.crl"].encode() == moved.crl
     refused = openssl.crl_entries(moved.crl)
     assert (len(refused), moved.serials["alice"] in refused, moved.serials["bob"] in refused) == (2, False, True)
-    assert openssl.crl_entries(home.data(f"doorward.{home.namespace}.partners")["ca.crl"]) == refused
+    assert openssl.crl_entries(home.data(home.gate)["ca.crl"]) == refused
     [owner] = home.body(SECRETS, "alice-mtls")["metadata"]["ownerReferences"]
     assert owner["uid"] == home.body(CERTIFICATES, "alice")["metadata"]["uid"]
     statuses = {"patch clientcertificates/status", "patch mtlsissuers/status", "create secrets", "patch ingresses"}

@@ -19,11 +19,6 @@ SOON = {"duration": "1h", "renewBefore": "59m56s"}
 """Renewed four seconds after it was issued."""
 
 
-@pytest.fixture
-def audit(cluster: Cluster) -> Audit:
-    return Audit(cluster)
-
-
 def next_serial(home: Home, last: str) -> str:
     """The serial that follows."""
     eventually(lambda: home.serial() != last, "another serial", seconds=20)

@@ -19,11 +19,6 @@ from .policies_support import ingress
 MANAGED = "app.kubernetes.io/managed-by"
 
 
-@pytest.fixture
-def audit(cluster: Cluster) -> Audit:
-    return Audit(cluster)
-
-
 def suspend(cluster: Cluster, home: Home, to: bool = True) -> None:
     """As a person does it."""
     patch = f'{{"spec": {{"suspended": {str(to).lower()}}}}}'

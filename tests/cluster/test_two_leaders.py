@@ -126,7 +126,7 @@ def refused(home: Home) -> set[int]:
 
 def published(home: Home) -> bool:
     """Whether CRL and gate name all that the ledger refuses, and nobody else."""
-    gate = home.body(SECRETS, f"doorward.{home.namespace}.partners")
+    gate = home.body(SECRETS, home.gate)
     crls = [crl_in(home.body(CONFIGMAPS, "partners-crl")), crl_in(gate)]
     return all(crl is not None and crl[1] == refused(home) for crl in crls)
 

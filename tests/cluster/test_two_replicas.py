@@ -40,11 +40,6 @@ def shared(admin: Person, replicas: Replicas, tmp_path: Path) -> Iterator[Home]:
     home.abandon()
 
 
-@pytest.fixture
-def audit(cluster: Cluster) -> Audit:
-    return Audit(cluster)
-
-
 def has(home: Home, name: str, condition: str, reason: str) -> bool:
     return home.condition(CERTIFICATES, name, condition).get("reason") == reason
 

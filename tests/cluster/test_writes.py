@@ -19,18 +19,12 @@ from tests.support.kube import (
     SECRETS,
     eventually,
 )
-from tests.testbed.controlplane import Cluster
 
 from .policies_support import ISSUER, ingress
 
 MUTATING = BINDINGS._replace(plural="mutatingadmissionpolicybindings")
 POLICY = "finalizer.doorward.io"
 MANY = 10
-
-
-@pytest.fixture
-def audit(cluster: Cluster) -> Audit:
-    return Audit(cluster)
 
 
 def issued(home: Home, audit: Audit, names: list[str]) -> Counter[str]:

@@ -94,7 +94,7 @@ def serial(record: Object) -> Serial:
 
 
 def _gate(home: Home) -> dict[str, bytes]:
-    return home.data(f"doorward.{home.namespace}.partners")
+    return home.data(home.gate)
 
 
 def _ledger(home: Home, records: list[Object], entitled: Mapping[str, int]) -> Iterator[str]:
@@ -114,7 +114,7 @@ def _ledger(home: Home, records: list[Object], entitled: Mapping[str, int]) -> I
 def _objects(home: Home, entitled: Mapping[str, int], out: set[str]) -> Iterator[str]:
     """What was deleted is gone; whoever is entitled has a Secret; CRL and gate are there."""
     wanted = [(SECRETS, f"{name}-mtls") for name in entitled]
-    wanted += [(SECRETS, f"doorward.{home.namespace}.partners"), (CONFIGMAPS, "partners-crl")]
+    wanted += [(SECRETS, home.gate), (CONFIGMAPS, "partners-crl")]
     for kind, name in wanted:
         if not home.get(kind, name).ok:
             yield f"there is no {kind.plural}/{name}"

@@ -33,7 +33,7 @@ class PutBack:
         return {line.split(":")[1].strip().lstrip("0") for line in text.splitlines() if "serial number:" in line}
 
     def gate(self) -> bytes:
-        return self.home.data(f"doorward.{self.home.namespace}.partners")["ca.crl"]
+        return self.home.data(self.home.gate)["ca.crl"]
 
 
 def crl_number(home: Home) -> int:

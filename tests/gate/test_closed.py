@@ -35,7 +35,7 @@ def gate_says(home: Home) -> str:
 
 def gate_crl(home: Home) -> Path:
     path = home.folder / "gate.crl"
-    path.write_bytes(home.data(f"doorward.{home.namespace}.partners")["ca.crl"])
+    path.write_bytes(home.data(home.gate)["ca.crl"])
     return path
 
 

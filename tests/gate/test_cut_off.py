@@ -1,10 +1,8 @@
 """Cutting one client off: that one and nobody else, and it lasts, whatever hands do to what Doorward wrote."""
 
 import base64
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -13,16 +11,6 @@ from tests.support.home import Home, issuer
 from tests.support.kube import CERTIFICATES, CONFIGMAPS, ISSUERS, RECORDS, SECRETS, Kind, Person, eventually
 
 from .doors import IN, REFUSED, Door, Files, admitted, knocking
-
-
-def gate(home: Home) -> str:
-    return f"doorward.{home.namespace}.partners"
-
-
-def serials(crl: Path) -> set[str]:
-    """What a CRL lists, as openssl reads it."""
-    text = subprocess.run(["openssl", "crl", "-in", crl, "-noout", "-text"], capture_output=True, text=True, check=True)
-    return {line.split(":")[1].strip().lower() for line in text.stdout.splitlines() if "Serial Number:" in line}
 
 
 @contextmanager
@@ -87,36 +75,38 @@ def test_a_client_is_put_out_at_every_host_of_its_issuer(home, street):
 
 
 def test_a_gate_that_was_deleted_by_hand_comes_back(admin, alice, home, shop):
-    before = home.data(gate(home))
-    with fence_down(admin, home, "gates", SECRETS, gate(home)):
-        home.remove(SECRETS, gate(home))
-        eventually(lambda: home.get(SECRETS, gate(home)).ok, "the gate is there again")
-    assert home.data(gate(home)) == before
+    before = home.data(home.gate)
+    with fence_down(admin, home, "gates", SECRETS, home.gate):
+        home.remove(SECRETS, home.gate)
+        eventually(lambda: home.get(SECRETS, home.gate).ok, "the gate is there again")
+    assert home.data(home.gate) == before
     admitted(home, shop, "bob")
     assert shop.tells(alice) == REFUSED
 
 
 def test_a_gate_whose_crl_was_emptied_by_hand_gets_it_back(admin, alice, home, shop):
-    before = home.data(gate(home))
+    before = home.data(home.gate)
     empty = {"data": {"ca.crl": base64.b64encode(b"").decode()}}
-    with fence_down(admin, home, "gates", SECRETS, gate(home)):
-        home.change(SECRETS, gate(home), empty)
-        eventually(lambda: home.data(gate(home)) == before, "the gate is as it was")
+    with fence_down(admin, home, "gates", SECRETS, home.gate):
+        home.change(SECRETS, home.gate, empty)
+        eventually(lambda: home.data(home.gate) == before, "the gate is as it was")
     shop.comes_to_tell(alice, REFUSED)
 
 
-def test_a_crl_that_was_deleted_by_hand_comes_back_and_forgets_nobody(admin, alice, home, shop):
-    listed = serials(home.crl())
+def test_a_crl_that_was_deleted_by_hand_comes_back_and_forgets_nobody(admin, alice, home, shop, openssl):
+    listed = openssl.crl_serials(home.crl())
     with fence_down(admin, home, "crl", CONFIGMAPS, "partners-crl"):
         home.remove(CONFIGMAPS, "partners-crl")
         eventually(lambda: home.get(CONFIGMAPS, "partners-crl").ok, "the CRL is there again")
-    assert serials(home.crl()) == listed != set()
+    assert openssl.crl_serials(home.crl()) == listed != set()
     admitted(home, shop, "bob")
     assert shop.tells(alice) == REFUSED
 
 
 @pytest.mark.promise(1)
-def test_not_even_crl_and_ledger_lost_together_let_a_revoked_client_in(admin, alice, home, running_operator, shop):
+def test_not_even_crl_and_ledger_lost_together_let_a_revoked_client_in(
+    admin, alice, home, running_operator, shop, openssl
+):
     (record,) = home.records("alice")
     name, serial = record["metadata"]["name"], record["spec"]["serialNumber"]
     running_operator.stop()
@@ -130,5 +120,5 @@ def test_not_even_crl_and_ledger_lost_together_let_a_revoked_client_in(admin, al
         eventually(lambda: home.get(CONFIGMAPS, "partners-crl").ok, "the CRL is there again")
         eventually(lambda: home.get(RECORDS, name).ok, "the record is there again")
     admitted(home, shop, "bob")
-    assert serials(home.crl()) == {serial}
+    assert openssl.crl_serials(home.crl()) == {serial}
     assert shop.tells(alice) == REFUSED

@@ -52,7 +52,7 @@ def alice(company: Company, home: Home, shop: Door) -> Files:
 
 
 def gate(home: Home) -> dict[str, bytes]:
-    return home.data(f"doorward.{home.namespace}.partners")
+    return home.data(home.gate)
 
 
 def test_its_client_gets_in_and_nobody_without_a_certificate(alice, shop):

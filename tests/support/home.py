@@ -132,6 +132,11 @@ class Home:
         """The serial that the client's status shows, lower-case hex."""
         return str(self.body(CERTIFICATES, name)["status"]["serialNumber"])
 
+    @property
+    def gate(self) -> str:
+        """The name of the Secret with which Ingresses here let in the clients of its issuer `partners`."""
+        return f"doorward.{self.namespace}.partners"
+
     def signing(self, name: str = "partners") -> Object:
         """Wait until the issuer signs."""
         self.says(ISSUERS, name, "Ready", "Signing")

@@ -70,6 +70,10 @@ class OpenSsl:
         found = ((entry.split()[0].lower(), re.search(r"CRL Reason Code: *\n *(.+)", entry)) for entry in entries)
         return {serial: reason[1].strip() if reason else "" for serial, reason in found}
 
+    def crl_serials(self, crl: Path) -> set[str]:
+        """The serials that a CRL lists, lower-case hex."""
+        return set(self.crl_entries(crl.read_bytes()))
+
     def subject(self, certificate: bytes) -> list[str]:
         """The subject's attributes, each as `NAME=value`, unescaped."""
         options = ("-nameopt", "sep_multiline,sname,utf8")
