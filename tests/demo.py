@@ -111,6 +111,7 @@ def tell(story: Story) -> None:
     story.curl("--cert bob.crt --key bob.key", status=200)
     story.run("kubectl -n edge get clientcertificates")
 
+    _suspend(story)
     story.tell("Alice is put out, for good")
     begun = time.monotonic()
     patch = '{"spec":{"revoked":true,"revocationReason":"keyCompromise"}}'
@@ -134,6 +135,19 @@ def tell(story: Story) -> None:
         show=_without_signature,
     )
     print(f"\nTold in {time.monotonic() - story.begun:.1f} s.")
+
+
+def _suspend(story: Story) -> None:
+    """Out for a while, and in again with the very same file."""
+    for asked, answer, heading in (
+        ("true", 400, "Alice is put out for a while"),
+        ("false", 200, "And is in again, with the same certificate and key"),
+    ):
+        story.tell(heading)
+        story.run(
+            f'kubectl -n edge patch clientcertificate alice --type=merge -p \'{{"spec":{{"suspended":{asked}}}}}\''
+        )
+        story.curl("--cert alice.crt --key alice.key", status=answer)
 
 
 def _take(story: Story, client: str) -> None:

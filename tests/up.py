@@ -7,7 +7,7 @@ from tests.testbed import background
 
 NEXT = """\
 export KUBECONFIG={kubeconfig}
-alias kubectl={kubectl}
+alias kubectl={kubectl} doorward={doorward}
 {consent}
 kubectl apply -f examples/issuer-minimal.yaml -f examples/client.yaml -f examples/ingress.yaml
 kubectl -n edge wait --for=condition=Ready mtlsissuer/partners clientcertificate/alice
@@ -36,6 +36,7 @@ def main() -> None:
         NEXT.format(
             kubeconfig=shlex.quote(state.kubeconfig),
             kubectl=shlex.quote(state.kubectl),
+            doorward=shlex.quote(str(installation.DOORWARD)),
             consent=installation.CONSENT.format(namespace="edge"),
             address=state.address,
             port=state.https_port,

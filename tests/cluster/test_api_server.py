@@ -1,15 +1,19 @@
 """The API server restarts and the operator goes on; what kubectl prints and waits for."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from tests.support import installation
 from tests.support.home import Home, client
 from tests.support.installation import OperatorProcess
 from tests.support.kube import CERTIFICATES, CONFIGMAPS, INGRESSES, ISSUERS, SECRETS, Person, eventually
 from tests.testbed.controlplane import Cluster
 
 from .policies_support import ISSUER, ingress
+
+EXAMPLES = sorted(p for p in (installation.ROOT / "examples").rglob("*.yaml") if p.name != "kustomization.yaml")
 
 
 def restart(cluster: Cluster, admin: Person) -> None:
@@ -56,9 +60,9 @@ def test_a_restart_changes_nothing_of_what_was_there(home: Home, cluster: Cluste
     assert len(home.records("alice")) == 1
 
 
-def table(cluster: Cluster, home: Home, kind: str) -> list[dict[str, str]]:
+def table(cluster: Cluster, home: Home, kind: str, *options: str) -> list[dict[str, str]]:
     """What `kubectl get` prints, by column; columns begin where their heads do."""
-    head, *lines = cluster.kubectl("get", kind, f"--namespace={home.namespace}").stdout.splitlines()
+    head, *lines = cluster.kubectl("get", kind, f"--namespace={home.namespace}", *options).stdout.splitlines()
     starts = [i for i, char in enumerate(head) if char != " " and (i == 0 or head[i - 1] == " ")]
     ends = [*starts[1:], None]
     columns = [slice(start, end) for start, end in zip(starts, ends, strict=True)]
@@ -75,26 +79,27 @@ def test_kubectl_get_prints_who_gets_in_and_until_when(home: Home, cluster: Clus
         "WHO": "alice.example",
         "READY": "True",
         "ADMITTED": "True",
+        "WHY": "Live",
         "SERIAL": status["serialNumber"],
         "EXPIRES": status["notAfter"],
-        "REVOKED": "",
     }
 
 
-def test_kubectl_get_prints_who_was_cut_off_and_when(home: Home, cluster: Cluster):
+@pytest.mark.parametrize(("field", "why"), [("revoked", "Revoked"), ("suspended", "OnHold")])
+def test_kubectl_get_prints_who_was_cut_off_why_and_when(home: Home, cluster: Cluster, field: str, why: str):
     home.partners("alice")
-    home.respec(CERTIFICATES, "alice", revoked=True)
-    home.says(CERTIFICATES, "alice", "Admitted", "Revoked")
-    [row] = table(cluster, home, "ccert")
-    since = home.body(CERTIFICATES, "alice")["status"]["revokedAt"]
-    assert (row["READY"], row["ADMITTED"], row["REVOKED"]) == ("True", "False", since)
+    home.respec(CERTIFICATES, "alice", **{field: True})
+    home.says(CERTIFICATES, "alice", "Admitted", why)
+    [row] = table(cluster, home, "ccert", "--output=wide")
+    since = home.body(CERTIFICATES, "alice")["status"].get("revokedAt", "")
+    assert [row[c] for c in ("READY", "ADMITTED", "WHY", "REVOKED")] == ["True", "False", why, since]
 
 
 def test_kubectl_get_prints_the_issuer(home: Home, cluster: Cluster):
     home.partners("alice")
     [row] = table(cluster, home, "mtlsissuers")
     until = home.body(ISSUERS, "partners")["status"]["crl"]["nextUpdate"]
-    assert (row["READY"], row["CA"], row["NEXT-UPDATE"]) == ("True", "CN=partners CA", until)
+    assert (row["READY"], row["CA"], row["GENERATION"], row["NEXT-UPDATE"]) == ("True", "CN=partners CA", "1", until)
 
 
 def test_kubectl_get_prints_the_ledger(home: Home, cluster: Cluster):
@@ -108,6 +113,13 @@ def test_the_category_takes_in_all_kinds(home: Home, cluster: Cluster):
     listed = json.loads(cluster.kubectl("get", "doorward", f"--namespace={home.namespace}", "-o", "json").stdout)
     kinds = {item["kind"] for item in listed["items"]}
     assert kinds == {"MTLSIssuer", "ClientCertificate", "IssuedCertificate"}
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda path: str(path.relative_to(installation.ROOT)))
+def test_an_example_is_taken(home: Home, cluster: Cluster, file: Path):
+    here = file.read_text().replace("namespace: edge", f"namespace: {home.namespace}")
+    here = here.replace("namespace: doorward-issuers", f"namespace: {home.namespace}")
+    cluster.kubectl("apply", "--dry-run=server", f"--namespace={home.namespace}", "-f", "-", input=here)
 
 
 @pytest.mark.parametrize("what", ["mtlsissuer/partners", "clientcertificate/alice"])
