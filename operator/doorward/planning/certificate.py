@@ -11,7 +11,7 @@ from doorward.objects.ledger_record import Record, Revocation
 from doorward.pki.requests import ClientRequest
 from doorward.planning import cut_off, issuance, revocation, timing
 from doorward.planning.certificate_status import admitted, say, status
-from doorward.planning.cut_off import LOOK_AGAIN, record_again
+from doorward.planning.cut_off import record_again
 from doorward.planning.observed import Authority, CertificateObserved, Issuer, Unseen
 from doorward.planning.permission import first_problem
 from doorward.planning.plan import (
@@ -38,7 +38,7 @@ def plan(o: CertificateObserved, now: datetime) -> Plan:
 
 def _plan(o: CertificateObserved, now: datetime) -> Plan:
     if isinstance(o.records, Unseen):
-        return Plan(due=now + LOOK_AGAIN)
+        return Plan(due=now + timing.LOOK_AGAIN)
     if o.deleting_since is not None:
         return cut_off.deleting(o, o.records, o.deleting_since, now)
     before: tuple[Action, ...] = () if o.has_finalizer else (AddFinalizer(),)
@@ -47,7 +47,7 @@ def _plan(o: CertificateObserved, now: datetime) -> Plan:
     if isinstance(o.spec, ClientCertificateSpec) and o.spec.suspended:
         return cut_off.suspended(o, o.records, before, now)
     if cut_off.unheard(o):
-        return Plan(due=now + LOOK_AGAIN)
+        return Plan(due=now + timing.LOOK_AGAIN)
     return _entitled(o, o.records, before, now)
 
 
@@ -80,7 +80,7 @@ def _issue(
         return say(o, said("IssuerNotReady", issuer=issuer.key, detail=issuer.problem), before, now)
     if timing.skewed(o.skew):
         skew = int(o.skew.total_seconds())
-        return say(o, said("ClockSkewed", skew=skew), before, now, due=now + LOOK_AGAIN)
+        return say(o, said("ClockSkewed", skew=skew), before, now, due=now + timing.LOOK_AGAIN)
     request = o.request if isinstance(o.request, ClientRequest) else None
     pending = o.pending
     cut = pending is not None and any(record.serial == pending.serial and record.refused for record in records)
@@ -150,7 +150,7 @@ def _settled(
 ) -> Plan:
     secret = o.secret
     if not isinstance(secret, ClientSecret):
-        return Plan(due=now + LOOK_AGAIN)
+        return Plan(due=now + timing.LOOK_AGAIN)
     actions: list[Action] = [*before, *_orphans(o, records, now, lost=False)]
     grace_ends, superseded = _superseded(o, issuer, records, now)
     actions += superseded

@@ -14,9 +14,6 @@ from doorward.planning.certificate_status import admitted, status
 from doorward.planning.observed import CertificateObserved, Issuer, Unseen
 from doorward.planning.plan import Action, Plan, RecordAgain, RemoveFinalizer
 
-DEFAULT_UNDO = timedelta(hours=24)
-LOOK_AGAIN = timedelta(seconds=5)
-
 
 def unheard(o: CertificateObserved) -> bool:
     """Whether Secret or issuer were not heard of yet, or could not be read the last time."""
@@ -44,7 +41,7 @@ def deleting(o: CertificateObserved, records: tuple[Record, ...], since: datetim
     if cut := (*cut, *record_again(o, records)):
         return Plan(actions=cut)
     if unheard(o):
-        return Plan(due=now + LOOK_AGAIN)
+        return Plan(due=now + timing.LOOK_AGAIN)
     missing = revocation.unpublished(records, issuer.published if issuer else None, now)
     if issuer is None or not records:
         return Plan(actions=(RemoveFinalizer(),))  # nothing is left to wait for
@@ -52,10 +49,10 @@ def deleting(o: CertificateObserved, records: tuple[Record, ...], since: datetim
     if missing and issuer.authority is None and now >= patience:
         return Plan(actions=(RemoveFinalizer(unreached=f"the CRL ({issuer.problem})"),))
     if missing:
-        if now < since + LOOK_AGAIN:  # most are published within a second, and need no status
-            return Plan(due=since + LOOK_AGAIN)
+        if now < since + timing.LOOK_AGAIN:  # most are published within a second, and need no status
+            return Plan(due=since + timing.LOOK_AGAIN)
         waiting = [said("Deleting", count=len(missing), detail=""), said("CuttingOff")]
-        return status(o, waiting, now, due=patience if now < patience else now + LOOK_AGAIN)
+        return status(o, waiting, now, due=patience if now < patience else now + timing.LOOK_AGAIN)
     if issuer.gates_behind and now < patience and any(record.refused for record in records):
         return Plan(due=patience)
     return Plan(actions=(RemoveFinalizer(unreached="some gates" if issuer.gates_behind else ""),))
@@ -64,7 +61,7 @@ def deleting(o: CertificateObserved, records: tuple[Record, ...], since: datetim
 def _undo_window(o: CertificateObserved, issuer: Issuer | None) -> timedelta | None:
     if o.issuer is Unseen.UNKNOWN:
         return None
-    return timing.duration(issuer.spec.revocation.undo_window) if issuer else DEFAULT_UNDO
+    return timing.duration(issuer.spec.revocation.undo_window) if issuer else timing.DEFAULT_UNDO
 
 
 def revoked(
@@ -80,7 +77,7 @@ def revoked(
     if actions:
         return Plan(actions=actions)
     if unheard(o):
-        return Plan(due=now + LOOK_AGAIN)
+        return Plan(due=now + timing.LOOK_AGAIN)
     since = max((r.revocation.time for r in records if r.revocation is not None), default=None)
     ready = said("CutOff", time=instant(since) if since else "before a certificate was issued")
     return status(o, [ready, _refused(o, records, "Revoked", since, now)], now, renewing=False, revoked_at=since)
@@ -95,7 +92,7 @@ def suspended(o: CertificateObserved, records: tuple[Record, ...], before: tuple
     if actions:
         return Plan(actions=actions)
     if unheard(o):
-        return Plan(due=now + LOOK_AGAIN)
+        return Plan(due=now + timing.LOOK_AGAIN)
     since = max((r.revocation.time for r in records if r.revocation is not None and r.refused), default=None)
     return status(o, [said("Suspended"), _refused(o, records, "OnHold", since, now)], now, renewing=False)
 

@@ -11,14 +11,12 @@ from datetime import datetime, timedelta
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
 from doorward.planning import revocation, timing
-from doorward.planning.cut_off import DEFAULT_UNDO
 from doorward.planning.issuer import closings
 from doorward.planning.observed import Gate
 from doorward.planning.plan import Plan, Revoke
 
 GRACE = timedelta(minutes=10)
 """How long a ClientCertificate may be missing while its serials are live: a start, a restore, or an undo is under way."""
-LOOK_AGAIN = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,18 +47,18 @@ def close(o: IssuerGone, now: datetime) -> Plan:
     if not o.gates:
         return Plan()
     actions = tuple(closings(o.gates)) if o.sure else ()
-    return Plan(actions=actions) if actions else Plan(due=now + LOOK_AGAIN)
+    return Plan(actions=actions) if actions else Plan(due=now + timing.LOOK_AGAIN)
 
 
 def hold(o: Strays, now: datetime) -> Plan:
     """Access is a live ClientCertificate, and nothing else: without one, what is live or suspended is held as at a deletion."""
     if timing.skewed(o.skew):
-        return Plan(due=now + LOOK_AGAIN)
+        return Plan(due=now + timing.LOOK_AGAIN)
     if not o.gone:
         ends = o.missing_since + GRACE
         return Plan(due=ends if now < ends else now + GRACE)
     held: list[Revoke] = []
     for record in o.records:
-        window = o.undo_windows.get(record.issuer, DEFAULT_UNDO)
+        window = o.undo_windows.get(record.issuer, timing.DEFAULT_UNDO)
         held += revocation.held((record,), window, now)
     return Plan(actions=tuple(held))

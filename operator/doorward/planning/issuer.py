@@ -18,21 +18,20 @@ from doorward.planning.plan import Action, CloseGate, CreateCa, Plan, PublishCrl
 from doorward.planning.terms import key_kind_of, subject_of
 from doorward.planning.trust import PublishedTrust
 
-LOOK_AGAIN = timedelta(seconds=5)
 FULL_AGAIN = timedelta(minutes=10)  # entries leave a full CRL as their certificates expire
 
 
 def plan(o: IssuerObserved, now: datetime) -> Plan:
     """What to do for this MTLSIssuer at `now`; the status is written when there is nothing else to do."""
     if isinstance(o.records, Unseen) or o.published is Unseen.UNKNOWN or o.authority is Unseen.UNKNOWN:
-        return Plan(due=now + LOOK_AGAIN)
+        return Plan(due=now + timing.LOOK_AGAIN)
     if isinstance(o.spec, str):
         return issuer_status.write(o, said("InvalidSpec", detail=o.spec), now)
     if timing.skewed(o.skew):
         skew = int(o.skew.total_seconds())
-        return issuer_status.write(o, said("ClockSkewed", skew=skew), now, due=now + LOOK_AGAIN)
+        return issuer_status.write(o, said("ClockSkewed", skew=skew), now, due=now + timing.LOOK_AGAIN)
     line = lineage.of(o, o.spec, o.records, now)
-    if line.all_distrusted and (gates := tuple(_all_closings(o))):
+    if line.all_distrusted and (gates := tuple(closings(o.gates, everywhere=True))):
         return Plan(actions=gates)
     problem = _problem(o, o.spec, line, o.records, now)
     if isinstance(problem, CreateCa):
@@ -214,6 +213,7 @@ def _is_right(
     records: tuple[Record, ...],
     now: datetime,
 ) -> bool:
+    """Whether what is published is of the trusted generations, names whom the ledger wants named, and is young enough."""
     if not published.sound or published.anchors.keys() != line.trusted:
         return False
     keep = timing.duration(spec.crl.validity)
@@ -242,20 +242,13 @@ def _writings(o: IssuerObserved) -> Iterator[WriteGate]:
             yield WriteGate(namespace=gate.namespace)
 
 
-def closings(gates: tuple[Gate, ...]) -> Iterator[CloseGate]:
-    """Gates that may let nobody in, and still do."""
+def closings(gates: tuple[Gate, ...], *, everywhere: bool = False) -> Iterator[CloseGate]:
+    """Gates that may let nobody in, and still do; `everywhere`: no CA is left that may be trusted, so none may."""
     for gate in gates:
-        if gate.allowed is False and gate.state in (GateState.CURRENT, GateState.STALE):
-            yield CloseGate(namespace=gate.namespace)
-
-
-def _all_closings(o: IssuerObserved) -> Iterator[CloseGate]:
-    """No CA is left that may be trusted: whatever a gate holds, it goes."""
-    for gate in o.gates:
-        if gate.state in (GateState.CURRENT, GateState.STALE):
+        if (everywhere or gate.allowed is False) and gate.state in (GateState.CURRENT, GateState.STALE):
             yield CloseGate(namespace=gate.namespace)
 
 
 def _retry(o: IssuerObserved, now: datetime) -> datetime | None:
     waiting = any(gate.state in (GateState.UNKNOWN, GateState.REFUSED) or gate.allowed is None for gate in o.gates)
-    return now + LOOK_AGAIN if waiting or o.kept_out else None
+    return now + timing.LOOK_AGAIN if waiting or o.kept_out else None

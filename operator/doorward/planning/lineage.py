@@ -138,6 +138,11 @@ def _signing(
     ledger: _Ledger,
     now: datetime,
 ) -> Authority | None:
+    """The newest generation that may sign; None: none may yet.
+
+    One that signed before goes on, and the first of all need not wait. Any other signs when its CRL is published, and every
+    gate has held its anchor for a while, or has been waited for long enough.
+    """
     for index in range(len(usable) - 1, -1, -1):
         candidate = usable[index]
         before = [a for a in usable[:index] if published is None or a.generation in published.anchors]

@@ -13,6 +13,10 @@ MAX_SKEW = timedelta(minutes=5)
 """More than this between the local clock and the API server's: nothing is signed or pruned."""
 GATE_PATIENCE = timedelta(seconds=30)
 """How long a deletion waits for gates once the CRL is published."""
+LOOK_AGAIN = timedelta(seconds=5)
+"""When what is unknown, or passes by itself, is looked at again."""
+DEFAULT_UNDO = timedelta(hours=24)
+"""How long a deletion can be undone where the issuer is gone that would say so."""
 COUNTS_EVERY = timedelta(seconds=10)
 """An issuer's counts are written no more often."""
 BUDGET_WINDOW = timedelta(days=1)

@@ -3,7 +3,7 @@
 import pytest
 
 from doorward.objects.ledger_record import Revocation
-from doorward.planning import gone
+from doorward.planning import gone, timing
 from doorward.planning.gone import GRACE, IssuerGone, Strays
 from doorward.planning.observed import GateState
 from doorward.planning.plan import CloseGate
@@ -47,7 +47,7 @@ def test_every_gate_of_an_issuer_that_is_gone_is_closed():
 def test_a_gate_is_left_for_now_where(seen):
     plan = gone.close(seen, NOW)
     assert plan.actions == ()
-    assert NOW < plan.due <= NOW + gone.LOOK_AGAIN
+    assert NOW < plan.due <= NOW + timing.LOOK_AGAIN
 
 
 def test_an_issuer_that_left_no_gate_needs_nothing():
@@ -80,7 +80,7 @@ def test_a_serial_that_was_lifted_is_held_again():
             {"gone": False, "missing_since": NOW - SECOND}, NOW - SECOND + GRACE, id="it is missing for a second"
         ),
         pytest.param({"gone": False}, NOW + GRACE, id="the API server does not say that it is gone"),
-        pytest.param({"skew": HOUR}, NOW + gone.LOOK_AGAIN, id="the clocks disagree"),
+        pytest.param({"skew": HOUR}, NOW + timing.LOOK_AGAIN, id="the clocks disagree"),
     ],
 )
 def test_nobody_is_held_while(seen, due):
