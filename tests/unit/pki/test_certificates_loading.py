@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 
-from doorward.pki.certificates import CertificateAuthority, build_leaf, der, is_self_signed, load_ca
+from doorward.pki.certificates import CertificateAuthority, build_leaf, is_self_signed, load_ca
 from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import (
     CaExpired,
@@ -192,7 +193,7 @@ def test_a_namesake_of_the_root_is_not_above_the_ca(openssl: OpenSsl, middle: Is
 
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
-@given(body=changed(der(ca().certificate)))
+@given(body=changed(ca().certificate.public_bytes(Encoding.DER)))
 def test_a_damaged_ca_is_loaded_with_an_anchor_or_refused_by_an_error_of_ours(body: bytes) -> None:
     key = private_key_pem(ca().private_key).reveal()
     try:
