@@ -172,6 +172,13 @@ ADMITTED = table(
         "The CA generation that signed the certificate is distrusted, or was retired; the next one signs a new one.",
         "serial {serial} is from CA generation {generation}, which the gates do not trust",
     ),
+    (
+        "NoIssuer",
+        "False",
+        Mender.OWNER,
+        "The MTLSIssuer is gone, and its gates are closed; made again under its name it opens them.",
+        "serial {serial} is good, but its MTLSIssuer is gone, and with it the gates are closed",
+    ),
     ("NotIssued", "False", Mender.NOBODY, "There is no certificate yet.", "no certificate has been issued"),
     ("Expired", "False", Mender.NOBODY, "The certificate has expired.", "serial {serial} expired at {until}"),
 )

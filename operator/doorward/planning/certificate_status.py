@@ -26,6 +26,8 @@ def admitted(o: CertificateObserved, now: datetime) -> Condition:
     serial, until = f"{shown.serial:x}", instant(shown.not_after)
     if now >= shown.not_after:
         return said("Expired", serial=serial, until=until)
+    if o.issuer is Unseen.ABSENT:
+        return said("NoIssuer", serial=serial)
     published = o.issuer.published if isinstance(o.issuer, Issuer) else None
     if published is not None and shown.serial in published.entries:
         return said("LettingIn", serial=serial)

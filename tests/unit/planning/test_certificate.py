@@ -80,7 +80,11 @@ def test_skewed_clocks_are_looked_at_again():
 
 
 def test_a_settled_client_with_a_problem_of_its_own_is_still_shown_as_admitted():
-    assert told(issuer=Unseen.ABSENT) == {"Ready": "IssuerNotFound", "Admitted": "Live"}
+    assert told(rival="older") == {"Ready": "SecretNameTaken", "Admitted": "Live"}
+
+
+def test_a_client_whose_issuer_is_gone_is_not_called_admitted_as_its_gates_are_closed():
+    assert told(issuer=Unseen.ABSENT) == {"Ready": "IssuerNotFound", "Admitted": "NoIssuer"}
 
 
 # A certificate that is signed and not delivered
