@@ -127,6 +127,10 @@ def _refused(record: Object) -> bool:
     return revocation is not None and not revocation.get("lifted")
 
 
+def _lifted(record: Object) -> bool:
+    return not _refused(record) and bool(record["spec"].get("revocation"))
+
+
 def _serial_of(record: Object) -> int:
     return int(record["spec"]["serialNumber"], 16)
 
@@ -139,11 +143,11 @@ def let_in_again(cluster: MemoryCluster) -> Iterator[str]:
     for change in cluster.history:
         if change.kind == ISSUED_CERTIFICATE and (record := change.becomes):
             records[_serial_of(record)] = record
-            if not _refused(record) and record["spec"].get("revocation"):
-                named.discard(_serial_of(record))
         if (crl := published.get(change.version)) is not None:
             for serial in named - crl.bundle.serials:
-                if change.time < _ends(records[serial]) and crl.bundle.lets_in(records[serial]):
+                if _lifted(records[serial]):
+                    named.discard(serial)
+                elif change.time < _ends(records[serial]) and crl.bundle.lets_in(records[serial]):
                     yield f"CRL {crl.number} of version {change.version} lets {serial:x} in again"
             named |= crl.bundle.serials
 

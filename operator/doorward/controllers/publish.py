@@ -234,10 +234,12 @@ def _sign(
         now=action.this_update + timing.BACKDATE,
     )
     newest = max(bases, key=lambda base: base.number, default=None)
+    # Above every other generation's, too: gates tell by the highest number in a bundle which one is newer.
+    highest = max((known.number for known in (*bases, *world.newest_crls.get(issuer, {}).values())), default=None)
     pem = build_crl(
         ca=loaded.signer,
         entries=entries,
-        number=next_number(newest.number if newest else None, clock.now_precise()),
+        number=next_number(highest, clock.now_precise()),
         this_update=action.this_update,
         next_update=action.next_update,
     )

@@ -121,14 +121,14 @@ class Reconciler:
             for serial in _entries(before) ^ _entries(state):
                 for record in self._world.records.lookup("serial", (key, serial)):
                     self._wake(Key("certificate", record.holder))
-            self._tell_of_untrusted(key, before, state)
+            self._tell_of_trust(key, before, state)
 
-    def _tell_of_untrusted(self, key: ObjectKey, before: IssuerState, state: IssuerState) -> None:
-        """Wake those whose CA generation is trusted no longer, or was not when the first bundle was seen."""
+    def _tell_of_trust(self, key: ObjectKey, before: IssuerState, state: IssuerState) -> None:
+        """Wake those whose CA generation is trusted now, or no longer, or was not when the first bundle was seen."""
         known = self._world.recorded(key) if before.published is None else _trusted(before)
-        if over := known - _trusted(state):
+        if changed := known ^ _trusted(state):
             for record in self._world.records.lookup("issuer", key):
-                if record.generation in over:
+                if record.generation in changed:
                     self._move(Key("certificate", record.holder))
 
     def _plan_ingress(self, key: ObjectKey) -> Plan:

@@ -122,7 +122,10 @@ def _is_orphan(o: CertificateObserved, record: Record, *, lost: bool) -> bool:
     shown = issuance.shown_record(o)
     if revocation.restored(record) or (o.pending is not None and record.serial == o.pending.serial):
         return False
-    return lost or (shown is not None and record is not shown and record.not_before > shown.not_before)
+    if lost or shown is None or record is shown:
+        return lost
+    # By our clock and by the server's: the one may have been set back, and a record that was written again is new to the other.
+    return record.not_before > shown.not_before and record.issued_at >= shown.issued_at
 
 
 def _lifts(o: CertificateObserved, records: tuple[Record, ...], now: datetime) -> Iterator[Revoke]:

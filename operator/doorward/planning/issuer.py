@@ -216,6 +216,8 @@ def _is_right(
     """Whether what is published is of the trusted generations, names whom the ledger wants named, and is young enough."""
     if not published.sound or published.anchors.keys() != line.trusted:
         return False
+    if published.number < max(o.newest_numbers.values(), default=0):
+        return False  # of a generation that left, too: a gate that holds it takes none that seems older
     keep = timing.duration(spec.crl.validity)
     by_serial = {record.serial: record for record in records if record.serial not in o.kept_out}
     for authority in line.shown:

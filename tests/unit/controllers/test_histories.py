@@ -1,6 +1,7 @@
 """Whatever happens, in whatever order: the promises hold, and in the end exactly the entitled get in."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -8,8 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from doorward.cluster.errors import Conflict, Forbidden, Transient
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, ISSUER, SECRET
+from doorward.cluster.gateway import (
+    CLIENT_CERTIFICATE,
+    CONFIG_MAP,
+    INGRESS,
+    ISSUED_CERTIFICATE,
+    ISSUER,
+    SECRET,
+    Kind,
+    Object,
+)
 from tests.support import promises
+from tests.support.memory_cluster import merged
 from tests.support.memory_gateway import Fault, killed
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, OperatorBed
 from tests.unit.controllers.looks import CRL, GATE
@@ -18,10 +29,14 @@ from tests.unit.given import NOW
 NAMES = st.sampled_from(["alice", "bob", "carol"])
 KNOWN = st.runner().flatmap(lambda history: st.sampled_from(sorted(history.out)))
 RECORDED = st.runner().flatmap(lambda history: st.sampled_from(history.records()))
+HELD = st.runner().flatmap(lambda history: st.sampled_from(history.holds()))
+SHOWN = st.runner().flatmap(lambda history: st.sampled_from(history.shown()))
+CA_SECRET = st.runner().flatmap(lambda history: st.sampled_from(history.ca_secrets()))
 SERVED = st.runner().flatmap(lambda history: st.sampled_from(history.secrets()))
 SOON = st.integers(1, 6)
 ERRORS = st.sampled_from([Transient("timeout"), Conflict("changed meanwhile"), Forbidden("no leave today")])
 WRONG = [timedelta(minutes=4), timedelta(minutes=-4), timedelta(hours=1), timedelta(hours=-1), timedelta(days=100)]
+JUNK = "anVuaw=="
 
 
 class Histories(RuleBasedStateMachine):
@@ -35,6 +50,12 @@ class Histories(RuleBasedStateMachine):
         self.out: dict[str, set[str]] = {}
         """By client that is there, the fields of its spec that keep it out."""
         self.distrusted: set[int] = set()
+        self.issuer = {"certificates": {"supersededGracePeriod": "1h"}}
+        """Its spec: whoever creates it again writes the same."""
+        self.brought_back: dict[str, set[int]] = {}
+        """By client, the serials of its deletions that a person ended."""
+        self.lost: list[tuple[Kind, Object]] = []
+        """What is put back in the end, since nobody can do without it."""
         self.bed: OperatorBed | None = None
 
     @initialize(fence=st.booleans(), latency=st.sampled_from([0.0, 0.01]), lag=st.sampled_from([0.0, 0.5]))
@@ -42,24 +63,56 @@ class Histories(RuleBasedStateMachine):
         self.bed = OperatorBed(NOW, finalizer_at_creation=fence, elected=self.elected)
         self.bed.latency, self.bed.lag = latency, lag
         self.bed.start()
-        ca = {"generate": {"commonName": "Partners CA", "duration": "87600h", "rotate": "spring"}}
-        self.bed.issuer(ca=ca, certificates={"supersededGracePeriod": "1h"})
+        self.issuer["ca"] = self.first_ca()
+        self.bed.issuer(**self.issuer)
         self.bed.ingress()
         self.apply("alice")
         self.bed.settle()
+
+    def first_ca(self) -> dict[str, Any]:
+        """What `spec.ca` says at first."""
+        return {"generate": {"commonName": "Partners CA", "duration": "87600h", "rotate": "spring"}}
+
+    def edit_ca(self, patch: dict[str, Any]) -> None:
+        """In what is kept of the issuer's spec, and in the issuer if it is there."""
+        self.issuer["ca"] = merged(self.issuer["ca"], patch)
+        if self.bed.find(ISSUER, ISSUER_AT.name):
+            self.bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": patch}})
 
     def secrets(self) -> list[str]:
         """Of the clients that are there."""
         names = [f"{name}-mtls" for name in sorted(self.out)]
         return [name for name in names if self.bed.find(SECRET, name)]
 
+    def _revocations(self) -> dict[str, Any]:
+        records = self.bed.cluster.all(ISSUED_CERTIFICATE)
+        return {body["metadata"]["name"]: body["spec"].get("revocation") for body in records}
+
     def records(self) -> list[str]:
         """Of serials that may still be revoked, for good or until a person thinks better of it."""
-        found = {
-            body["metadata"]["name"]: body["spec"].get("revocation")
-            for body in self.bed.cluster.all(ISSUED_CERTIFICATE)
-        }
+        found = self._revocations()
         return sorted(name for name, said in found.items() if said is None or said["reason"] == "certificateHold")
+
+    def holds(self) -> list[str]:
+        """Records of serials that are held."""
+        found = self._revocations()
+        return sorted(n for n, s in found.items() if s and s["reason"] == "certificateHold" and not s.get("lifted"))
+
+    def shown(self) -> list[str]:
+        """Records, of serials that nobody refuses, of the certificates that are in clients' Secrets."""
+        serials = {
+            promises.held_serial(body) for body in map(self._secret, self.secrets()) if body["data"]["tls.crt"] != JUNK
+        }
+        found = self._revocations()
+        return sorted(name for name, said in found.items() if said is None and int(name.split(".")[-1], 16) in serials)
+
+    def _secret(self, name: str) -> Object:
+        return self.bed.find(SECRET, name)
+
+    def ca_secrets(self) -> list[str]:
+        """That are there."""
+        names = [body["metadata"]["name"] for body in self.bed.cluster.all(SECRET)]
+        return [name for name in names if name.startswith(f"{ISSUER_AT.name}-ca-")]
 
     # People
 
@@ -93,12 +146,12 @@ class Histories(RuleBasedStateMachine):
 
     @rule(value=st.sampled_from(["spring", "autumn"]))
     def rotate(self, value: str) -> None:
-        self.bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": {"generate": {"rotate": value}}}})
+        self.edit_ca({"generate": {"rotate": value}})
 
     @rule(generation=st.integers(1, 3))
     def distrust(self, generation: int) -> None:
         self.distrusted |= {generation}
-        self.bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": {"distrust": sorted(self.distrusted)}}})
+        self.edit_ca({"distrust": sorted(self.distrusted)})
 
     @precondition(lambda self: self.out)
     @rule(name=KNOWN)
@@ -106,7 +159,48 @@ class Histories(RuleBasedStateMachine):
         del self.out[name]
         self.bed.delete(CLIENT_CERTIFICATE, name)
 
+    @precondition(lambda self: self.holds())
+    @rule(name=HELD)
+    def lift(self, name: str) -> None:
+        record = self.bed.find(ISSUED_CERTIFICATE, name)["spec"]
+        if record["revocation"].get("heldBy") == "Deletion":
+            found = self.brought_back.setdefault(record["clientCertificate"]["name"], set())
+            found.add(int(record["serialNumber"], 16))
+        self.bed.edit(ISSUED_CERTIFICATE, name, {"spec": {"revocation": {"lifted": True}}})
+
+    @precondition(lambda self: self.bed.find(ISSUER, ISSUER_AT.name))
+    @rule()
+    def delete_issuer(self) -> None:
+        self.bed.delete(ISSUER, ISSUER_AT.name)
+
+    @rule()
+    def create_issuer_again(self) -> None:
+        if self.bed.find(ISSUER, ISSUER_AT.name) is None:
+            self.bed.issuer(**self.issuer)
+
+    @rule(to=st.sampled_from([str(ISSUER_AT), None]))
+    def opt(self, to: str | None) -> None:
+        self.bed.edit(INGRESS, "shop", {"metadata": {"annotations": {"doorward.io/issuer": to}}})
+
     # Accidents
+
+    @precondition(lambda self: self.shown())
+    @rule(name=SHOWN)
+    def lose_record(self, name: str) -> None:
+        self.bed.delete(ISSUED_CERTIFICATE, name)
+
+    @precondition(lambda self: self.ca_secrets())
+    @rule(name=CA_SECRET)
+    def lose_ca(self, name: str) -> None:
+        self.lost.append((SECRET, self._secret(name)))
+        self.bed.delete(SECRET, name)
+
+    @rule()
+    def find_what_was_lost(self) -> None:
+        for kind, body in self.lost:
+            if self.bed.find(kind, body["metadata"]["name"]) is None:
+                self.bed.cluster.create(kind, NAMESPACE_NAME, body, "kubectl")
+        self.lost.clear()
 
     @precondition(lambda self: self.secrets())
     @rule(name=SERVED)
@@ -116,7 +210,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.secrets())
     @rule(name=SERVED)
     def spoil_secret(self, name: str) -> None:
-        self.bed.edit(SECRET, name, {"data": {"tls.crt": "anVuaw=="}})
+        self.bed.edit(SECRET, name, {"data": {"tls.crt": JUNK}})
 
     @precondition(lambda self: self.bed.find(CONFIG_MAP, CRL))
     @rule()
@@ -201,6 +295,9 @@ class Histories(RuleBasedStateMachine):
         """Nothing more happens; long enough for every wait, retry and grace period to end."""
         self.bed.set_wrong(timedelta(0))
         self.bed.forget_faults()
+        self.find_what_was_lost()
+        self.create_issuer_again()
+        self.opt(str(ISSUER_AT))
         for hours in (7, 7, 2):
             self.bed.settle()
             self.bed.jump(hours=hours)
@@ -211,7 +308,8 @@ class Histories(RuleBasedStateMachine):
         assert promises.broken(bed.cluster) == []
         entitled = {name for name, against in self.out.items() if not against}
         held = {name: promises.held_serial(bed.find(SECRET, f"{name}-mtls")) for name in sorted(entitled)}
-        assert promises.live_serials(bed.cluster, bed.cluster.now()) == set(held.values())
+        live = promises.live_serials(bed.cluster, bed.cluster.now())
+        assert set(held.values()) <= live <= set(held.values()).union(*(self.brought_back.get(n, ()) for n in entitled))
         assert not self.distrusted & promises.newest_bundle(bed.cluster).lists.keys()
         assert promises.gate_crls(bed.cluster) == {NAMESPACE_NAME: promises.newest_crl(bed.cluster)}
         left = {body["metadata"]["name"] for body in bed.cluster.all(CLIENT_CERTIFICATE)}

@@ -141,6 +141,29 @@ def test_a_revoked_client_is_said_to_be_out_when_its_ca_is_distrusted_before_a_c
     assert given.reasons(served.find(CLIENT_CERTIFICATE, "bob")["status"])["Admitted"] == "Revoked"
 
 
+@pytest.mark.promise(1)
+def test_a_ca_that_is_distrusted_after_a_clock_was_set_back_leaves_the_gates_too(served):
+    served.set_wrong(timedelta(minutes=4))
+    served.apply("bob", revoked=True)
+    served.settle()
+    served.set_wrong(timedelta(0))
+    rotate(served)
+    assert trusted(served) == [1, 2]
+    edit_ca(served, distrust=[1])
+    served.settle()
+    assert trusted(served) == [2]
+    assert promises.gate_crls(served.cluster) == {"edge": promises.newest_crl(served.cluster)}
+
+
+def test_a_client_of_a_ca_that_signed_before_it_was_published_is_said_to_get_in(served):
+    hold = {"spec": {"revocation": {"reason": "certificateHold"}}}
+    served.edit(ISSUED_CERTIFICATE, served.cluster.all(ISSUED_CERTIFICATE)[0]["metadata"]["name"], hold)
+    served.apply("carol")
+    edit_ca(served, distrust=[1])
+    served.settle()
+    assert given.reasons(served.find(CLIENT_CERTIFICATE, "carol")["status"])["Admitted"] == "Live"
+
+
 def test_the_ca_before_signs_until_the_next_when_the_newest_is_distrusted(served):
     rotate(served)
     edit_ca(served, distrust=[2])

@@ -136,6 +136,11 @@ def test_a_serial_newer_than_the_secrets_was_never_shown_and_is_superseded():
     assert (revoke.record, revoke.revocation.reason) == (orphan, "superseded")
 
 
+def test_an_older_record_that_an_operator_dated_ahead_is_no_orphan():
+    older = given.record(0xB2, not_before=NOW - DAY + HOUR, issued_at=LIVE.issued_at - HOUR)
+    assert given.names(planned(records=(LIVE, older)).actions) == ["WriteStatus"]
+
+
 def test_a_serial_older_than_the_secrets_stays_good():
     older = given.record(0xB2, issued_at=NOW - 2 * DAY)
     assert asked(records=(LIVE, older)) == ["WriteStatus"]
