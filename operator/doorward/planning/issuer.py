@@ -102,6 +102,10 @@ def _problem(
         return said("ClusterCa")
     if o.replaced:
         return said("CaReplaced", secret=o.ca_secret, subject=o.replaced)
+    if not line.trusted:
+        # Those that are held are over, and the key of the newest is gone: there is no CRL to publish.
+        newest = line.lost or max(record.generation for record in records)
+        return said("CaSecretMissing", secret=ca_secret_name(o.key.name, newest))
     return None
 
 

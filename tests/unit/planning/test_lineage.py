@@ -13,8 +13,8 @@ from doorward.pki.certificates import build_ca
 from doorward.pki.keys import public_key_sha256
 from doorward.pki.pem import certificate_pem, fingerprint_sha256
 from doorward.pki.subjects import Subject
-from doorward.planning import lineage
-from doorward.planning.observed import GateState
+from doorward.planning import issuer, lineage
+from doorward.planning.observed import GateState, Unseen
 from tests.unit import given
 from tests.unit.given import DAY, HOUR, ISSUER, NOW, SECOND
 
@@ -275,3 +275,19 @@ def test_the_crl_of_a_ca_that_came_back_names_whom_it_refused_under_another_numb
     o = world(spec=OWN, authority=three, older=(), records=(refused,), published=published)
     planned = lineage.planned_crls(o.spec, lineage.of(o, o.spec, o.records, NOW), o.records, NOW)
     assert [entry.serial for entry in planned[3]] == [1]
+
+
+@pytest.mark.promise(7)
+@pytest.mark.parametrize(
+    "newest",
+    [
+        pytest.param(record(2, 2), id="is good"),
+        pytest.param(record(2, 2, revocation=given.revocation()), id="is refused"),
+    ],
+)
+def test_nothing_is_published_where_the_one_key_left_is_over_and_the_newest_certificate(newest):
+    over = record(1, 1, revocation=given.revocation())
+    o = world(authority=ONE, older=(), records=(over, newest), published=Unseen.ABSENT)
+    (action,) = issuer.plan(o, NOW).actions
+    (ready,) = (c for c in action.status["conditions"] if c["type"] == "Ready")
+    assert (ready["reason"], "partners-ca-2" in ready["message"]) == ("CaSecretMissing", True)
