@@ -31,8 +31,13 @@ class CaObserver:
         self._reads = reads
 
     def names_taken(self, key: ObjectKey) -> int:
-        """The highest number that the name of a Secret has which could be a CA's of the issuer, whoever made it; or 0."""
-        return max((number for number, _ in _numbered_names(self._world.secrets.lookup("ca", key))), default=0)
+        """The highest number that a CA of the issuer has, or seems to have: by the name of a Secret, whoever made it, or as
+        it is published, though its Secret is gone; or 0.
+        """
+        named = {number for number, _ in _numbered_names(self._world.secrets.lookup("ca", key))}
+        body = self._world.configmaps.get(ObjectKey(key.namespace, crl_configmap_name(key.name)))
+        published = crl_configmap.parse_configmap(body).generations.keys() if body is not None else set()
+        return max(named | published, default=0)
 
     def _ca_secrets(self, found: IssuerObject, key: ObjectKey) -> list[tuple[int, ObjectKey]]:
         """The Secrets of the CA generations, oldest first; a person's own has no number yet.

@@ -153,7 +153,7 @@ class IssuerObserved:
     ca_generation: int
     """Its number; 0: there is no such Secret."""
     ca_names_taken: int
-    """The highest number that a Secret's name of this form has, whoever made it."""
+    """The highest number that is a CA's by a Secret's name, whoever made it, or by what is published."""
     authority: Authority | Condition | Unseen
     """The newest CA generation; or what is wrong with its Secret."""
     older: tuple[Authority, ...]

@@ -271,3 +271,12 @@ def test_the_ca_of_an_issuer_that_has_signed_is_not_made_anew(served):
     served.settle()
     conditions = {c["type"]: c["reason"] for c in served.find(ISSUER, ISSUER_AT.name)["status"]["conditions"]}
     assert (conditions["Ready"], served.find(SECRET, f"{ISSUER_AT.name}-ca-1")) == ("CaSecretMissing", None)
+
+
+def test_a_ca_that_is_made_after_all_others_were_lost_or_distrusted_has_a_number_of_its_own(bed):
+    bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": {"distrust": [1]}}})
+    bed.settle()
+    bed.delete(SECRET, f"{ISSUER_AT.name}-ca-2")
+    bed.settle()
+    assert list(promises.newest_bundle(bed.cluster).lists) == [3]
+    assert promises.gate_crls(bed.cluster) == {NAMESPACE_NAME: frozenset()}
