@@ -88,6 +88,7 @@ def api_server(places: Places) -> list[str]:
         "authorization-mode": "RBAC",
         "audit-policy-file": places.folder / "audit-policy.json",
         "audit-log-path": places.audit_log,
+        "audit-log-maxsize": 4_000,  # megabytes: by default the log begins anew after 100, and a whole run writes more
         "profiling": "false",
     }
     return _render(flags)

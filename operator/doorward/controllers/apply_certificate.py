@@ -91,6 +91,7 @@ class CertificateApplier:
     async def deliver(self, key: ObjectKey) -> None:
         """Ledger record first, then the Secret; what is signed stays in memory until both are written."""
         found, signed = self._world.certificate(key), self._world.signed[key]
+        self._known_secret(found)
         if not signed.recorded:
             await self._record(signed.record)
             signed.recorded = True
@@ -108,6 +109,13 @@ class CertificateApplier:
             return
         del self._world.signed[key]
 
+    def _known_secret(self, found: CertificateObject) -> Object | None:
+        """The client's Secret as it was last seen. Raises Conflict where it became another's since that was planned for."""
+        known = self._world.secrets.get(found.secret)
+        if known is not None and client_secret.holder_of(known) != found.body["metadata"]["name"]:
+            raise Conflict(f"Secret {found.secret} became another's meanwhile")
+        return known
+
     async def _write_secret(self, found: CertificateObject, contents: Contents, leaf: Leaf) -> None:
         """POST where there is none, PUT onto the version that was seen; never over something foreign."""
         spec = spec_of(found)
@@ -118,7 +126,7 @@ class CertificateApplier:
             extra_labels=spec.secret_template.labels,
             extra_annotations=spec.secret_template.annotations,
         )
-        known = self._world.secrets.get(found.secret)
+        known = self._known_secret(found)
         if known is None:
             try:
                 written = await self._gateway.create(SECRET, found.secret.namespace, body)

@@ -6,14 +6,14 @@ from functools import partial
 from doorward.api.conditions import Condition, said
 from doorward.api.kinds import ClientCertificateSpec
 from doorward.cluster.cache import version_of
-from doorward.cluster.gateway import Gateway, Object
+from doorward.cluster.gateway import Gateway
 from doorward.controllers.reads import Reads
 from doorward.controllers.seen import CertificateObject
 from doorward.controllers.world import World
 from doorward.objects import ca_secret, client_secret
 from doorward.objects.client_secret import Broken, ClientSecret, Foreign
 from doorward.objects.ledger_record import Record
-from doorward.objects.meta import CLIENT_ANNOTATION, FINALIZER, ObjectKey, is_ours, parse_instant
+from doorward.objects.meta import FINALIZER, ObjectKey, parse_instant
 from doorward.pki.certificates import signed_by
 from doorward.pki.pem import fingerprint_sha256
 from doorward.planning.observed import CertificateObserved, Issuer, Unseen
@@ -97,7 +97,7 @@ class CertificateObserver:
 
         sharers = self._world.certificates.lookup("secret", found.secret)
         others = {c.body["metadata"]["name"]: c for c in sharers if c.body["metadata"]["name"] != key.name}
-        holder = _holder(self._world.secrets.get(found.secret))
+        holder = client_secret.holder_of(self._world.secrets.get(found.secret))
         if holder == key.name or holder in others:
             return None if holder == key.name else holder
         return min((name for name, other in others.items() if age(other) < age(found)), default=None)
@@ -115,7 +115,7 @@ class CertificateObserver:
             metadata = body
         if isinstance(metadata, Unseen):
             return metadata
-        if _holder(metadata) != key.name:
+        if client_secret.holder_of(metadata) != key.name:
             return Foreign()
         versions = (version_of(metadata), self.password_version(found))
         known = world.secret_views.get(at)
@@ -191,14 +191,6 @@ class CertificateObserver:
             signers = (number for number, ca in cas.items() if signed_by(secret.leaf.certificate, ca))
             known = self._world.signatures[found.secret] = (pair, next(signers, 0))
         return bool(known[1])
-
-
-def _holder(secret: Object | None) -> str | None:
-    """The ClientCertificate whose Secret this is; None: nobody's."""
-    if secret is None or not is_ours(secret, client_secret.ROLE):
-        return None
-    holder: str | None = (secret["metadata"].get("annotations") or {}).get(CLIENT_ANNOTATION)
-    return holder
 
 
 def spec_of(found: CertificateObject) -> ClientCertificateSpec:

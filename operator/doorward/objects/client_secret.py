@@ -53,6 +53,14 @@ class Foreign:
     """A Secret of that name that is not ours, or is another ClientCertificate's."""
 
 
+def holder_of(secret: Object | None) -> str | None:
+    """The ClientCertificate whose Secret this is; None: nobody's. Its metadata suffice."""
+    if secret is None or not is_ours(secret, ROLE):
+        return None
+    holder: str | None = (secret["metadata"].get("annotations") or {}).get(CLIENT_ANNOTATION)
+    return holder
+
+
 def parse(body: Object, *, certificate: str, password: bytes | None) -> ClientSecret | Broken | Foreign:
     """What the Secret holds for the ClientCertificate of that name.
 

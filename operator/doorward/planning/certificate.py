@@ -55,6 +55,8 @@ def _entitled(o: CertificateObserved, records: tuple[Record, ...], before: tuple
     if lifts := tuple(_lifts(o, records, now)):
         return Plan(actions=(*lifts, *before))
     problem = first_problem(o)
+    if o.rival is not None and (too_late := tuple(_signed_too_late(o, records, now))):
+        return Plan(actions=(*too_late, *before))
     if problem is not None or isinstance(o.issuer, Unseen) or isinstance(o.spec, str):
         ready = problem or said("IssuerNotFound", issuer=o.issuer_key)
         return say(o, ready, before, now)
@@ -64,6 +66,13 @@ def _entitled(o: CertificateObserved, records: tuple[Record, ...], before: tuple
     if why is not None:
         return _issue(o, o.spec, o.issuer, records, before, why, now)
     return _settled(o, o.spec, o.issuer, records, before, now)
+
+
+def _signed_too_late(o: CertificateObserved, records: tuple[Record, ...], now: datetime) -> Iterator[Revoke]:
+    """A serial that was signed for a Secret which another ClientCertificate has written meanwhile: nobody holds it."""
+    for record in records:
+        if o.pending is not None and record.serial == o.pending.serial and record.live(now):
+            yield Revoke(record=record, revocation=Revocation(reason="superseded", time=now))
 
 
 def _issue(

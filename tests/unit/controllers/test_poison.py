@@ -20,8 +20,9 @@ from doorward.controllers.seen import metadata_only
 from doorward.objects.crl_configmap import GATE_ROLE
 from doorward.objects.meta import ISSUER_ANNOTATION, ObjectKey, labels
 from tests.support import promises
-from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE
-from tests.unit.controllers.looks import CRL, GATE, record, said, serial
+from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed
+from tests.unit.controllers.looks import CRL, GATE, live, record, said, serial
+from tests.unit.given import NOW
 
 NEIGHBOUR = "neighbour"
 
@@ -134,3 +135,19 @@ def test_a_loop_that_deletes_one_secret_a_thousand_times_leaves_room_for_whoever
     served.settle()
     assert len(looped) < 30
     assert promises.newest_crl(served.cluster) >= looped | {lost}
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
+def test_of_three_with_one_secret_name_one_is_served_and_no_serial_is_left_over(gap):
+    slow = OperatorBed(NOW, finalizer_at_creation=True)
+    slow.latency = 0.05
+    with slow as bed:
+        bed.issuer()
+        bed.settle()
+        for name in ("alice", "bob", "carol"):
+            bed.apply(name, secretName="shared")
+            bed.advance(gap)
+        bed.settle()
+        ready = sorted(said(bed, name)["Ready"] for name in ("alice", "bob", "carol"))
+        assert ready == ["Issued", "SecretNameTaken", "SecretNameTaken"]
+        assert live(bed) == {promises.held_serial(bed.find(SECRET, "shared"))}

@@ -90,6 +90,17 @@ def test_a_client_whose_issuer_is_gone_is_not_called_admitted_as_its_gates_are_c
 # A certificate that is signed and not delivered
 
 
+def test_a_serial_that_was_signed_for_a_secret_which_another_has_written_meanwhile_is_superseded():
+    late = given.record(0xB2, issued_at=NOW)
+    (revoke,) = planned(secret=given.foreign(), rival="bob", records=(late,), pending=given.pending()).actions
+    assert (revoke.record, revoke.revocation.reason) == (late, "superseded")
+    done = replace(late, revocation=given.revocation())
+    assert (
+        told(secret=given.foreign(), rival="bob", records=(done,), pending=given.pending())["Ready"]
+        == "SecretNameTaken"
+    )
+
+
 def test_a_signed_certificate_is_delivered_not_signed_again():
     assert asked(secret=Unseen.ABSENT, pending=on_its_way()) == ["Deliver"]
 
