@@ -45,6 +45,7 @@ class _Loop(asyncio.SelectorEventLoop):
     def __init__(self, clock: FakeClock) -> None:
         self._fake = clock
         super().__init__(_Selector(clock))
+        self._clock_resolution = 1e-6  # asyncio's nanosecond is lost in a float after half a year, and no timer ends
         self._on_the_spot = _OnTheSpot(max_workers=1)
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # noqa: ARG002 - whichever it is
