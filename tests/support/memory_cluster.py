@@ -3,6 +3,7 @@
 No server-side rule of a kind is known here: those are given as `admit`.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -155,7 +156,8 @@ class MemoryCluster:
         at = ObjectKey(metadata.get("namespace", ""), metadata["name"])
         if at in self._objects[kind]:
             raise AlreadyExists(f'{kind.plural} "{at.name}" already exists', status=409)
-        metadata["uid"] = f"00000000-0000-4000-8000-{self._count:012x}"
+        # As real ones, it tells nothing of who was first.
+        metadata["uid"] = f"00000000-0000-4000-8000-{hashlib.sha256(b'%d' % self._count).hexdigest()[:12]}"
         metadata["creationTimestamp"] = instant(self.now())
         if kind not in WITHOUT_GENERATION:
             metadata["generation"] = 1
