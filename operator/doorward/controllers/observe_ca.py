@@ -20,6 +20,9 @@ from doorward.pki.pem import load_certificates
 from doorward.planning.observed import Authority, Unseen
 from doorward.planning.trust import PublishedTrust
 
+NEAR = 100
+"""So far above our newest CA is a name that somebody took still in the way."""
+
 
 class CaObserver:
     """Looks at the CAs of one MTLSIssuer."""
@@ -34,7 +37,10 @@ class CaObserver:
         """The highest number that a CA of the issuer has, or seems to have: by the name of a Secret, whoever made it, or as
         it is published, though its Secret is gone; or 0.
         """
-        named = {number for number, _ in _numbered_names(self._world.secrets.lookup("ca", key))}
+        secrets = self._world.secrets.lookup("ca", key)
+        ours = max((number for number, _ in _numbered_names(s for s in secrets if is_ours(s, "ca"))), default=0)
+        # A name far above is nobody's but a stranger's, who would use up the numbers.
+        named = {number for number, _ in _numbered_names(secrets) if number <= ours + NEAR}
         body = self._world.configmaps.get(ObjectKey(key.namespace, crl_configmap_name(key.name)))
         published = crl_configmap.parse_configmap(body).generations.keys() if body is not None else set()
         return max(named | published, default=0)

@@ -199,11 +199,15 @@ def test_another_key_in_the_secret_of_a_generated_ca_stops_it(served):
     assert generation(served, "alice") == 2
 
 
-def test_a_secret_of_somebodys_own_whose_name_looks_like_a_cas_is_passed_over(served):
-    body = {"metadata": {"name": f"{ISSUER_AT.name}-ca-2"}, "data": {"tls.crt": "anVuaw=="}}
+@pytest.mark.parametrize(
+    ("taken", "makes"),
+    [pytest.param(2, 3, id="in the way"), pytest.param(999_999, 2, id="far above, which would use up the numbers")],
+)
+def test_a_secret_of_somebodys_own_whose_name_looks_like_a_cas_is_passed_over(served, taken, makes):
+    body = {"metadata": {"name": f"{ISSUER_AT.name}-ca-{taken}"}, "data": {"tls.crt": "anVuaw=="}}
     served.cluster.create(SECRET, ISSUER_AT.namespace, body, "kubectl")
     rotate(served)
-    assert (issuer_said(served)["Ready"], generation(served, "alice")) == ("Signing", 3)
+    assert (issuer_said(served)["Ready"], generation(served, "alice")) == ("Signing", makes)
 
 
 def test_a_restart_in_the_middle_changes_nothing(served):
