@@ -1,13 +1,14 @@
 """One CA after the other, through the whole operator: whoever should get in does, all the time, and nobody else."""
 
 import base64
+import json
 from datetime import timedelta
 
 import pytest
 
 from doorward.cluster.errors import Forbidden
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, SECRET
-from doorward.objects.meta import ObjectKey
+from doorward.objects.meta import GENERATIONS_ANNOTATION, ObjectKey
 from doorward.pki.certificates import build_ca
 from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import certificate_pem
@@ -208,6 +209,35 @@ def test_a_secret_of_somebodys_own_whose_name_looks_like_a_cas_is_passed_over(se
     served.cluster.create(SECRET, ISSUER_AT.namespace, body, "kubectl")
     rotate(served)
     assert (issuer_said(served)["Ready"], generation(served, "alice")) == ("Signing", makes)
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize(
+    "says",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"1": "2", "2": "1"}, id="the one for the other"),
+        pytest.param({"7": "1", "9": "2"}, id="other numbers"),
+        pytest.param({"1": "1", "2": "2", "3": "no key"}, id="one more"),
+    ],
+)
+@pytest.mark.parametrize(
+    "restarts", [pytest.param(False, id="while it runs"), pytest.param(True, id="while it is down")]
+)
+def test_whatever_the_configmap_is_made_to_say_of_its_generations_the_revoked_stay_out(served, says, restarts):
+    served.apply("bob", revoked=True)
+    rotate(served)
+    before = promises.newest_bundle(served.cluster).lists
+    known = json.loads(served.find(CONFIG_MAP, CRL)["metadata"]["annotations"][GENERATIONS_ANNOTATION])
+    edited = json.dumps({number: known.get(of, of) for number, of in says.items()})
+    if restarts:
+        served.kill()
+    served.edit(CONFIG_MAP, CRL, {"metadata": {"annotations": {GENERATIONS_ANNOTATION: edited}}})
+    if restarts:
+        served.start()
+    served.settle()
+    assert promises.newest_bundle(served.cluster).lists == before
+    assert (generation(served, "alice"), issuer_said(served)["Ready"]) == (2, "Signing")
 
 
 def test_a_restart_in_the_middle_changes_nothing(served):
