@@ -154,6 +154,11 @@ def cas_of(held: Mapping[int, LoadedCa]) -> frozenset[tuple[int, str]]:
     return frozenset((generation, loaded.authority.sha256) for generation, loaded in held.items())
 
 
+def certificates_of(held: Mapping[int, LoadedCa]) -> dict[int, x509.Certificate]:
+    """By generation, the CA's own certificate."""
+    return {generation: loaded.signer.certificate for generation, loaded in held.items()}
+
+
 def crls_of(pem: bytes, cas: Mapping[int, x509.Certificate]) -> dict[int, PublishedCrl]:
     """By generation, the CRL that its CA signed; what nobody signed, or cannot be read, is left out."""
     found: dict[int, PublishedCrl] = {}
@@ -174,14 +179,13 @@ def crls_of(pem: bytes, cas: Mapping[int, x509.Certificate]) -> dict[int, Publis
 
 def newest_number(bundle: TrustBundle, held: Mapping[int, LoadedCa]) -> int:
     """The highest number of the CRLs in it that one of these CAs signed; 0: there is none."""
-    cas = {generation: loaded.signer.certificate for generation, loaded in held.items()}
-    return max((crl.number for crl in crls_of(bundle.crl, cas).values()), default=0)
+    return max((crl.number for crl in crls_of(bundle.crl, certificates_of(held)).values()), default=0)
 
 
 def remember_copy(world: World, key: ObjectKey, bundle: TrustBundle) -> None:
     """Keep the CRLs of a gate's copy that are newer than what is published: what comes next must not forget them."""
     held = world.authorities.get(key, {})
-    found = crls_of(bundle.crl, {generation: loaded.signer.certificate for generation, loaded in held.items()})
+    found = crls_of(bundle.crl, certificates_of(held))
     _remember(world, key, {held[generation].authority.public_key_sha256: crl for generation, crl in found.items()})
 
 

@@ -22,6 +22,7 @@ from doorward.objects.crl_configmap import (
     parse_gate,
     render_configmap,
 )
+from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey, crl_configmap_name, gate_secret_name, is_ours, key_of
 from doorward.pki.crls import CrlEntry, PublishedCrl, build_crl, check_published, next_number
 from doorward.planning import crl, timing
@@ -38,7 +39,7 @@ async def commit(world: World, gateway: Gateway, clock: Clock, issuer: ObjectKey
     """
     at = ObjectKey(issuer.namespace, crl_configmap_name(issuer.name))
     loaded = {generation: world.signer(issuer, generation) for generation in action.crls}
-    carried = _carried(world, issuer, action)
+    kept_anchors, kept_lists = _carried(world, issuer, action)
     body = world.configmaps.get(at)
     planned_on = parse_configmap(body).generations if body is not None else {}
     for _ in range(TRIES):
@@ -56,8 +57,8 @@ async def commit(world: World, gateway: Gateway, clock: Clock, issuer: ObjectKey
             )
             for generation, found in bases.items()
         }
-        anchors = {g: _anchor(each) for g, each in loaded.items()} | {g: kept.anchors[g] for g, kept in carried.items()}
-        lists = signed | {g: kept.crls[g] for g, kept in carried.items()}
+        anchors = {generation: _anchor(each) for generation, each in loaded.items()} | kept_anchors
+        lists = signed | kept_lists
         bundle = authorities.bundle_of(anchors, lists)
         if bundle.size > MAX_BYTES:
             world.overflows[issuer] = len(action.entries)
@@ -108,7 +109,8 @@ async def _still_lifted(
     if not lifted:
         return
     items, _ = await gateway.list(ISSUED_CERTIFICATE, issuer.namespace)
-    still = {key_of(item) for item in items if not _is_readable(item) or ledger_record.parse(item).is_lifted}
+    records = ((item, _read_record(item)) for item in items)
+    still = {key_of(item) for item, record in records if record is None or record.is_lifted}
     if changed := sorted(lifted - still):
         raise Conflict(f"{changed[0]} is lifted no longer")
 
@@ -116,15 +118,15 @@ async def _still_lifted(
 async def _is_behind(world: World, gateway: Gateway, issuer: ObjectKey) -> bool:
     """Whether the ledger holds what the watch has not told yet: where nothing is published, it alone says who is out."""
     items, _ = await gateway.list(ISSUED_CERTIFICATE, issuer.namespace)
-    return any(version_of(item) > world.records.version(key_of(item)) for item in items if _is_readable(item))
+    return any(version_of(i) > world.records.version(key_of(i)) for i in items if _read_record(i) is not None)
 
 
-def _is_readable(record: Object) -> bool:
+def _read_record(body: Object) -> Record | None:
+    """None: it cannot be read."""
     try:
-        ledger_record.parse(record)
+        return ledger_record.parse(body)
     except (ValueError, KeyError, TypeError):
-        return False
-    return True
+        return None
 
 
 async def _write(
@@ -151,15 +153,15 @@ def _same_generations(world: World, body: Object | None, planned_on: Mapping[int
         raise Conflict("the CA generations changed while a CRL was signed")
 
 
-def _carried(world: World, issuer: ObjectKey, action: PublishCrl) -> dict[int, PublishedTrust]:
-    """By generation whose key is gone, what is published of it. Raises Conflict where that went meanwhile."""
+def _carried(world: World, issuer: ObjectKey, action: PublishCrl) -> tuple[dict[int, Anchor], dict[int, PublishedCrl]]:
+    """Anchors and CRLs of the generations whose keys are gone, as they are published. Raises Conflict where one went."""
+    if not action.carried:
+        return {}, {}
     committed = world.committed.get(issuer)
     trust = committed.published if committed is not None else None
-    if not action.carried:
-        return {}
     if not isinstance(trust, PublishedTrust) or not action.carried <= trust.crls.keys():
         raise Conflict("a CRL whose CA is gone went while another was signed")
-    return dict.fromkeys(action.carried, trust)
+    return {g: trust.anchors[g] for g in action.carried}, {g: trust.crls[g] for g in action.carried}
 
 
 def _anchor(loaded: LoadedCa) -> Anchor:
@@ -178,7 +180,7 @@ async def _bases(
     """By generation, what its new CRL must not forget, the published one first: ConfigMap, this process's memory, and,
     where the ConfigMap lacks one, every gate's copy.
     """
-    cas = {generation: each.signer.certificate for generation, each in loaded.items()}
+    cas = authorities.certificates_of(loaded)
     published = authorities.crls_of(parse_configmap(body).crl, cas) if body is not None else {}
     found = {generation: [published[generation]] if generation in published else [] for generation in loaded}
     newest = world.newest_crls.get(issuer, {})

@@ -98,17 +98,20 @@ def of(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...], now
     signing = None if lost else _signing(o, usable, published, carried, ledger, now)
     waits = usable and usable[-1] is not signing and not lost and (signing is not None or carried)
     announced = usable[-1] if waits else None
+    awaited = tuple(_awaited(o, now)) if announced else ()
     before = signing.generation if signing else 0
     return Lineage(
         signing=signing,
         shown=tuple(a for a in usable if a.generation >= before or a.generation in ledger.alive),
         carried=carried,
         announced=announced,
-        awaited=tuple(_awaited(o, now)) if announced else (),
+        awaited=awaited,
         moving=frozenset(g for g in ledger.alive if g < before and g not in distrusted),
         lost=lost,
         all_distrusted=bool(known - retired) and known - retired <= distrusted,
-        due=earliest(*(until for g, until in ledger.alive.items() if g < before), *_due(o, announced, now)),
+        due=earliest(
+            *(until for g, until in ledger.alive.items() if g < before), *(gate.anchors_taken for gate in awaited)
+        ),
     )
 
 
@@ -168,12 +171,6 @@ def _awaited(o: IssuerObserved, now: datetime) -> Iterator[Gate]:
 def _patience(before: Authority) -> datetime:
     """From when a gate that cannot be reached holds up nobody else: half of the time is left that renewing early gains."""
     return before.not_after - (before.not_after - _renewal(before, None)) / 2
-
-
-def _due(o: IssuerObserved, announced: Authority | None, now: datetime) -> Iterator[datetime]:
-    for gate in o.gates if announced is not None else ():
-        if gate.anchors_taken is not None and gate.anchors_taken > now:
-            yield gate.anchors_taken
 
 
 def _carried(
