@@ -19,8 +19,8 @@ from doorward.cli.main import main
 from doorward.clock import SystemClock
 from doorward.cluster.gateway import MERGE_PATCH, Kind, Object
 from doorward.cluster.live import LiveGateway
-from doorward.controllers import start
-from doorward.gates import ingress_nginx
+from doorward.gates.ingress_nginx import plane
+from doorward.runtime import operator
 
 FOLDER = Path(os.environ["DOORWARD_FAULTS"])
 JOURNAL, KILL, KILLED, CLOCK = (FOLDER / name for name in ("journal", "kill", "killed", "clock"))
@@ -100,9 +100,9 @@ def _operate() -> NoReturn:
     """The operator; it ends with whoever started it."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     _tell(json.dumps({"pid": os.getpid()}))
-    start.LiveGateway, start.SystemClock = MortalGateway, WrongClock  # type: ignore[misc]
+    operator.LiveGateway, operator.SystemClock = MortalGateway, WrongClock  # type: ignore[misc]
     # A rotation waits so long for its gates; here ingress-nginx is fast to reload.
-    ingress_nginx.TRUST_TAKEN = timedelta(seconds=1)
+    plane.SETTLES = timedelta(seconds=1)
     os._exit(main(sys.argv[1:]))
 
 

@@ -5,7 +5,7 @@ No server-side rule of a kind is known here: those are given as `admit`.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -98,10 +98,11 @@ class MemoryCluster:
     history: list[Change] = field(default_factory=list)
     compacted: int = 0
     """Watches from before this version are Gone."""
+    kinds: Sequence[Kind] = KINDS
 
     def __post_init__(self) -> None:
         self._started = self.clock.now_precise() - timedelta(seconds=self.clock.monotonic())
-        self._objects: dict[Kind, dict[ObjectKey, str]] = {kind: {} for kind in KINDS}
+        self._objects: dict[Kind, dict[ObjectKey, str]] = {kind: {} for kind in self.kinds}
         self._count = 0
         self.version = 1000
         self.listeners: list[Callable[[], None]] = []

@@ -5,7 +5,7 @@ within `settle` and `advance`.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,13 +26,15 @@ from doorward.cluster.gateway import (
     Object,
 )
 from doorward.cluster.leadership import Lost
-from doorward.controllers import handlers
-from doorward.controllers.start import Operator, Settings
+from doorward.gates.interface import DataPlane
+from doorward.gates.registry import PLANES
 from doorward.objects.meta import FINALIZER, ObjectKey
+from doorward.runtime import kopf_handlers
+from doorward.runtime.operator import Operator, Settings
 from tests.support import virtual_loop
 from tests.support.clock import FakeClock
 from tests.support.key_source import CountingKeySource
-from tests.support.memory_cluster import MemoryCluster
+from tests.support.memory_cluster import KINDS, MemoryCluster
 from tests.support.memory_gateway import MemoryGateway, Write
 
 NAMESPACE_NAME = "edge"
@@ -63,10 +65,10 @@ def immutable(kind: Kind, before: Object | None, after: Object) -> None:
         raise Invalid("this serial is revoked for good", status=422)
 
 
-async def _like_kopf(gateway: MemoryGateway, handle: Handle) -> None:
+async def _like_kopf(gateway: MemoryGateway, handle: Handle, kinds: Sequence[Kind]) -> None:
     """What Kopf does: first all there is, then what changes; a relist tells of no deletion."""
     async with asyncio.TaskGroup() as group:
-        for kind in (ISSUER, CLIENT_CERTIFICATE, INGRESS):
+        for kind in kinds:
             group.create_task(_follow(gateway, kind, handle))
 
 
@@ -112,11 +114,20 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
 class OperatorBed:
     """One cluster, and one operator process in it at a time, unless a test starts more; `elected`: with a Lease."""
 
-    def __init__(self, now: datetime, *, finalizer_at_creation: bool = False, elected: bool = False) -> None:
+    def __init__(
+        self,
+        now: datetime,
+        *,
+        finalizer_at_creation: bool = False,
+        elected: bool = False,
+        planes: Sequence[DataPlane] = PLANES,
+    ) -> None:
         self.clock = FakeClock(now)
-        self.cluster = MemoryCluster(self.clock, admit=immutable)
+        kinds = dict.fromkeys((*KINDS, *(plane.kind for plane in planes)))
+        self.cluster = MemoryCluster(self.clock, admit=immutable, kinds=tuple(kinds))
         self.finalizer_at_creation = finalizer_at_creation
         self.elected = elected
+        self.planes = planes
         self.latency = 0.0
         self.lag = 0.0
         self._source = CountingKeySource()
@@ -147,14 +158,14 @@ class OperatorBed:
         self._started += 1
         lease = LEASE_AT if self.elected else None
         settings = Settings(health_port=None, lease=lease, identity=f"process-{self._started}")
-        operator = Operator(gateway, self.clock, self._source, settings)
+        operator = Operator(gateway, self.clock, self._source, settings, self.planes)
         started = asyncio.Event()
 
-        async def front(handle: Handle, **_: object) -> None:
+        async def front(handle: Handle, watched: kopf_handlers.Watched, **_: object) -> None:
             started.set()
-            await _like_kopf(gateway, handle)
+            await _like_kopf(gateway, handle, watched.kinds)
 
-        with mock.patch.object(handlers, "supervise", front):
+        with mock.patch.object(kopf_handlers, "supervise", front):
             task = asyncio.create_task(_run(operator))
             self._processes.append(_Process(gateway, task, operator))
             await started.wait()

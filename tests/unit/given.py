@@ -22,6 +22,7 @@ from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.objects.client_secret import Broken, ClientSecret, Foreign
 from doorward.objects.ledger_record import Record, Revocation, record_name
 from doorward.objects.meta import ObjectKey, ca_secret_name
+from doorward.objects.trust_bundle import Anchor, PublishedTrust
 from doorward.pki.certificates import CertificateAuthority, Leaf, LeafTemplate, build_ca, build_leaf, describe
 from doorward.pki.crls import CrlEntry, PublishedCrl
 from doorward.pki.keys import PrivateKey, kind_of, public_key_sha256
@@ -40,7 +41,6 @@ from doorward.planning.observed import (
     Unseen,
 )
 from doorward.planning.terms import alt_names_of, subject_of
-from doorward.planning.trust import Anchor, PublishedTrust
 
 NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

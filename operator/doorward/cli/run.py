@@ -46,13 +46,13 @@ def add_parser(verbs: Any) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Run until SIGTERM, or until another process took over."""
-    from doorward.controllers import start
+    from doorward.runtime import operator
 
     logs.configure(json_lines=chosen.log_format == "json", verbose=chosen.verbose)
     kubeconfig = chosen.kubeconfig or os.environ.get("KUBECONFIG")
     if kubeconfig:
         os.environ["KUBECONFIG"] = kubeconfig  # Kopf's part reads it from there
-    settings = start.Settings(
+    settings = operator.Settings(
         kubeconfig=kubeconfig,
         namespaces=tuple(dict.fromkeys(chosen.namespace)),
         health_port=chosen.health_port or None,
@@ -60,7 +60,7 @@ def run(chosen: argparse.Namespace) -> int:
         lease=_lease(chosen) if chosen.leader_election else None,
         identity=f"{socket.gethostname()}_{uuid.uuid4()}",
     )
-    return 0 if asyncio.run(start.run(settings)) else 1
+    return 0 if asyncio.run(operator.run(settings)) else 1
 
 
 def _lease(chosen: argparse.Namespace) -> ObjectKey:

@@ -41,6 +41,8 @@ ISSUED_CERTIFICATE = Kind(API_VERSION, "IssuedCertificate", "issuedcertificates"
 LAST_LOOK: ContextVar[Callable[[], None] | None] = ContextVar("LAST_LOOK", default=None)
 """Of the request that is made in this context: called just before its bytes leave; what it raises holds them back."""
 
+FIELD_MANAGER = "doorward"
+"""As whom the operator writes."""
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 

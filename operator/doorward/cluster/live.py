@@ -18,7 +18,7 @@ from kubernetes.aio.config.kube_config import KubeConfigMerger
 
 from doorward.clock import Clock
 from doorward.cluster.errors import Transient, from_answer
-from doorward.cluster.gateway import LAST_LOOK, MERGE_PATCH, Kind, Object, WatchEvent
+from doorward.cluster.gateway import FIELD_MANAGER, LAST_LOOK, MERGE_PATCH, Kind, Object, WatchEvent
 from doorward.cluster.skew import Skew
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=15.0, sock_connect=3.0)
@@ -28,7 +28,6 @@ LONGEST_SILENCE = 75.0
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _CHUNK = 500
-FIELD_MANAGER = "doorward"
 
 
 async def connect(kubeconfig: str | None) -> client.ApiClient:

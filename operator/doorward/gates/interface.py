@@ -1,12 +1,14 @@
-"""What a data plane must be able to say and to be told; everything that knows one sits in a module of its own."""
+"""What a data plane must be able to say and to be told; everything that knows one is in a package of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
-from doorward.objects.meta import ObjectKey
-from doorward.planning.gate import Decision
+from doorward.cluster.gateway import Kind, Object
+from doorward.objects.meta import ObjectKey, key_of
+from doorward.planning.gate import Decision, parse_reference
+from doorward.view.stores import TargetKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,24 +22,43 @@ class Target:
     other_secret: bool
 
 
-class GateAdapter(Protocol):
-    """One data plane."""
+class DataPlane(Protocol):
+    """One data plane: the kind of object by which a host opts in, and what is written onto it."""
 
-    TRUST_TAKEN: timedelta
-    """So long after its trust bundle was written has a gate taken it, where the data plane gives no proof."""
+    @property
+    def kind(self) -> Kind:
+        """The kind of its targets, which is watched."""
+        ...
 
-    def kept(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """What is remembered of the object: enough for all that follows."""
+    @property
+    def settling_time(self) -> timedelta:
+        """So long after its trust bundle was written has a gate taken it, where the data plane gives no proof."""
+        ...
+
+    def keep(self, body: Mapping[str, Any]) -> Object:
+        """What is remembered of a target: enough for all that follows."""
         ...
 
     def read(self, body: Mapping[str, Any]) -> Target:
-        """What the object says."""
+        """What the target says."""
         ...
 
-    def changes(self, body: Mapping[str, Any], decision: Decision) -> Mapping[str, str] | None:
-        """The annotations that must be applied, all of ours; None where nothing differs."""
+    def wanted(self, body: Mapping[str, Any], decision: Decision) -> Mapping[str, Any] | None:
+        """The fields of the target that must be applied, all of ours; None where nothing differs."""
         ...
 
-    def leftovers(self, body: Mapping[str, Any]) -> tuple[str, ...]:
-        """Annotations of ours on an object that opted out."""
+    def leftovers(self, body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The merge patch that takes what is ours off a target that opted out; None where nothing is."""
         ...
+
+
+def issuer_of(plane: DataPlane, body: Object) -> Iterator[ObjectKey]:
+    """The issuer that a target names, if it names one."""
+    target = plane.read(body)
+    if target.reference is not None and (issuer := parse_reference(target.reference, key_of(body).namespace)):
+        yield issuer
+
+
+def target_kind(plane: DataPlane) -> TargetKind:
+    """What the view must know of a data plane."""
+    return TargetKind(kind=plane.kind, keep=plane.keep, issuer_of=lambda body: issuer_of(plane, body))

@@ -97,7 +97,7 @@ def _issue(
         if pending.retry_at is not None and now < pending.retry_at:
             refused = said("SecretRefused", secret=o.secret_name, detail=pending.refusal)
             return say(o, refused, before, now, due=pending.retry_at)
-        return Plan(actions=(*before, Deliver()))
+        return Plan(actions=(*before, Deliver(form=issuance.secret_form(o, spec))))
     gone = issuance.lost(o) is not None
     if revoke := tuple(_orphans(o, records, now, lost=gone)):
         return Plan(actions=(*revoke, *before))
@@ -166,14 +166,25 @@ def _settled(
     actions: list[Action] = [*before, *_orphans(o, records, now, lost=False)]
     grace_ends, superseded = _superseded(o, issuer, records, now)
     actions += superseded
-    if (why := _rewrite_reason(o, spec, secret, issuer.authority)) is not None:
-        actions.append(RewriteSecret(because=why))
+    why, shown = _rewrite_reason(o, spec, secret, issuer.authority), issuance.shown_record(o)
+    if why is not None and shown is not None:
+        actions.append(_rewrite(o, spec, shown, why))
     if actions:
         return Plan(actions=tuple(actions))
     renewal = issuance.renewal_of(spec, secret)
     serial = f"{secret.leaf.serial:x}"
     ready = said("Issued", secret=o.secret_name, serial=serial, renewal=instant(renewal))
     return status(o, [ready, admitted(o, now)], now, due=earliest(renewal, grace_ends))
+
+
+def _rewrite(o: CertificateObserved, spec: ClientCertificateSpec, shown: Record, why: str) -> RewriteSecret:
+    return RewriteSecret(
+        because=why,
+        form=issuance.secret_form(o, spec),
+        issuer=o.issuer_key,
+        generation=shown.generation,
+        has_request=isinstance(o.request, ClientRequest),
+    )
 
 
 def _superseded(

@@ -12,9 +12,9 @@ from cryptography import x509
 
 from doorward.api.issuer_parts import CrlPolicy
 from doorward.objects.ledger_record import Record
+from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki.crls import CrlEntry, PublishedCrl
 from doorward.planning.timing import BACKDATE, duration
-from doorward.planning.trust import PublishedTrust
 
 _FIRST_TIME = datetime(1950, 1, 1, tzinfo=UTC)
 """No CRL says an earlier one (RFC 5280 §5.1.2.6): a slip in one record must not keep all others from being published."""

@@ -9,6 +9,7 @@ from doorward.api.conditions import Condition, instant, said
 from doorward.api.kinds import ClientCertificateSpec
 from doorward.objects.client_secret import ClientSecret
 from doorward.objects.ledger_record import Record
+from doorward.objects.meta import ObjectKey
 from doorward.planning import revocation, timing
 from doorward.planning.certificate_status import admitted, status
 from doorward.planning.observed import CertificateObserved, Issuer, Unseen
@@ -25,7 +26,7 @@ def record_again(o: CertificateObserved, records: tuple[Record, ...]) -> tuple[A
     if isinstance(o.secret, ClientSecret) and o.leaf_is_ours:
         serial = o.secret.leaf.serial
         if all(record.serial != serial for record in records) and not (o.pending and o.pending.serial == serial):
-            return (RecordAgain(),)
+            return (RecordAgain(issuer=o.issuer_key, secret=ObjectKey(o.key.namespace, o.secret_name)),)
     return ()
 
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from doorward.api.kinds import ClientCertificateSpec
 from doorward.objects.client_secret import Broken, ClientSecret
 from doorward.objects.ledger_record import Record
-from doorward.objects.meta import REISSUE_ANNOTATION
+from doorward.objects.meta import REISSUE_ANNOTATION, ObjectKey
 from doorward.pki.requests import ClientRequest
 from doorward.planning.observed import Authority, CertificateObserved, Issuer, Unseen
-from doorward.planning.plan import Issue
+from doorward.planning.plan import Issue, SecretForm
 from doorward.planning.terms import alt_names_of, key_kind_of, subject_of
 from doorward.planning.timing import BACKDATE, duration, renewal_time
 
@@ -134,6 +134,25 @@ def renewal_of(spec: ClientCertificateSpec, secret: ClientSecret) -> datetime:
     return renewal_time(secret.leaf.not_before + BACKDATE, secret.leaf.not_after, before)
 
 
+def secret_form(o: CertificateObserved, spec: ClientCertificateSpec) -> SecretForm:
+    """What the client's Secret is to look like."""
+    return SecretForm(
+        secret=ObjectKey(o.key.namespace, o.secret_name),
+        owner=o.body,
+        labels=spec.secret_template.labels,
+        annotations=spec.secret_template.annotations,
+        keystore_profile=spec.keystores.pkcs12.profile,
+        friendly_name=spec.common_name,
+        password=password_of(spec, o.key.namespace),
+    )
+
+
+def password_of(spec: ClientCertificateSpec, namespace: str) -> tuple[ObjectKey, str] | None:
+    """Secret and key of the keystore password that a person chose; None: there is none, or no keystore."""
+    reference = spec.keystores.pkcs12.password_secret_ref if spec.request is None else None
+    return (ObjectKey(namespace, reference.name), reference.key) if reference is not None else None
+
+
 def issue(
     o: CertificateObserved,
     spec: ClientCertificateSpec,
@@ -156,6 +175,9 @@ def issue(
     )
     return Issue(
         because=why,
+        form=secret_form(o, spec),
+        issuer=o.issuer_key,
+        request=request,
         wanted=wanted(spec, request, authority),
         generation=authority.generation,
         subject=subject_of(spec),

@@ -8,6 +8,7 @@ from doorward.api.kinds import MTLSIssuerSpec
 from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ca_secret_name, crl_configmap_name
+from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki.crls import CrlEntry
 from doorward.pki.subjects import problems
 from doorward.planning import crl, issuer_status, lineage, revocation, timing
@@ -16,7 +17,6 @@ from doorward.planning.observed import Authority, Gate, GateState, IssuerObserve
 from doorward.planning.permission import not_permitted
 from doorward.planning.plan import Action, CloseGate, CreateCa, Plan, PublishCrl, WriteGate, earliest
 from doorward.planning.terms import key_kind_of, subject_of
-from doorward.planning.trust import PublishedTrust
 
 FULL_AGAIN = timedelta(minutes=10)  # entries leave a full CRL as their certificates expire
 

@@ -6,12 +6,12 @@ from datetime import datetime
 from doorward.api.conditions import Condition, instant, merge, said
 from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.meta import crl_configmap_name
+from doorward.objects.trust_bundle import PublishedTrust
 from doorward.planning import timing
 from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
 from doorward.planning.plan import Plan, WriteStatus, earliest
-from doorward.planning.trust import PublishedTrust
 
 MOST_GATES = 50
 MOST_INGRESSES = 16

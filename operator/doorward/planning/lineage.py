@@ -13,6 +13,7 @@ from doorward.api.issuer_parts import GeneratedCa
 from doorward.api.kinds import MTLSIssuerSpec
 from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.ledger_record import Record
+from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki import subjects
 from doorward.pki.crls import CrlEntry
 from doorward.planning import timing
@@ -20,7 +21,6 @@ from doorward.planning.crl import from_ledger
 from doorward.planning.observed import Authority, Gate, IssuerObserved
 from doorward.planning.plan import earliest
 from doorward.planning.terms import key_kind_of, subject_of
-from doorward.planning.trust import PublishedTrust
 
 MOST_GENERATIONS = 8
 """In one bundle: a subject that is changed all day long must not fill it."""

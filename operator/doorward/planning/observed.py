@@ -11,9 +11,9 @@ from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.objects.client_secret import Broken, ClientSecret, Foreign
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import Object, ObjectKey
+from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki.keys import KeyKind
 from doorward.pki.requests import ClientRequest
-from doorward.planning.trust import PublishedTrust
 
 
 class Unseen(Enum):
@@ -23,7 +23,7 @@ class Unseen(Enum):
     UNKNOWN = "unknown"
     """Not heard yet, or the last read failed."""
     DENIED = "denied"
-    """The namespace has not consented."""
+    """The namespace has not opted in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

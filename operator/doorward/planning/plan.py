@@ -1,13 +1,15 @@
 """What a plan can ask for: a closed set of actions, and one due time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from doorward.objects.ledger_record import Record, Revocation
+from doorward.objects.meta import Object, ObjectKey
 from doorward.pki.crls import CrlEntry
 from doorward.pki.keys import KeyKind
+from doorward.pki.requests import ClientRequest
 from doorward.pki.subjects import AltNames, Subject
 
 
@@ -24,10 +26,31 @@ class RemoveFinalizer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretForm:
+    """What a client's Secret is to look like around certificate and key."""
+
+    secret: ObjectKey
+    owner: Object = field(repr=False)
+    """The ClientCertificate."""
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    """Of `spec.secretTemplate`."""
+    keystore_profile: str
+    friendly_name: str
+    """Of the certificate in the keystore."""
+    password: tuple[ObjectKey, str] | None
+    """Secret and key of the keystore's password; None: one is made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
     """Make a key where none is given, sign, record, and write the Secret."""
 
     because: str
+    form: SecretForm
+    issuer: ObjectKey
+    request: ClientRequest | None
+    """The CSR, whose key is certified; None: a key is made, or kept."""
     wanted: str
     generation: int
     """Of the CA that signs."""
@@ -45,17 +68,28 @@ class Issue:
 class Deliver:
     """Write the Secret of the certificate that is signed already."""
 
+    form: SecretForm
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewriteSecret:
-    """Write the Secret anew around the certificate and key it holds."""
+    """Write the Secret again around the certificate and key that it holds."""
 
     because: str
+    form: SecretForm
+    issuer: ObjectKey
+    generation: int
+    """Of the CA that signed the certificate."""
+    has_request: bool
+    """The certificate was made from a CSR: no key is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordAgain:
-    """Put back the ledger record of the certificate in the Secret."""
+    """Restore the ledger record of the certificate in the Secret."""
+
+    issuer: ObjectKey
+    secret: ObjectKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,17 +146,17 @@ class CloseGate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Annotate:
-    """Set annotations on an Ingress, with those of ours that are not named taken away."""
+class ApplyTarget:
+    """Set our fields of a target by server-side apply; those of ours that are not named go."""
 
-    annotations: tuple[tuple[str, str], ...]
+    fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClearAnnotations:
-    """Take annotations of ours off an Ingress that opted out."""
+class ReleaseTarget:
+    """Take what is ours off a target that opted out."""
 
-    names: tuple[str, ...]
+    patch: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +178,8 @@ Action: TypeAlias = (
     | PublishCrl
     | WriteGate
     | CloseGate
-    | Annotate
-    | ClearAnnotations
+    | ApplyTarget
+    | ReleaseTarget
     | WriteStatus
 )
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from doorward.api.kinds import HoldSource
 from doorward.objects.ledger_record import Record, Revocation
+from doorward.objects.trust_bundle import PublishedTrust
 from doorward.planning.plan import Revoke
-from doorward.planning.trust import PublishedTrust
 
 HOLD = "certificateHold"
 KEY_COMPROMISE = "keyCompromise"

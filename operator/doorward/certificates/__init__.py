@@ -1,0 +1,1 @@
+"""ClientCertificates: looking at them, signing for them, and writing their Secrets."""

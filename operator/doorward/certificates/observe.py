@@ -1,0 +1,205 @@
+"""Everything about one ClientCertificate, for its rules to look at; a Secret is only read where its version is new to us."""
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+
+from doorward.api.conditions import Condition, said
+from doorward.certificates.memory import CertificateMemory, SecretView, Signature
+from doorward.cluster.gateway import Gateway
+from doorward.cluster.store import version_of
+from doorward.objects import ca_secret, client_secret
+from doorward.objects.client_secret import Broken, ClientSecret, Foreign
+from doorward.objects.ledger_record import Record
+from doorward.objects.meta import FINALIZER, ObjectKey, parse_instant
+from doorward.pki.certificates import signed_by
+from doorward.pki.pem import fingerprint_sha256
+from doorward.planning import issuance
+from doorward.planning.observed import CertificateObserved, Issuer, Unseen
+from doorward.view.parsed import CertificateObject
+from doorward.view.reads import Reads
+from doorward.view.stores import View
+from doorward.view.trust_domains import TrustDomains
+
+
+class CertificateObserver:
+    """Looks at one ClientCertificate and all that it hangs on. It changes nothing: what it learned is in its answer."""
+
+    def __init__(self, view: View, domains: TrustDomains, gateway: Gateway, reads: Reads) -> None:
+        self._view = view
+        self._domains = domains
+        self._gateway = gateway
+        self._reads = reads
+
+    async def observe(
+        self, key: ObjectKey, memory: CertificateMemory
+    ) -> tuple[CertificateObserved, CertificateMemory] | None:
+        """Everything about a ClientCertificate, and what is remembered of it from now on; None where there is none."""
+        view = self._view
+        found = view.certificates.get(key)
+        if found is None:
+            return None
+        metadata = found.body["metadata"]
+        records = self._records_of(found, key)
+        secret, memory = await self._client_secret(found, key, records, memory)
+        leaf_is_ours, memory = self._leaf_is_ours(found, key, secret, memory)
+        deleted = metadata.get("deletionTimestamp")
+        observed = CertificateObserved(
+            account=view.account,
+            body=found.body,
+            key=key,
+            generation=metadata.get("generation", 0),
+            deleting_since=parse_instant(deleted) if deleted else None,
+            has_finalizer=FINALIZER in (metadata.get("finalizers") or ()),
+            spec=found.spec,
+            status=found.body.get("status") or {},
+            request=found.request,
+            issuer_key=found.issuer,
+            issuer=self._issuer_view(found.issuer, key.namespace),
+            records=records,
+            secret_name=found.secret.name,
+            secret=secret,
+            rival=self._rival(found, key),
+            password=await self._password_problem(found, key.namespace),
+            leaf_is_ours=leaf_is_ours,
+            pending=memory.signed.pending if memory.signed else None,
+            skew=self._gateway.skew(),
+        )
+        return observed, memory
+
+    def _records_of(self, found: CertificateObject, key: ObjectKey) -> tuple[Record, ...] | Unseen:
+        if not self._view.ledger.synced:
+            return Unseen.UNKNOWN
+        return tuple(record for record in self._view.ledger.of_client(key) if record.issuer == found.issuer)
+
+    def _issuer_view(self, key: ObjectKey, namespace: str) -> Issuer | Unseen:
+        view = self._view
+        found = view.issuers.get(key)
+        if found is None:
+            return Unseen.ABSENT if view.issuers.synced else Unseen.UNKNOWN
+        if isinstance(found.spec, str):
+            return Unseen.ABSENT
+        domain = self._domains.get(key)
+        if domain is None:
+            return Unseen.UNKNOWN
+        return Issuer(
+            key=key,
+            spec=found.spec,
+            authority=domain.authority,
+            problem=domain.problem,
+            published=domain.published,
+            crowded=domain.near_capacity,
+            gates_behind=domain.gates_behind,
+            barred_keys=view.ledger.barred_keys(key),
+            namespace_labels=self._reads.namespace_labels(namespace),
+        )
+
+    def _rival(self, found: CertificateObject, key: ObjectKey) -> str | None:
+        """Whose the Secret is already, else the older of two with one secretName; it is held until its object is gone."""
+
+        def age(certificate: CertificateObject) -> tuple[str, str]:
+            metadata = certificate.body["metadata"]
+            return metadata.get("creationTimestamp") or "", metadata["uid"]
+
+        sharers = self._view.certificates.lookup("secret", found.secret)
+        others = {c.body["metadata"]["name"]: c for c in sharers if c.body["metadata"]["name"] != key.name}
+        holder = client_secret.holder_of(self._view.secrets.get(found.secret))
+        if holder == key.name or holder in others:
+            return None if holder == key.name else holder
+        return min((name for name, other in others.items() if age(other) < age(found)), default=None)
+
+    async def _client_secret(
+        self,
+        found: CertificateObject,
+        key: ObjectKey,
+        records: tuple[Record, ...] | Unseen,
+        memory: CertificateMemory,
+    ) -> tuple[ClientSecret | Broken | Foreign | Unseen, CertificateMemory]:
+        at = found.secret
+        metadata = self._reads.secret_metadata(at)
+        if metadata is Unseen.ABSENT and records:
+            # What was handed out seems lost, which revokes it: ask the API server itself.
+            metadata = await self._reads.secret(at)
+        if isinstance(metadata, Unseen):
+            forgotten = memory if metadata is Unseen.UNKNOWN else replace(memory, view=None, signature=None)
+            return metadata, forgotten
+        if client_secret.holder_of(metadata) != key.name:
+            return Foreign(), replace(memory, view=None, signature=None)
+        versions = (version_of(metadata), self.password_version(self._password_of(found)))
+        known = memory.view
+        if known is not None and (known.secret, known.versions) == (at, versions):
+            return known.held, memory
+        body = await self._reads.secret(at)
+        if isinstance(body, Unseen):
+            return body, memory
+        password = await self.password(self._password_of(found))
+        known_password = password if isinstance(password, bytes) else None
+        parse = partial(client_secret.parse, body, certificate=key.name, password=known_password)
+        # A person's password is sealed with as many rounds as it is stretched with: 10 ms and more.
+        held = parse() if known_password is None else await asyncio.to_thread(parse)
+        if isinstance(held, Foreign):
+            return held, replace(memory, view=None, signature=None)
+        seen = SecretView(secret=at, versions=(version_of(body), versions[1]), held=held)
+        return held, replace(memory, view=seen)
+
+    def _password_of(self, found: CertificateObject) -> tuple[ObjectKey, str] | None:
+        return None if isinstance(found.spec, str) else issuance.password_of(found.spec, found.secret.namespace)
+
+    def password_version(self, at: tuple[ObjectKey, str] | None) -> int:
+        """The resourceVersion of the Secret with a keystore's password; 0: there is none."""
+        metadata = self._view.secrets.get(at[0]) if at else None
+        return version_of(metadata) if metadata else 0
+
+    async def password(self, at: tuple[ObjectKey, str] | None) -> bytes | str | None:
+        """The referenced keystore password; a sentence where it cannot be used; None where none is referenced."""
+        if at is None:
+            return None
+        body = await self._reads.secret(at[0])
+        if isinstance(body, Unseen):
+            return "is not there: create it" if body is Unseen.ABSENT else "cannot be read"
+        try:
+            value = ca_secret.decode((body.get("data") or {}).get(at[1]) or "")
+        except ValueError:
+            return "is no base64"
+        if not 8 <= len(value) <= 256:
+            return f"has {len(value)} bytes: give it 8 to 256"
+        try:
+            value.decode()
+        except UnicodeDecodeError:
+            return "is not UTF-8: importers could not take it"
+        return value
+
+    async def _password_problem(self, found: CertificateObject, namespace: str) -> Condition | None:
+        at = self._password_of(found)
+        if at is None or self._view.opted_in.get(namespace) is not True:
+            return None
+        value = await self.password(at)
+        if isinstance(value, str):
+            return said("PasswordMissing", secret=at[0].name, key=at[1], detail=value)
+        return None
+
+    def _leaf_is_ours(
+        self,
+        found: CertificateObject,
+        key: ObjectKey,
+        secret: ClientSecret | Broken | Foreign | Unseen,
+        memory: CertificateMemory,
+    ) -> tuple[bool | None, CertificateMemory]:
+        """By the ledger, which knows every certificate; without a record, by the CA's signature."""
+        if not isinstance(secret, ClientSecret):
+            return None, memory
+        records = self._view.ledger.of_serial(found.issuer, secret.leaf.serial)
+        if records:
+            return any(r.holder == key and r.sha256 == secret.leaf.sha256 for r in records), memory
+        domain = self._domains.get(found.issuer)
+        if domain is None or not domain.held:
+            return None, memory
+        cas = domain.cas()
+        tried = frozenset((number, fingerprint_sha256(ca)) for number, ca in cas.items())
+        known = memory.signature
+        if known is None or (known.leaf_sha256, known.cas) != (secret.leaf.sha256, tried):
+            # A check costs as much as all other rules together; of each Secret, the last answer is kept.
+            signers = (number for number, ca in cas.items() if signed_by(secret.leaf.certificate, ca))
+            known = Signature(secret.leaf.sha256, tried, next(signers, 0))
+            memory = replace(memory, signature=known)
+        return bool(known.generation), memory

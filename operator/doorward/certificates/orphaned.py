@@ -1,0 +1,70 @@
+"""Live records that no ClientCertificate stands behind; whether it is gone is asked of the API server itself, by name."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from doorward.certificates.memory import CertificateMemory
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, Gateway
+from doorward.objects.ledger_record import Record
+from doorward.objects.meta import ObjectKey
+from doorward.planning import gone, revocation, timing
+from doorward.planning.gone import Strays
+from doorward.planning.observed import Unseen
+from doorward.view.parsed import IssuerObject
+from doorward.view.reads import Reads
+from doorward.view.stores import View
+
+
+class OrphanObserver:
+    """Looks at what outlived a ClientCertificate."""
+
+    def __init__(self, view: View, gateway: Gateway, reads: Reads) -> None:
+        self._view = view
+        self._gateway = gateway
+        self._reads = reads
+
+    async def observe(
+        self, key: ObjectKey, memory: CertificateMemory, now: datetime
+    ) -> tuple[Strays | None, CertificateMemory]:
+        """Live or suspended records of a ClientCertificate that is not in its store, or that names another issuer now (None:
+        there are none), and what is remembered from now on.
+        """
+        view = self._view
+        found = view.certificates.get(key)
+        records = tuple(
+            record
+            for record in view.ledger.of_client(key)
+            if (record.live(now) or _is_suspended(record, now)) and (found is None or record.issuer != found.issuer)
+        )
+        if not records or not view.serves(key.namespace):
+            return None, replace(memory, missing_since=None)
+        since = memory.missing_since or now
+        orphans = Strays(
+            records=records,
+            missing_since=since,
+            gone=now >= since + gone.GRACE and await self._is_gone(key, records),
+            undo_windows=self._undo_windows(records),
+            skew=self._gateway.skew(),
+        )
+        return orphans, replace(memory, missing_since=since)
+
+    async def _is_gone(self, key: ObjectKey, records: tuple[Record, ...]) -> bool:
+        """Whether there is no ClientCertificate of that name, or one of another issuer."""
+        body = await self._reads.by_name(CLIENT_CERTIFICATE, key)
+        if isinstance(body, Unseen):
+            return body is Unseen.ABSENT
+        named = body["spec"]["issuerRef"]
+        issuer = ObjectKey(named.get("namespace") or key.namespace, named["name"])
+        return all(record.issuer != issuer for record in records)
+
+    def _undo_windows(self, records: tuple[Record, ...]) -> dict[ObjectKey, timedelta]:
+        windows = {}
+        for issuer in {record.issuer for record in records}:
+            found = self._view.issuers.get(issuer)
+            if isinstance(found, IssuerObject) and not isinstance(found.spec, str):
+                windows[issuer] = timing.duration(found.spec.revocation.undo_window)
+        return windows
+
+
+def _is_suspended(record: Record, now: datetime) -> bool:
+    return now < record.not_after and revocation.by_suspension(record)

@@ -1,0 +1,116 @@
+"""ingress-nginx: its annotations on an Ingress, and which of them are ours.
+
+All of auth-tls holds for a host, not a path; the controller reads only `ca.crt` and `ca.crl` of the Secret, which must
+stand in the Ingress's own namespace (see docs/architecture.md).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from doorward.api.fields import GROUP
+from doorward.cluster.gateway import FIELD_MANAGER
+from doorward.gates.interface import Target
+from doorward.objects.meta import ISSUER_ANNOTATION, gate_secret_name, key_of
+from doorward.planning.gate import Decision, Protection, differences, parse_reference
+
+PREFIX = "nginx.ingress.kubernetes.io/"
+SECRET = PREFIX + "auth-tls-secret"
+VERIFY_CLIENT = PREFIX + "auth-tls-verify-client"
+VERIFY_DEPTH = PREFIX + "auth-tls-verify-depth"
+ERROR_PAGE = PREFIX + "auth-tls-error-page"
+PASS_CERTIFICATE = PREFIX + "auth-tls-pass-certificate-to-upstream"
+CHOICE = f"{GROUP}/verify-client"
+GATE = f"{GROUP}/gate"
+
+
+def kept(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is remembered of an Ingress, of which a cluster may have thousands: its marks that are, or may be, ours."""
+    metadata = body["metadata"]
+    names = ("namespace", "name", "resourceVersion", "creationTimestamp")
+    annotations = metadata.get("annotations") or {}
+    ours = {k: v for k, v in annotations.items() if k.startswith((f"{GROUP}/", f"{PREFIX}auth-tls-"))}
+    fields = [entry for entry in metadata.get("managedFields") or () if entry.get("manager") == FIELD_MANAGER]
+    known = {name: metadata[name] for name in names if name in metadata}
+    return {"metadata": known | {"annotations": ours, "managedFields": fields}}
+
+
+def read(body: Mapping[str, Any]) -> Target:
+    """What the Ingress says."""
+    annotations = body["metadata"].get("annotations") or {}
+    key = key_of(body)
+    reference = annotations.get(ISSUER_ANNOTATION)
+    issuer = parse_reference(reference, key.namespace) if reference is not None else None
+    secret = annotations.get(SECRET)
+    expected = f"{key.namespace}/{gate_secret_name(issuer)}" if issuer else None
+    return Target(
+        key=key,
+        reference=reference,
+        wants_optional=annotations.get(CHOICE) == "optional",
+        other_secret=secret is not None and secret != expected and not _is_gate(secret, key.namespace),
+    )
+
+
+def _is_gate(value: str, namespace: str) -> bool:
+    return value.startswith(f"{namespace}/doorward.")
+
+
+def _wanted(namespace: str, protection: Protection) -> dict[str, str]:
+    settings = protection.settings
+    wanted = {
+        SECRET: f"{namespace}/{gate_secret_name(protection.issuer)}",
+        VERIFY_CLIENT: "optional" if protection.optional else "on",
+        VERIFY_DEPTH: str(settings.verify_depth),
+    }
+    if settings.error_page is not None:
+        wanted[ERROR_PAGE] = settings.error_page
+    if settings.pass_certificate_to_upstream:
+        wanted[PASS_CERTIFICATE] = "true"
+    return wanted
+
+
+def _kept(body: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[str, str]:
+    """What we own, as it stands, while the gate is one of ours: a slip in the reference must not open a closed door."""
+    if not _is_gate(annotations.get(SECRET, ""), body["metadata"]["namespace"]):
+        return {}
+    return {name: annotations[name] for name in _owned(body) if name in annotations}
+
+
+def changes(body: Mapping[str, Any], decision: Decision) -> Mapping[str, str] | None:
+    """The annotations to apply, all of ours, for a decision on an Ingress that opted in; None: nothing differs.
+
+    While nothing is to be said yet, one that is closed already is left as it is.
+    """
+    if not decision.opted_in:
+        return None
+    annotations = body["metadata"].get("annotations") or {}
+    if decision.protection is not None:
+        wanted = _wanted(body["metadata"]["namespace"], decision.protection)
+    else:
+        wanted = _kept(body, annotations)
+    if decision.said is None:
+        return wanted if annotations.get(SECRET) != wanted[SECRET] else None
+    wanted[GATE] = f"{decision.said.reason.name}: {decision.said.message}"
+    return wanted if differences(wanted, annotations, _owned(body)) else None
+
+
+def _owned(body: Mapping[str, Any]) -> frozenset[str]:
+    """The annotations that we own by server-side apply."""
+    for entry in body["metadata"].get("managedFields") or ():
+        if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply":
+            fields = entry.get("fieldsV1", {}).get("f:metadata", {}).get("f:annotations", {})
+            return frozenset(name.removeprefix("f:") for name in fields if name.startswith("f:"))
+    return frozenset()
+
+
+def leftovers(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Annotations of ours on an Ingress that opted out: those we own, and by value the one that a policy wrote.
+
+    Where nothing shows that it ever opted in, somebody else closed that door, and it stays closed.
+    """
+    annotations = body["metadata"].get("annotations") or {}
+    names = set(_owned(body)) & set(annotations)
+    if GATE in annotations:
+        names.add(GATE)
+    if names and _is_gate(annotations.get(SECRET, ""), body["metadata"]["namespace"]):
+        names.add(SECRET)
+    return tuple(sorted(names))

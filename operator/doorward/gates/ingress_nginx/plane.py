@@ -1,0 +1,39 @@
+"""ingress-nginx as a data plane: its targets are Ingresses, and all that it is told stands in their annotations."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from doorward.cluster.gateway import INGRESS, Kind, Object
+from doorward.gates.ingress_nginx import annotations
+from doorward.gates.interface import Target
+from doorward.planning.gate import Decision
+
+SETTLES = timedelta(seconds=30)
+"""Ten times what it takes by default (measured: 3 s); what it has loaded nobody can ask it."""
+
+
+class IngressNginx:
+    """See `DataPlane`."""
+
+    @property
+    def kind(self) -> Kind:
+        return INGRESS
+
+    @property
+    def settling_time(self) -> timedelta:
+        return SETTLES
+
+    def keep(self, body: Mapping[str, Any]) -> Object:
+        return annotations.kept(body)
+
+    def read(self, body: Mapping[str, Any]) -> Target:
+        return annotations.read(body)
+
+    def wanted(self, body: Mapping[str, Any], decision: Decision) -> Mapping[str, Any] | None:
+        changes = annotations.changes(body, decision)
+        return None if changes is None else {"metadata": {"annotations": dict(changes)}}
+
+    def leftovers(self, body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        names = annotations.leftovers(body)
+        return {"metadata": {"annotations": dict.fromkeys(names)}} if names else None

@@ -1,0 +1,48 @@
+"""What is remembered of one gate: what it held when it was read last, and that it could not be written."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from doorward.objects.crl_configmap import TrustBundle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedBundle:
+    """What every gate of an issuer is to hold: what is committed."""
+
+    bundle: TrustBundle
+    digest: str
+    number: int
+    """Its highest CRL number; 0: nothing is published."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateView:
+    """What a version of a gate holds, and since when this process knows it to hold these anchors."""
+
+    version: int
+    digest: str
+    anchors: bytes
+    since: datetime
+    number: int
+    """The highest CRL number in it; 0: none that our CAs signed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a gate could not be written, and until when it is left alone."""
+
+    detail: str
+    retry_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateMemory:
+    """Of one gate of one issuer."""
+
+    view: GateView | None = None
+    refusal: Refusal | None = None
+
+    def refused(self, now: datetime) -> Refusal | None:
+        """The refusal for which the gate is left alone at `now`."""
+        return self.refusal if self.refusal is not None and now < self.refusal.retry_at else None

@@ -1,0 +1,177 @@
+"""Targets and gates for rules to look at: what a host asks for, and what the gates of an issuer hold."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from cryptography import x509
+
+from doorward.api.issuer_parts import NamespaceRule
+from doorward.api.kinds import MTLSIssuerSpec
+from doorward.cluster.gateway import Object
+from doorward.cluster.store import version_of
+from doorward.gates.interface import DataPlane
+from doorward.gates.memory import GateMemory, GateView, WantedBundle
+from doorward.objects import crl_configmap, trust_bundle
+from doorward.objects.meta import ObjectKey, gate_secret_name, is_ours, parse_instant
+from doorward.planning.gate import GateObserved, parse_reference
+from doorward.planning.observed import Gate, GateState, Unseen
+from doorward.planning.permission import namespace_allowed
+from doorward.view.keys import Key
+from doorward.view.reads import Reads
+from doorward.view.stores import View
+
+_UNSEEN = {Unseen.DENIED: GateState.DENIED, Unseen.ABSENT: GateState.ABSENT, Unseen.UNKNOWN: GateState.UNKNOWN}
+
+
+class TargetObserver:
+    """Looks at one target and the issuer that it names."""
+
+    def __init__(self, view: View, reads: Reads, planes: Sequence[DataPlane]) -> None:
+        self._view = view
+        self._reads = reads
+        self._planes = {plane.kind.plural: plane for plane in planes}
+
+    def plane(self, key: Key) -> DataPlane:
+        """The data plane of a target."""
+        return self._planes[key.plural]
+
+    def observe(self, key: Key) -> tuple[Object, GateObserved] | None:
+        """The target as it is kept, and what it says and whom it names; None where it is not there."""
+        view, at = self._view, key.at
+        body = view.targets[key.plural].get(at)
+        if body is None:
+            return None
+        target = self._planes[key.plural].read(body)
+        issuer_at = parse_reference(target.reference, at.namespace) if target.reference is not None else None
+        found = view.issuers.get(issuer_at) if issuer_at else None
+        issuer: MTLSIssuerSpec | Unseen = Unseen.ABSENT if view.issuers.synced else Unseen.UNKNOWN
+        allowed: bool | None = None
+        gate = self._reads.secret_metadata(ObjectKey(at.namespace, gate_secret_name(issuer_at or at)))
+        if found is not None and issuer_at is not None and not isinstance(found.spec, str):
+            issuer = found.spec
+            rule = issuer.gates.allowed_namespaces
+            allowed = namespace_allowed(rule, issuer_at, at.namespace, self._reads.namespace_labels(at.namespace))
+        return body, GateObserved(
+            account=view.account,
+            key=at,
+            reference=target.reference,
+            wants_optional=target.wants_optional,
+            other_secret=target.other_secret,
+            issuer=issuer,
+            allowed=allowed,
+            made_at=_made_at(body),
+            gate=gate if isinstance(gate, Unseen) else _made_at(gate),
+        )
+
+
+def _made_at(body: Object) -> datetime:
+    return parse_instant(body["metadata"]["creationTimestamp"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """One look at the gates of one issuer."""
+
+    issuer: ObjectKey
+    wanted: WantedBundle | None
+    cas: Mapping[int, x509.Certificate]
+    now: datetime
+
+
+class GateObserver:
+    """Looks at all gates of one issuer: namespaces with a target that names it, or with a bundle of it."""
+
+    def __init__(self, view: View, reads: Reads, planes: Sequence[DataPlane]) -> None:
+        self._view = view
+        self._reads = reads
+        self._planes = {plane.kind.plural: plane for plane in planes}
+
+    async def observe(
+        self,
+        issuer: ObjectKey,
+        rule: NamespaceRule | None,
+        wanted: WantedBundle | None,
+        cas: Mapping[int, x509.Certificate],
+        known: Mapping[str, GateMemory],
+        now: datetime,
+    ) -> tuple[tuple[Gate, ...], dict[str, GateMemory]]:
+        """The gates by namespace, and what is known of each from now on.
+
+        `rule` says which namespaces may have one, None: the issuer's spec cannot be read; `wanted` is what is committed,
+        None: nothing; `cas` are the CAs that CRLs are verified with; `known` is the memory of the last look.
+        """
+        look = _Look(issuer=issuer, wanted=wanted, cas=cas, now=now)
+        targets = self._targets(issuer)
+        gates, learned = [], {}
+        for namespace in sorted(targets):
+            at = ObjectKey(namespace, gate_secret_name(issuer))
+            state, detail, memory = await self._state(look, at, known.get(namespace, GateMemory()))
+            shut = self._reads.secret_metadata(at) is Unseen.ABSENT
+            if shut and self._reads.namespace_ends(namespace):
+                continue  # it takes no new Secret, and without one it lets nobody in
+            learned[namespace] = memory
+            labels = self._reads.namespace_labels(namespace)
+            gates.append(
+                Gate(
+                    namespace=namespace,
+                    targets=tuple(sorted(name for _, name in targets[namespace])),
+                    allowed=None if rule is None else namespace_allowed(rule, issuer, namespace, labels),
+                    state=state,
+                    detail=detail,
+                    shut=shut,
+                    anchors_taken=self._anchors_taken(look, memory, state, targets[namespace]),
+                )
+            )
+        return tuple(gates), learned
+
+    def _targets(self, issuer: ObjectKey) -> dict[str, list[tuple[str, str]]]:
+        """By namespace with a gate, or where one is asked for: the targets, as plural of the kind and name."""
+        targets: dict[str, list[tuple[str, str]]] = {}
+        for kind, body in self._view.targets_of(issuer):
+            metadata = body["metadata"]
+            targets.setdefault(metadata["namespace"], []).append((kind.plural, metadata["name"]))
+        for secret in self._view.secrets.lookup("gate", issuer):
+            targets.setdefault(secret["metadata"]["namespace"], [])
+        return targets
+
+    def _anchors_taken(
+        self, look: _Look, memory: GateMemory, state: GateState, targets: list[tuple[str, str]]
+    ) -> datetime | None:
+        view, wanted = memory.view, look.wanted
+        if state not in (GateState.CURRENT, GateState.STALE) or view is None or wanted is None or not targets:
+            return None
+        settles = max(self._planes[plural].settling_time for plural, _ in targets)
+        return view.since + settles if view.anchors == wanted.bundle.anchors else None
+
+    async def _state(self, look: _Look, at: ObjectKey, memory: GateMemory) -> tuple[GateState, str, GateMemory]:
+        if (refusal := memory.refused(look.now)) is not None:
+            return GateState.REFUSED, refusal.detail, memory
+        metadata = self._reads.secret_metadata(at)
+        if isinstance(metadata, Unseen):
+            return _UNSEEN[metadata], "", replace(memory, view=None)
+        if not is_ours(metadata, crl_configmap.GATE_ROLE):
+            return GateState.FOREIGN, "a Secret of the gate's name is not Doorward's", memory
+        view = memory.view
+        if view is None or view.version != version_of(metadata):
+            body = await self._reads.secret(at)
+            if isinstance(body, Unseen):
+                return GateState.UNKNOWN, "", memory
+            view = await _view(look, body)
+        current = look.wanted is not None and view.digest == look.wanted.digest
+        return (GateState.CURRENT if current else GateState.STALE), "", replace(memory, view=view)
+
+
+async def _view(look: _Look, body: Object) -> GateView:
+    since = crl_configmap.anchors_since(body, look.now)
+    try:
+        held = crl_configmap.parse_gate(body)
+    except ValueError:
+        return GateView(version_of(body), "broken", b"", since, 0)
+    found = trust_bundle.digest(held)
+    if look.wanted is not None and found == look.wanted.digest:
+        number = look.wanted.number
+    else:
+        number = await asyncio.to_thread(trust_bundle.newest_number, held, look.cas)
+    return GateView(version_of(body), found, held.anchors, since, number)

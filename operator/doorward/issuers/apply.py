@@ -1,0 +1,119 @@
+"""An issuer's actions to writes: its CA, its CRL, its gates."""
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from doorward.clock import Clock
+from doorward.cluster.errors import AlreadyExists, NotFound
+from doorward.cluster.gateway import CONFIG_MAP, SECRET, Gateway
+from doorward.gates.apply import GateApplier, Newer
+from doorward.gates.memory import GateMemory
+from doorward.issuers.memory import Committed, IssuerMemories
+from doorward.issuers.publish import Publisher
+from doorward.objects import ca_secret
+from doorward.objects.meta import ObjectKey, crl_configmap_name
+from doorward.pki.certificates import build_ca
+from doorward.pki.key_source import KeySource
+from doorward.pki.keys import SecretBytes, private_key_pem
+from doorward.pki.pem import certificate_pem
+from doorward.planning import timing
+from doorward.planning.plan import CloseGate, CreateCa, PublishCrl, WriteGate
+from doorward.view.intake import Intake
+from doorward.view.keys import issuer_key
+from doorward.view.stores import View
+
+logger = logging.getLogger(__name__)
+_CA_KEYS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ca-keys")
+"""A thread of its own: hundreds of new issuers with RSA keys must not stand before a client's certificate."""
+
+
+class IssuerApplier:
+    """Makes CAs, publishes, and brings gates to what is published."""
+
+    def __init__(
+        self,
+        view: View,
+        gateway: Gateway,
+        intake: Intake,
+        memories: IssuerMemories,
+        source: KeySource,
+        clock: Clock,
+    ) -> None:
+        self._view = view
+        self._gateway = gateway
+        self._intake = intake
+        self._memories = memories
+        self._source = source
+        self._clock = clock
+        self._gates = GateApplier(view, gateway, intake, clock)
+        self._publisher = Publisher(view, gateway, clock, intake, memories)
+
+    async def create_ca(self, issuer: ObjectKey, action: CreateCa) -> None:
+        """Make the CA of one generation, and its Secret; one that is there already stays."""
+        now = self._clock.now()
+        certificate, key = await self._make_ca(
+            action, not_before=now - timing.BACKDATE, not_after=now + action.lifetime
+        )
+        body = ca_secret.render(issuer, action.generation, certificate, key, rotate=action.rotate)
+        try:
+            written = await self._gateway.create(SECRET, issuer.namespace, body)
+        except AlreadyExists:
+            written = await self._gateway.get(SECRET, issuer.namespace, body["metadata"]["name"])
+        self._intake.written(SECRET, written, by=issuer_key(issuer))
+        logger.info(
+            "CA generation %d made: %s", action.generation, action.because, extra={"object": f"MTLSIssuer {issuer}"}
+        )
+
+    async def _make_ca(
+        self, wanted: CreateCa, *, not_before: datetime, not_after: datetime
+    ) -> tuple[bytes, SecretBytes]:
+        """A new CA: certificate and key, PEM."""
+        source = self._source
+
+        def make() -> tuple[bytes, SecretBytes]:
+            key = source.key(wanted.kind)
+            certificate = build_ca(
+                subject=wanted.subject, key=key, serial=source.serial(), not_before=not_before, not_after=not_after
+            )
+            return certificate_pem(certificate), private_key_pem(key)
+
+        return await asyncio.get_running_loop().run_in_executor(_CA_KEYS, make)
+
+    async def publish(self, issuer: ObjectKey, action: PublishCrl) -> None:
+        """Commit the CRLs."""
+        await self._publisher.commit(issuer, action)
+
+    async def gate(self, issuer: ObjectKey, action: WriteGate | CloseGate) -> None:
+        """Bring one gate to what is committed, or close it."""
+        memory = self._memories.get(issuer)
+        known = memory.gates.get(action.namespace, GateMemory())
+        committed = memory.committed
+        learned: GateMemory | Newer
+        if isinstance(action, CloseGate):
+            learned = await self._gates.close(issuer, action.namespace)
+        elif committed is None:
+            return
+        else:
+            learned = await self._gates.write(issuer, action.namespace, committed.wanted(), known)
+        if isinstance(learned, Newer):
+            await self._hear_of_a_newer(issuer, action.namespace, committed)
+            return
+        memory = self._memories.get(issuer)  # others of its gates were written in the meantime
+        self._memories.keep(issuer, replace(memory, gates={**memory.gates, action.namespace: learned}))
+
+    async def _hear_of_a_newer(self, issuer: ObjectKey, namespace: str, committed: Committed | None) -> None:
+        """The gate is ahead of what this process knows to be published: another published more, or the ConfigMap was set
+        back; then what the gate holds is published again.
+        """
+        at = ObjectKey(issuer.namespace, crl_configmap_name(issuer.name))
+        with suppress(NotFound):
+            body = await self._gateway.get(CONFIG_MAP, at.namespace, at.name)
+            self._intake.written(CONFIG_MAP, body, by=issuer_key(issuer))
+        if committed is not None and self._view.configmaps.version(at) == committed.version:
+            copy = await self._gates.copy(issuer, namespace)
+            if copy is not None:
+                self._memories.keep(issuer, self._memories.get(issuer).with_copy(copy))

@@ -1,0 +1,197 @@
+"""The CA generations of an issuer, from Secrets to what rules may look at; a key is read once for each version of its Secret."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from doorward.api.conditions import Condition, said
+from doorward.cluster.errors import Forbidden, NotFound
+from doorward.cluster.gateway import CONFIG_MAP, Gateway, Object
+from doorward.cluster.store import version_of
+from doorward.issuers.memory import IssuerMemory
+from doorward.objects import ca_secret, crl_configmap, trust_bundle
+from doorward.objects.meta import ObjectKey, ca_secret_name, crl_configmap_name, is_ours, issuer_of_ca_secret, key_of
+from doorward.pki.certificates import CertificateAuthority, chain_pem, load_ca
+from doorward.pki.keys import kind_of, public_key_sha256
+from doorward.pki.pem import CaExpired, CaNotYetValid, PkiError, certificate_pem, fingerprint_sha256, load_certificates
+from doorward.pki.subjects import display
+from doorward.planning.observed import Authority, Unseen
+from doorward.view.parsed import IssuerObject
+from doorward.view.reads import Reads
+from doorward.view.stores import View
+from doorward.view.trust_domains import LoadedCa
+
+NEAR = 100
+"""So far above our newest CA is a name that somebody took still in the way."""
+CLUSTER_CA_AGAIN = timedelta(minutes=10)
+"""A cluster's own client CA may be renewed."""
+
+
+class CaObserver:
+    """Looks at the CAs of one MTLSIssuer."""
+
+    def __init__(self, view: View, gateway: Gateway, reads: Reads) -> None:
+        self._view = view
+        self._gateway = gateway
+        self._reads = reads
+        self._cluster_ca: tuple[datetime, frozenset[str]] | None = None
+        """When they were read last, and SHA-256 of the public keys of the cluster's own client CAs."""
+
+    def names_taken(self, key: ObjectKey) -> int:
+        """The highest number that a CA of the issuer has, or seems to have: by the name of a Secret, whoever made it, or as
+        it is published, though its Secret is gone; or 0.
+        """
+        secrets = self._view.secrets.lookup("ca", key)
+        ours = max((number for number, _ in _numbered_names(s for s in secrets if is_ours(s, "ca"))), default=0)
+        # A name far above is nobody's but a stranger's, who would use up the numbers.
+        named = {number for number, _ in _numbered_names(secrets) if number <= ours + NEAR}
+        body = self._view.configmaps.get(ObjectKey(key.namespace, crl_configmap_name(key.name)))
+        published = crl_configmap.parse_configmap(body).generations.keys() if body is not None else set()
+        return max(named | published, default=0)
+
+    def _ca_secrets(self, found: IssuerObject, key: ObjectKey) -> list[tuple[int, ObjectKey]]:
+        """The Secrets of the CA generations, oldest first; a person's own has no number yet.
+
+        What is not ours is passed over, unless it stands where the only one should.
+        """
+        if found.own_ca is not None:
+            return [(0, found.own_ca)]
+        named = self._view.secrets.lookup("ca", key)
+        ours = [metadata for metadata in named if is_ours(metadata, "ca")]
+        first = [metadata for metadata in named if key_of(metadata).name == ca_secret_name(key.name, 1)]
+        return sorted(_numbered_names(ours or first))
+
+    def newest(self, found: IssuerObject, key: ObjectKey) -> tuple[int, ObjectKey]:
+        """Number and Secret of the newest generation; 0 and where it should be, if there is none."""
+        at = self._ca_secrets(found, key)
+        return at[-1] if at else (0, ObjectKey(key.namespace, ca_secret_name(key.name, 1)))
+
+    async def generations(
+        self, found: IssuerObject, key: ObjectKey, memory: IssuerMemory, now: datetime
+    ) -> tuple[Authority | Condition | Unseen, tuple[Authority, ...], IssuerMemory]:
+        """The newest CA generation, or what is wrong with its Secret; those before it that can be used; and what is
+        remembered from now on.
+        """
+        newest = self.newest(found, key)
+        seen = self._reads.secret_metadata(newest[1])
+        if seen is Unseen.UNKNOWN:
+            return seen, (), memory
+        if isinstance(seen, Unseen):
+            return seen, (), replace(memory, held={}, cas_seen={})
+        secrets = self._ca_secrets(found, key)
+        known: dict[ObjectKey, LoadedCa | tuple[int, Condition]] = {}
+        cas: list[tuple[int, LoadedCa | Condition]] = []
+        for generation, at in secrets:
+            ca = await self._ca(found, generation, at, memory, now)
+            if isinstance(ca, Unseen):
+                return ca, (), replace(memory, cas_seen={**memory.cas_seen, **known})
+            known[at] = ca
+            cas.append((generation, ca if isinstance(ca, LoadedCa) else ca[1]))
+        if found.own_ca is not None:
+            cas = [self._numbered(key, view) for _, view in cas]
+        usable = {generation: view for generation, view in cas if isinstance(view, LoadedCa)}
+        memory = replace(memory, held=usable, cas_seen=known)
+        last = cas[-1][1] if cas else Unseen.ABSENT
+        older = tuple(loaded.authority for _, loaded in sorted(usable.items()) if loaded is not last)
+        return (last.authority if isinstance(last, LoadedCa) else last), older, memory
+
+    async def _ca(
+        self, found: IssuerObject, generation: int, at: ObjectKey, memory: IssuerMemory, now: datetime
+    ) -> LoadedCa | tuple[int, Condition] | Unseen:
+        metadata = self._reads.secret_metadata(at)
+        if isinstance(metadata, Unseen):
+            return metadata
+        known = memory.cas_seen.get(at)
+        version = version_of(metadata)
+        generated = found.own_ca is None
+        if isinstance(known, LoadedCa) and _is_good(known, version, now, generated=generated):
+            return known
+        if isinstance(known, tuple) and known[0] == version and known[1].reason.name == "CaExpired":
+            return known
+        body = await self._reads.secret(at)
+        if isinstance(body, Unseen):
+            return body
+        loaded = await asyncio.to_thread(load, body, generation=generation, generated=generated, name=at.name, now=now)
+        return loaded if isinstance(loaded, LoadedCa) else (version_of(body), loaded)
+
+    def _numbered(self, key: ObjectKey, view: LoadedCa | Condition) -> tuple[int, LoadedCa | Condition]:
+        """A person's own CA, as the generation that its key is published as, or is to be."""
+        if not isinstance(view, LoadedCa):
+            return 0, view
+        body = self._view.configmaps.get(ObjectKey(key.namespace, crl_configmap_name(key.name)))
+        bundle = crl_configmap.parse_configmap(body) if body is not None else None
+        recorded = self._view.ledger.generations(key)
+        number = trust_bundle.number_of(view.authority.public_key_sha256, bundle, recorded)
+        return number, replace(view, authority=replace(view.authority, generation=number))
+
+    async def is_clusters_own(
+        self, authority: Authority | Condition | Unseen, memory: IssuerMemory, now: datetime
+    ) -> bool:
+        """Whether the cluster itself lets in whoever this CA vouches for; only asked of a person's own."""
+        if not isinstance(authority, Authority) or authority.generated:
+            return False
+        if self._cluster_ca is None or now >= self._cluster_ca[0] + CLUSTER_CA_AGAIN:
+            try:
+                self._cluster_ca = (now, await self._cluster_cas())
+            except (Forbidden, NotFound):
+                if memory.published is None or authority.generation not in memory.published.anchors:
+                    raise
+                return False  # it was found to be none when it was published first, and cut-offs must go on
+        return authority.public_key_sha256 in self._cluster_ca[1]
+
+    async def _cluster_cas(self) -> frozenset[str]:
+        """SHA-256 of the public keys of the cluster's own client CAs."""
+        body = await self._gateway.get(CONFIG_MAP, "kube-system", "extension-apiserver-authentication")
+        data = body.get("data") or {}
+        pems = [data.get("client-ca-file"), data.get("requestheader-client-ca-file")]
+        found = [c for pem in pems if pem for c in load_certificates(pem.encode())]
+        return frozenset(public_key_sha256(c.public_key()) for c in found)
+
+
+def _numbered_names(secrets: Iterable[Object]) -> Iterator[tuple[int, ObjectKey]]:
+    """The generations that the names of these Secrets stand for."""
+    for metadata in secrets:
+        if (parsed := issuer_of_ca_secret(key_of(metadata))) is not None:
+            yield parsed[1], key_of(metadata)
+
+
+def load(body: Object, *, generation: int, generated: bool, name: str, now: datetime) -> LoadedCa | Condition:
+    """The CA in a Secret, or what is wrong with it."""
+    if generated and not is_ours(body, "ca"):
+        return said("CaSecretForeign", secret=name)
+    try:
+        material = ca_secret.parse(body)
+        ca = load_ca(certificate=material.certificate, key=material.key.reveal(), chain=material.chain, now=now)
+    except CaExpired as error:
+        return said("CaExpired", secret=name, detail=error)
+    except CaNotYetValid as error:
+        return said("CaNotYetValid", secret=name, detail=error)
+    except (PkiError, ca_secret.NotACaSecret) as error:
+        return said("CaSecretInvalid", secret=name, detail=error)
+    authority = _authority_of(ca, generation=generation, generated=generated, rotate=material.rotate)
+    return LoadedCa(version=version_of(body), authority=authority, signer=ca)
+
+
+def _authority_of(ca: CertificateAuthority, *, generation: int, generated: bool, rotate: str) -> Authority:
+    certificate = ca.certificate
+    return Authority(
+        generation=generation,
+        subject=display(certificate.subject),
+        serial=certificate.serial_number,
+        sha256=fingerprint_sha256(certificate),
+        public_key_sha256=public_key_sha256(certificate.public_key()),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        anchor_pem=certificate_pem(ca.anchor),
+        chain_pem=chain_pem((certificate, *ca.chain)),
+        key_kind=kind_of(certificate.public_key()),
+        generated=generated,
+        rotate=rotate,
+    )
+
+
+def _is_good(loaded: LoadedCa, version: int, now: datetime, *, generated: bool) -> bool:
+    """Whether it is what that version of its Secret holds, seen as the same kind of CA, and has not expired."""
+    same = (loaded.version, loaded.authority.generated) == (version, generated)
+    return same and now < loaded.authority.not_after

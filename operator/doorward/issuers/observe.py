@@ -1,0 +1,168 @@
+"""Everything about one MTLSIssuer, for its rules to look at: its CA generations, what is published, what its gates hold."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from doorward.api.conditions import Condition, said
+from doorward.clock import Clock
+from doorward.cluster.errors import ApiError
+from doorward.cluster.gateway import ISSUER, Gateway, Object
+from doorward.cluster.store import version_of
+from doorward.gates.interface import DataPlane
+from doorward.gates.observe import GateObserver
+from doorward.issuers.ca_secrets import CaObserver
+from doorward.issuers.conflicts import owner_of_key
+from doorward.issuers.memory import Committed, IssuerMemories, IssuerMemory
+from doorward.objects import crl_configmap, trust_bundle
+from doorward.objects.meta import ObjectKey, crl_configmap_name, gate_secret_name
+from doorward.planning import timing
+from doorward.planning.gone import IssuerGone
+from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
+from doorward.view.parsed import IssuerObject
+from doorward.view.reads import Reads
+from doorward.view.stores import View
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class IssuerObserver:
+    """Looks at one MTLSIssuer and all that it hangs on. It changes nothing: what it learned is in its answer."""
+
+    def __init__(
+        self, view: View, gateway: Gateway, clock: Clock, memories: IssuerMemories, planes: Sequence[DataPlane]
+    ) -> None:
+        self._view = view
+        self._gateway = gateway
+        self._clock = clock
+        self._memories = memories
+        self._reads = Reads(view, gateway)
+        self._cas = CaObserver(view, gateway, self._reads)
+        self._gates = GateObserver(view, self._reads, planes)
+
+    async def observe(
+        self, key: ObjectKey, memory: IssuerMemory, rolled_back_at: datetime | None
+    ) -> tuple[IssuerObserved, IssuerMemory] | None:
+        """Everything about an MTLSIssuer, and what is remembered of it from now on; None where there is none.
+
+        `rolled_back_at`: when this process noticed that the cluster was rolled back.
+        """
+        view, now = self._view, self._clock.now()
+        found = view.issuers.get(key)
+        if found is None:
+            return None
+        newest_at = self._cas.newest(found, key)
+        authority, older, memory = await self._cas.generations(found, key, memory, now)
+        published, memory = await self._committed(key, memory)
+        memory = replace(memory, looked_at=memory.looked_at or authority is not Unseen.UNKNOWN)
+        rival = owner_of_key(view, self._memories, key, memory)
+        if isinstance(rival, Unseen):
+            authority, rival = rival, None
+        committed = memory.committed if isinstance(published, Committed) else None
+        trust = committed.trust if committed is not None else None
+        is_cluster_ca = await self._cas.is_clusters_own(authority, memory, now)
+        gates, memory = await self._look_at_gates(found, key, committed, memory)
+        observed = IssuerObserved(
+            account=view.account,
+            key=key,
+            generation=found.body["metadata"].get("generation", 0),
+            spec=found.spec,
+            status=found.body.get("status") or {},
+            ca_secret=newest_at[1].name,
+            ca_names_taken=self._cas.names_taken(key),
+            ca_generation=authority.generation if isinstance(authority, Authority) else newest_at[0],
+            authority=authority,
+            older=older,
+            rival=rival,
+            is_cluster_ca=is_cluster_ca,
+            records=view.ledger.of_issuer(key),
+            published=published.published if isinstance(published, Committed) else published,
+            kept_out=view.pending_again(key, trust.entries if trust is not None else (), self._clock.now()),
+            replaced=committed.replaced if committed is not None else "",
+            newest_numbers=_newest_numbers(memory),
+            gates=gates,
+            counts_due=memory.counts_due or EPOCH,
+            skew=await self._skew(key),
+            overflow=memory.overflow,
+            put_back_at=rolled_back_at,
+        )
+        return observed, memory
+
+    async def _skew(self, key: ObjectKey) -> timedelta:
+        """How far the clocks are apart; asked again where it is too much, as nothing else may be asked in the meantime."""
+        if timing.skewed(self._gateway.skew()):
+            with suppress(ApiError):  # any answer has a date
+                await self._gateway.list(ISSUER, key.namespace)
+        return self._gateway.skew()
+
+    async def _committed(
+        self, key: ObjectKey, memory: IssuerMemory
+    ) -> tuple[Committed | Condition | Unseen, IssuerMemory]:
+        """The bundle in the CRL ConfigMap, verified by the issuer's CAs."""
+        view = self._view
+        at = ObjectKey(key.namespace, crl_configmap_name(key.name))
+        opted_in = view.opted_in.get(key.namespace)
+        if opted_in is not True:
+            return Unseen.DENIED if opted_in is False else Unseen.UNKNOWN, memory
+        body = view.configmaps.get(at)
+        if body is None:
+            if memory.configmap_unmanaged:
+                return said("CrlForeign", configmap=at.name), memory
+            return Unseen.ABSENT, memory
+        memory = replace(memory, configmap_unmanaged=False)
+        known, version = memory.committed, version_of(body)
+        if known is None or (known.version, known.cas) != (version, memory.cas()):
+            known = await asyncio.to_thread(_verify, body, memory, view.ledger.generations(key), at.name)
+            memory = replace(memory, committed=known)
+            if known.trust is not None:
+                memory = memory.with_trust(known.trust)
+        return known, memory
+
+    async def _look_at_gates(
+        self, found: IssuerObject, key: ObjectKey, committed: Committed | None, memory: IssuerMemory
+    ) -> tuple[tuple[Gate, ...], IssuerMemory]:
+        rule = None if isinstance(found.spec, str) else found.spec.gates.allowed_namespaces
+        wanted = committed.wanted() if committed is not None else None
+        gates, known = await self._gates.observe(
+            key, rule, wanted, memory.certificates(), memory.gates, self._clock.now()
+        )
+        return gates, replace(memory, gates=known)
+
+    async def gone(self, key: ObjectKey, memory: IssuerMemory) -> IssuerGone:
+        """An issuer that is not in its store, and its gates."""
+        view, now = self._view, self._clock.now()
+        if not view.serves(key.namespace):
+            return IssuerGone(sure=False, gates=())
+        names = sorted(secret["metadata"]["namespace"] for secret in view.secrets.lookup("gate", key))
+        gates = tuple(self._gate_left(namespace, key, memory, now) for namespace in names)
+        sure = bool(gates) and view.issuers.synced and await self._reads.by_name(ISSUER, key) is Unseen.ABSENT
+        return IssuerGone(sure=sure, gates=gates)
+
+    def _gate_left(self, namespace: str, issuer: ObjectKey, memory: IssuerMemory, now: datetime) -> Gate:
+        known = memory.gates.get(namespace)
+        refused = known is not None and known.refused(now) is not None
+        denied = isinstance(self._reads.secret_metadata(ObjectKey(namespace, gate_secret_name(issuer))), Unseen)
+        state = GateState.REFUSED if refused else GateState.DENIED if denied else GateState.STALE
+        return Gate(namespace=namespace, targets=(), allowed=False, state=state)
+
+
+def _newest_numbers(memory: IssuerMemory) -> dict[int, int]:
+    """By generation, the highest CRL number that this process ever published or saw."""
+    newest = memory.newest_crls
+    keys = {generation: loaded.authority.public_key_sha256 for generation, loaded in memory.held.items()}
+    return {generation: newest[ca_key].number for generation, ca_key in keys.items() if ca_key in newest}
+
+
+def _verify(body: Object, memory: IssuerMemory, recorded: frozenset[int], name: str) -> Committed:
+    bundle = crl_configmap.parse_configmap(body)
+    verified = trust_bundle.verify(bundle, memory.certificates(), recorded, name)
+    return Committed(
+        version=version_of(body),
+        cas=memory.cas(),
+        bundle=bundle,
+        digest=trust_bundle.digest(bundle),
+        published=verified.published,
+        replaced=verified.replaced,
+    )

@@ -1,0 +1,1 @@
+"""The running process: everything is made and joined here, and driven."""

@@ -1,0 +1,87 @@
+"""The writes that issuers, certificates and the clean-up after them share: revocations, statuses and Events.
+
+What a write answers goes into the stores, so that the next look needs no read.
+"""
+
+import logging
+
+from doorward.api.conditions import instant
+from doorward.api.fields import API_VERSION
+from doorward.clock import Clock
+from doorward.cluster.errors import Conflict, Forbidden, Invalid, NotFound
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, EVENT, ISSUED_CERTIFICATE, ISSUER, Gateway
+from doorward.objects import ledger_record
+from doorward.objects.meta import ObjectKey
+from doorward.planning.plan import Revoke, WriteStatus
+from doorward.view.intake import Intake
+from doorward.view.keys import Key
+from doorward.view.stores import View
+
+logger = logging.getLogger(__name__)
+
+
+class SharedWrites:
+    """Each for the key that is worked on."""
+
+    def __init__(self, view: View, gateway: Gateway, intake: Intake, clock: Clock) -> None:
+        self._view = view
+        self._gateway = gateway
+        self._intake = intake
+        self._clock = clock
+
+    async def revoke(self, key: Key, action: Revoke) -> None:
+        """Onto the record that the plan was made from: what a person wrote into it in the meantime is not written over."""
+        record, ledger = action.record, self._view.ledger
+        if ledger.get(record.key) != record:
+            raise Conflict(f"record {record.key} changed in the meantime")
+        patch = {
+            "metadata": {"resourceVersion": str(ledger.version(record.key))},
+            "spec": {"revocation": ledger_record.render_revocation(action.revocation)},
+        }
+        body = await self._gateway.patch(ISSUED_CERTIFICATE, record.key.namespace, record.key.name, patch)
+        self._intake.written(ISSUED_CERTIFICATE, body, by=key)
+        logger.info(
+            "serial %x: %s",
+            record.serial,
+            action.revocation.reason,
+            extra={"object": f"ClientCertificate {record.holder}"},
+        )
+
+    async def status(self, key: Key, action: WriteStatus) -> None:
+        """Replace the status of an MTLSIssuer or a ClientCertificate; nothing where it was deleted in the meantime."""
+        kind = ISSUER if key.kind == "issuer" else CLIENT_CERTIFICATE
+        found = self._intake.store_of(kind).get(key.at)
+        if found is None:
+            return
+        before = found.body.get("status") or {}
+        patch = {"status": dict.fromkeys(before.keys() - action.status.keys()) | action.status}
+        body = await self._gateway.patch(kind, key.at.namespace, key.at.name, patch, subresource="status")
+        self._intake.written(kind, body, by=key)
+
+    async def event(self, certificate: ObjectKey, reason: str, message: str) -> None:
+        """An Event about a ClientCertificate; that it cannot be written stops nothing."""
+        metadata = self._view.certificate(certificate).body["metadata"]
+        now = instant(self._clock.now())
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"namespace": certificate.namespace, "generateName": "doorward-"},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": "ClientCertificate",
+                "namespace": certificate.namespace,
+                "name": certificate.name,
+                "uid": metadata["uid"],
+            },
+            "type": "Warning",
+            "reason": reason,
+            "message": message[:1024],
+            "source": {"component": "doorward"},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        try:
+            await self._gateway.create(EVENT, certificate.namespace, event)
+        except (Forbidden, Invalid, NotFound) as error:
+            logger.warning("event not written: %s", error)

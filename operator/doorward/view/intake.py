@@ -1,0 +1,78 @@
+"""What comes in, from watches beside ours, full lists and the answers to our own writes: into its store, and on to the routing."""
+
+from collections.abc import Callable
+from typing import Any
+
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, ISSUER, SECRET, Kind, Object
+from doorward.cluster.store import Store, version_of
+from doorward.objects.meta import ObjectKey, key_of
+from doorward.view.keys import Key
+from doorward.view.routing import Routing
+from doorward.view.stores import View
+
+DELETED = "DELETED"
+
+
+class Intake:
+    """`takes_part`: told of each namespace in which something of ours is, or is to be."""
+
+    def __init__(self, view: View, routing: Routing, takes_part: Callable[[str], None]) -> None:
+        self._view = view
+        self._routing = routing
+        self._takes_part = takes_part
+        targets = {target.kind.plural: target.kind for target in view.target_kinds.values()}
+        self._people = {kind.plural: kind for kind in (ISSUER, CLIENT_CERTIFICATE)} | targets
+
+    def event(self, plural: str, event: str, body: Object) -> None:
+        """One event of a kind that people write; `event` is the watch's word for it."""
+        kind = self._people[plural]
+        self._take_in(kind, event, body, by=None)
+
+    def written(self, kind: Kind, body: Object, *, by: Key) -> None:
+        """The answer to a write of ours for that key: what others changed in the meantime is news to it, too."""
+        store = self.store_of(kind)
+        before = store.get(key_of(body))
+        self._take_in(kind, "MODIFIED", body, by=None if _is_news(before, body) else by)
+
+    def removed(self, kind: Kind, key: ObjectKey, *, by: Key) -> None:
+        """A write of ours was answered that the object is not there, or is not any more."""
+        store = self.store_of(kind)
+        before = store.get(key)
+        if store.remove(key):
+            self._routing.changed(kind, key, before, None, by=by)
+
+    def store_of(self, kind: Kind) -> Store[Any]:
+        """The store of a kind; KeyError where none is kept."""
+        view = self._view
+        known: dict[str, Store[Any]] = {
+            ISSUER.plural: view.issuers,
+            CLIENT_CERTIFICATE.plural: view.certificates,
+            ISSUED_CERTIFICATE.plural: view.ledger.store,
+            SECRET.plural: view.secrets,
+            CONFIG_MAP.plural: view.configmaps,
+        }
+        return known[kind.plural] if kind.plural in known else view.targets[kind.plural]
+
+    def _take_in(self, kind: Kind, event: str, body: Object, *, by: Key | None) -> None:
+        store, key = self.store_of(kind), key_of(body)
+        before = store.get(key)
+        news = store.remove(key, version_of(body)) if event == DELETED else store.put(body)
+        now = store.get(key)
+        if self._has_part(kind, before, now):
+            self._takes_part(key.namespace)
+        if news:
+            self._routing.changed(kind, key, before, now, by=by)
+
+    def _has_part(self, kind: Kind, before: Any, now: Any) -> bool:
+        if kind.plural not in self._view.target_kinds:
+            return kind in (ISSUER, CLIENT_CERTIFICATE)
+        issuer_of = self._view.target_kinds[kind.plural].issuer_of
+        return any(True for body in (before, now) if body is not None for _ in issuer_of(body))
+
+
+def _is_news(before: Any, body: Object) -> bool:
+    """Whether an answer to a write shows what somebody else changed: another spec, or a deletion."""
+    if before is None or not hasattr(before, "body"):
+        return False
+    known = before.body["metadata"]
+    return any(body["metadata"].get(name) != known.get(name) for name in ("generation", "deletionTimestamp"))

@@ -1,0 +1,93 @@
+"""The ledger as it was last seen: the only reader of IssuedCertificates."""
+
+from collections.abc import Iterable
+
+from doorward.cluster.gateway import ISSUED_CERTIFICATE, Gateway, Object
+from doorward.cluster.store import Store, version_of
+from doorward.objects import ledger_record
+from doorward.objects.ledger_record import Record
+from doorward.objects.meta import ObjectKey, key_of
+from doorward.planning.observed import Unseen
+
+KEY_COMPROMISE = "keyCompromise"
+
+
+class Ledger:
+    """All records that were seen, by client, issuer and serial number."""
+
+    def __init__(self) -> None:
+        self.store: Store[Record] = Store(
+            ledger_record.parse,
+            {
+                "holder": lambda r: (r.holder,),
+                "issuer": lambda r: (r.issuer,),
+                "serial": lambda r: ((r.issuer, r.serial),),
+                "barred": lambda r: (r.issuer,) if r.revocation and r.revocation.reason == KEY_COMPROMISE else (),
+            },
+        )
+        """For watches and lists alone."""
+
+    @property
+    def synced(self) -> bool:
+        """Whether a full list was heard; before that, nothing can be called absent."""
+        return self.store.synced
+
+    def get(self, key: ObjectKey) -> Record | None:
+        """The record of that name; None where it is not there (or not yet)."""
+        return self.store.get(key)
+
+    def version(self, key: ObjectKey) -> int:
+        """The resourceVersion of the record that is held; 0: none."""
+        return self.store.version(key)
+
+    def put(self, body: Object) -> bool:
+        """Take in a record, as an answer to a write gives it; False where a newer one is known."""
+        return self.store.put(body)
+
+    def of_client(self, client: ObjectKey) -> tuple[Record, ...]:
+        """All records of the ClientCertificates that ever had this name, of whichever issuer."""
+        return self.store.lookup("holder", client)
+
+    def of_issuer(self, issuer: ObjectKey) -> tuple[Record, ...] | Unseen:
+        """The whole ledger of an issuer; UNKNOWN before it was listed."""
+        return self.store.lookup("issuer", issuer) if self.store.synced else Unseen.UNKNOWN
+
+    def heard_of(self, issuer: ObjectKey) -> tuple[Record, ...]:
+        """The records of an issuer that were seen so far."""
+        return self.store.lookup("issuer", issuer)
+
+    def of_serial(self, issuer: ObjectKey, serial: int) -> tuple[Record, ...]:
+        """The records of a serial number: one, unless a CA's key signs in several generations."""
+        return self.store.lookup("serial", (issuer, serial))
+
+    def barred_keys(self, issuer: ObjectKey) -> frozenset[str]:
+        """SHA-256 of the public keys that were revoked as keyCompromise: they are never certified again."""
+        return frozenset(record.public_key_sha256 for record in self.store.lookup("barred", issuer))
+
+    def generations(self, issuer: ObjectKey) -> frozenset[int]:
+        """The CA generations that have signed."""
+        return frozenset(record.generation for record in self.heard_of(issuer))
+
+
+def readable(bodies: Iterable[Object]) -> dict[ObjectKey, Record | None]:
+    """The records in a list by name; None: it cannot be read."""
+    found: dict[ObjectKey, Record | None] = {}
+    for body in bodies:
+        try:
+            found[key_of(body)] = ledger_record.parse(body)
+        except (ValueError, KeyError, TypeError):
+            found[key_of(body)] = None
+    return found
+
+
+async def listed(gateway: Gateway, issuer: ObjectKey) -> list[Object]:
+    """The ledger of the issuer's namespace as the API server has it now; raises ApiError."""
+    items, _ = await gateway.list(ISSUED_CERTIFICATE, issuer.namespace)
+    return items
+
+
+async def is_behind(gateway: Gateway, ledger: Ledger, issuer: ObjectKey) -> bool:
+    """Whether the API server has records that the watch has not told yet; raises ApiError."""
+    bodies = await listed(gateway, issuer)
+    known = readable(bodies)
+    return any(version_of(b) > ledger.version(key_of(b)) for b in bodies if known[key_of(b)] is not None)

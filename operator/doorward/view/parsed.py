@@ -1,0 +1,142 @@
+"""What is kept of each object that was seen, its spec parsed once; and what stores find it by."""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from doorward.api.conditions import Condition, said
+from doorward.api.fields import GROUP
+from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
+from doorward.cluster.gateway import Object
+from doorward.objects.crl_configmap import GATE_ROLE
+from doorward.objects.meta import (
+    MANAGED_BY,
+    ObjectKey,
+    client_secret_name,
+    is_ours,
+    issuer_of_ca_secret,
+    issuer_of_gate,
+    key_of,
+)
+from doorward.pki.pem import PkiError
+from doorward.pki.requests import ClientRequest, read_request
+
+
+def _kept(body: Object) -> Object:
+    """What is kept of an object whose spec is parsed: no spec, and no managedFields, which are half of the rest."""
+    metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
+    return {"metadata": metadata, "status": body.get("status") or {}}
+
+
+_KEPT_OF_SECRETS = ("namespace", "name", "resourceVersion", "creationTimestamp")
+
+
+def metadata_only(body: Object) -> Object:
+    """What is kept of a Secret: no data, and of its marks only ours.
+
+    All of a namespace are kept, others' too: `kubectl apply` repeats the data, keys and all, in an annotation, and a few
+    thousand with large ones would take all memory.
+    """
+    kept = {name: body["metadata"][name] for name in _KEPT_OF_SECRETS if name in body["metadata"]}
+    for marks in ("labels", "annotations"):
+        found = body["metadata"].get(marks) or {}
+        kept[marks] = {
+            name: value for name, value in found.items() if name == MANAGED_BY or name.startswith(f"{GROUP}/")
+        }
+    return {"metadata": kept} | ({"type": body["type"]} if "type" in body else {})
+
+
+def _mistakes(error: ValidationError) -> str:
+    return "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateObject:
+    """A ClientCertificate, its spec and CSR parsed once."""
+
+    body: Object
+    spec: ClientCertificateSpec | str
+    request: ClientRequest | Condition | None
+    issuer: ObjectKey
+    secret: ObjectKey
+
+    @classmethod
+    def parse(cls, body: Object) -> "CertificateObject":
+        key = key_of(body)
+        raw = body.get("spec") or {}
+        spec: ClientCertificateSpec | str
+        try:
+            spec = ClientCertificateSpec.model_validate(raw)
+        except ValidationError as error:
+            spec = _mistakes(error)
+        reference = raw.get("issuerRef") or {}
+        return cls(
+            body=_kept(body),
+            spec=spec,
+            request=_request(spec),
+            issuer=ObjectKey(str(reference.get("namespace") or key.namespace), str(reference.get("name", ""))),
+            secret=ObjectKey(key.namespace, client_secret_name(key.name, raw.get("secretName"))),
+        )
+
+    @property
+    def deleting(self) -> bool:
+        return "deletionTimestamp" in self.body["metadata"]
+
+    @property
+    def out(self) -> bool:
+        """Whether all its serials are to be refused."""
+        spec = self.spec
+        return self.deleting or (isinstance(spec, ClientCertificateSpec) and (spec.revoked or spec.suspended))
+
+
+def _request(spec: ClientCertificateSpec | str) -> ClientRequest | Condition | None:
+    if isinstance(spec, str) or spec.request is None:
+        return None
+    try:
+        return read_request(spec.request.encode())
+    except PkiError as error:
+        return said("InvalidRequest", detail=str(error))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerObject:
+    """An MTLSIssuer, its spec parsed once."""
+
+    body: Object
+    spec: MTLSIssuerSpec | str
+    own_ca: ObjectKey | None
+    """The Secret of a person's own CA."""
+
+    @classmethod
+    def parse(cls, body: Object) -> "IssuerObject":
+        spec: MTLSIssuerSpec | str
+        own_ca = None
+        try:
+            spec = MTLSIssuerSpec.model_validate(body.get("spec") or {})
+        except ValidationError as error:
+            spec = _mistakes(error)
+        else:
+            if spec.ca.secret_ref is not None:
+                own_ca = ObjectKey(key_of(body).namespace, spec.ca.secret_ref.name)
+        return cls(body=_kept(body), spec=spec, own_ca=own_ca)
+
+
+def gate_of(body: Object) -> Iterable[ObjectKey]:
+    """The issuer whose gate Secret this is, if it is one: by its name, which only we may give, and not by what anyone can edit."""
+    if is_ours(body, GATE_ROLE) and (issuer := issuer_of_gate(body["metadata"]["name"])) is not None:
+        yield issuer
+
+
+def ca_of(body: Object) -> Iterable[ObjectKey]:
+    """The issuer whose CA Secret this is, or would be, by its name."""
+    if (found := issuer_of_ca_secret(key_of(body))) is not None:
+        yield found[0]
+
+
+def password_secret(certificate: CertificateObject) -> Iterable[Hashable]:
+    """The Secret with the password of its keystore, if it names one."""
+    if isinstance(certificate.spec, ClientCertificateSpec):
+        reference = certificate.spec.keystores.pkcs12.password_secret_ref
+        if reference is not None:
+            yield ObjectKey(certificate.secret.namespace, reference.name)

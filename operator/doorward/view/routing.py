@@ -1,0 +1,193 @@
+"""The one table of what wakes what: each change that is seen, and the keys that must look again because of it.
+
+| change | keys |
+| --- | --- |
+| ClientCertificate | itself |
+| MTLSIssuer | itself; where its spec changed, its targets and its ClientCertificates |
+| target of a data plane | itself, and the issuers that it names or named |
+| IssuedCertificate | its ClientCertificate; its issuer, where its revocation changed, or where the counts are due |
+| Secret | ClientCertificates that it belongs to or that take their password from it; issuers whose CA or gate it is |
+| ConfigMap | the issuer whose CRL it is |
+| Namespace (labels, deletion), opt-in | all that is in it, and the issuers with a gate in it |
+| what an issuer publishes or signs with | the ClientCertificates that it concerns: see `trust_domain` |
+| the cluster was rolled back | every issuer |
+"""
+
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from doorward.cluster.gateway import (
+    CLIENT_CERTIFICATE,
+    CONFIG_MAP,
+    ISSUED_CERTIFICATE,
+    ISSUER,
+    NAMESPACE,
+    SECRET,
+    Kind,
+    Object,
+)
+from doorward.objects.ledger_record import Record
+from doorward.objects.meta import ObjectKey, issuer_of_ca_secret, key_of
+from doorward.planning import revocation
+from doorward.view.keys import Key, certificate_key, issuer_key, target_key
+from doorward.view.parsed import IssuerObject, gate_of
+from doorward.view.stores import TargetKind, View
+from doorward.view.trust_domains import TrustDomain
+from doorward.workqueue.queue import Priority, WorkQueue
+
+CountsDue = Callable[[ObjectKey], bool]
+"""Whether an issuer may write its counts now."""
+
+
+class Routing:
+    """From changes to keys in the queue, each with its priority."""
+
+    def __init__(self, view: View, queue: WorkQueue[Key], counts_due: CountsDue) -> None:
+        self._view = view
+        self._queue = queue
+        self._counts_due = counts_due
+
+    def wake(self, key: Key) -> None:
+        """Make a key ready: cut-offs and what publishes them go before the issuing of many."""
+        self._queue.add(key, self._priority(key))
+
+    def wake_later(self, key: Key) -> None:
+        """Make a key ready behind all that people wait for, unless it is a cut-off."""
+        priority = self._priority(key)
+        self._queue.add(key, priority if priority is Priority.PEOPLE else Priority.MOVE)
+
+    def _priority(self, key: Key) -> Priority:
+        if key.kind != "certificate":
+            return Priority.PEOPLE
+        found = self._view.certificates.get(key.at)
+        if found is None:
+            return Priority.STORM
+        back = any(revocation.by_suspension(record) for record in self._view.ledger.of_client(key.at))
+        return Priority.PEOPLE if found.out or back else Priority.STORM
+
+    def changed(self, kind: Kind, key: ObjectKey, before: Any, now: Any, *, by: Key | None = None) -> None:
+        """An object is another one than before (either may be None); `by`: the key whose own write this was."""
+        for woken in self._concerned(kind, key, before, now):
+            if woken != by:
+                self.wake(woken)
+
+    def _concerned(self, kind: Kind, key: ObjectKey, before: Any, now: Any) -> Iterator[Key]:
+        if kind == CLIENT_CERTIFICATE:
+            yield certificate_key(key)
+        elif kind == ISSUER:
+            yield from self._issuer(key, before, now)
+        elif kind == ISSUED_CERTIFICATE:
+            yield from self._record(before, now)
+        elif kind == SECRET:
+            yield from self._secret(key, before, now)
+        elif kind == CONFIG_MAP:
+            yield issuer_key(ObjectKey(key.namespace, key.name.removesuffix("-crl")))
+        elif kind == NAMESPACE:
+            if _told_of_namespace(before) != _told_of_namespace(now):
+                yield from self._namespace(key.name)
+        elif (target := self._view.target_kinds.get(kind.plural)) is not None:
+            yield from _target(target, key, before, now)
+
+    def _issuer(self, key: ObjectKey, before: IssuerObject | None, now: IssuerObject | None) -> Iterator[Key]:
+        yield issuer_key(key)
+        if before is None or now is None or before.spec != now.spec:
+            for kind, target in self._view.targets_of(key):
+                yield target_key(kind, key_of(target))
+            for certificate in self._view.certificates.lookup("issuer", key):
+                yield certificate_key(key_of(certificate.body))
+
+    def _record(self, before: Record | None, now: Record | None) -> Iterator[Key]:
+        record = now or before
+        assert record is not None
+        yield certificate_key(record.holder)
+        known = before.revocation if before is not None else None
+        # A new one that is live changes no CRL: it is counted when the counts are due.
+        if now is None or known != now.revocation or (before is None and self._counts_due(record.issuer)):
+            yield issuer_key(record.issuer)
+
+    def _secret(self, key: ObjectKey, before: Object | None, now: Object | None) -> Iterator[Key]:
+        view = self._view
+        for certificate in (*view.certificates.lookup("secret", key), *view.certificates.lookup("password", key)):
+            yield certificate_key(key_of(certificate.body))
+        for found in view.issuers.lookup("ca", key):
+            yield issuer_key(key_of(found.body))
+        if (ca := issuer_of_ca_secret(key)) is not None and view.issuers.get(ca[0]) is not None:
+            yield issuer_key(ca[0])
+        for issuer in {issuer for body in (before, now) if body for issuer in gate_of(body)}:
+            yield issuer_key(issuer)
+            if (before is None) != (now is None):  # a target is told when its gate is there
+                for kind, target in view.targets_of(issuer):
+                    if target["metadata"]["namespace"] == key.namespace:
+                        yield target_key(kind, key_of(target))
+
+    def _namespace(self, namespace: str) -> Iterator[Key]:
+        view = self._view
+        for certificate in view.certificates.lookup("namespace", namespace):
+            yield certificate_key(key_of(certificate.body))
+        for issuer in view.issuers.lookup("namespace", namespace):
+            yield issuer_key(key_of(issuer.body))
+        for plural, store in view.targets.items():
+            target = view.target_kinds[plural]
+            for body in store.lookup("namespace", namespace):
+                yield target_key(target.kind, key_of(body))
+                yield from map(issuer_key, target.issuer_of(body))
+
+    def opt_in_changed(self, namespace: str) -> None:
+        """A namespace opted in or out."""
+        for key in self._namespace(namespace):
+            self.wake(key)
+
+    def rolled_back(self) -> None:
+        """The cluster was rolled back: every issuer publishes what is newest."""
+        for issuer in self._view.issuers.keys():  # noqa: SIM118 - a Store is no dict
+            self.wake(issuer_key(issuer))
+
+    def restored(self, record: Record) -> None:
+        """A record that a rollback lost was written again."""
+        self.wake(issuer_key(record.issuer))
+        self.wake(certificate_key(record.holder))
+
+    def trust_domain(self, issuer: ObjectKey, before: TrustDomain | None, now: TrustDomain) -> None:
+        """What an issuer signs with or publishes changed: its ClientCertificates look again where that concerns them."""
+        view = self._view
+        if before is None or (before.authority, before.problem) != (now.authority, now.problem):
+            tell = self.wake if before is None or before.authority is None else self.wake_later
+            for found in view.certificates.lookup("issuer", issuer):
+                tell(certificate_key(key_of(found.body)))
+        elif before.published is not now.published or before.gates_behind != now.gates_behind:
+            for found in view.certificates.lookup("deleting", issuer):
+                self.wake(certificate_key(key_of(found.body)))
+            for serial in _entries(before) ^ _entries(now):
+                for record in view.ledger.of_serial(issuer, serial):
+                    self.wake(certificate_key(record.holder))
+            self._trusted_generations(issuer, before, now)
+
+    def _trusted_generations(self, issuer: ObjectKey, before: TrustDomain, now: TrustDomain) -> None:
+        """Those whose CA generation is trusted now, or no longer, or was not when the first bundle was seen."""
+        known = self._view.ledger.generations(issuer) if before.published is None else _trusted(before)
+        if changed := known ^ _trusted(now):
+            for record in self._view.ledger.heard_of(issuer):
+                if record.generation in changed:
+                    self.wake_later(certificate_key(record.holder))
+
+
+def _target(target: TargetKind, key: ObjectKey, before: Object | None, now: Object | None) -> Iterator[Key]:
+    """An issuer asks of a target only whether it is there and names it."""
+    yield target_key(target.kind, key)
+    named = [frozenset(target.issuer_of(body)) if body is not None else frozenset() for body in (before, now)]
+    yield from map(issuer_key, named[0] ^ named[1])
+
+
+def _told_of_namespace(body: Object | None) -> object:
+    return [body["metadata"].get(name) for name in ("labels", "deletionTimestamp")] if body else None
+
+
+def _entries(domain: TrustDomain) -> AbstractSet[int]:
+    """The serials that the published CRL names."""
+    return domain.published.entries.keys() if domain.published is not None else frozenset()
+
+
+def _trusted(domain: TrustDomain) -> AbstractSet[int]:
+    """The CA generations that are published."""
+    return domain.published.anchors.keys() if domain.published is not None else frozenset()

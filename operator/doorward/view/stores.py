@@ -1,0 +1,94 @@
+"""What was last seen of the cluster, by kind; used from the operator's own event loop only.
+
+Nothing here is the truth: every store can be filled again from the cluster.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from doorward.cluster.errors import NotFound
+from doorward.cluster.gateway import Kind, Object
+from doorward.cluster.store import Store
+from doorward.objects.ledger_record import Record
+from doorward.objects.meta import ObjectKey
+from doorward.view.ledger import Ledger
+from doorward.view.parsed import CertificateObject, IssuerObject, ca_of, gate_of, metadata_only, password_secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetKind:
+    """A kind of object by which a data plane opts in: what is kept of it, and which issuer it names."""
+
+    kind: Kind
+    keep: Callable[[Object], Object]
+    issuer_of: Callable[[Object], Iterable[ObjectKey]]
+
+
+class View:
+    """The stores of one operator."""
+
+    def __init__(self, *, account: str, scope: Iterable[str] = (), targets: Sequence[TargetKind] = ()) -> None:
+        self.account = account
+        """The operator's own service account, `<namespace>:<name>`."""
+        self.scope = frozenset(scope)
+        """The namespaces that are served; none: all of them."""
+        self.certificates: Store[CertificateObject] = Store(
+            CertificateObject.parse,
+            {
+                "issuer": lambda c: (c.issuer,),
+                "secret": lambda c: (c.secret,),
+                "deleting": lambda c: (c.issuer,) if c.deleting else (),
+                "password": password_secret,
+                "namespace": lambda c: (c.secret.namespace,),
+            },
+        )
+        self.issuers: Store[IssuerObject] = Store(
+            IssuerObject.parse,
+            {
+                "namespace": lambda i: (i.body["metadata"]["namespace"],),
+                "ca": lambda i: () if i.own_ca is None else (i.own_ca,),
+            },
+        )
+        self.target_kinds = {target.kind.plural: target for target in targets}
+        self.targets: dict[str, Store[Object]] = {
+            target.kind.plural: Store(
+                target.keep, {"issuer": target.issuer_of, "namespace": lambda body: (body["metadata"]["namespace"],)}
+            )
+            for target in targets
+        }
+        """By the plural of their kind."""
+        self.ledger = Ledger()
+        self.configmaps: Store[Object] = Store(lambda body: body)
+        self.secrets: Store[Object] = Store(metadata_only, {"gate": gate_of, "ca": ca_of})
+        self.namespaces: Store[Object] = Store(lambda body: body)
+        self.opted_in: dict[str, bool | None] = {}
+        """By namespace, whether Secrets and ConfigMaps there may be read: True once listed, False where denied."""
+
+    def serves(self, namespace: str) -> bool:
+        """Whether the namespace is in scope: of any other, nothing can be called absent."""
+        return not self.scope or namespace in self.scope
+
+    def certificate(self, key: ObjectKey) -> CertificateObject:
+        """The ClientCertificate that is worked on; NotFound where it was deleted in the meantime."""
+        found = self.certificates.get(key)
+        if found is None:
+            raise NotFound(f"ClientCertificate {key} was deleted while it was worked on")
+        return found
+
+    def targets_of(self, issuer: ObjectKey) -> Iterator[tuple[Kind, Object]]:
+        """Every target that names the issuer, with its kind."""
+        for plural, store in self.targets.items():
+            for body in store.lookup("issuer", issuer):
+                yield self.target_kinds[plural].kind, body
+
+    def pending_again(self, issuer: ObjectKey, serials: Iterable[int], now: datetime) -> frozenset[int]:
+        """Of the serials, those that no record refuses though their client is deleted, revoked or suspended: its own rules
+        are about to refuse them again.
+        """
+        found = (record for serial in serials for record in self.ledger.of_serial(issuer, serial))
+        return frozenset(record.serial for record in found if record.live(now) and self._is_out(record))
+
+    def _is_out(self, record: Record) -> bool:
+        client = self.certificates.get(record.holder)
+        return client is not None and client.issuer == record.issuer and client.out

@@ -1,0 +1,71 @@
+"""What each issuer tells the others: which CA signs, with which key, and what is published. Written after each look at it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cryptography import x509
+
+from doorward.cluster.errors import Conflict
+from doorward.objects.meta import ObjectKey
+from doorward.objects.trust_bundle import PublishedTrust
+from doorward.pki.certificates import CertificateAuthority
+from doorward.pki.pem import load_certificates
+from doorward.planning.observed import Authority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedCa:
+    """A CA ready to sign: the one place in this process where its key is held."""
+
+    version: int
+    """Of its Secret."""
+    authority: Authority
+    signer: CertificateAuthority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustDomain:
+    """What the last look at an issuer found."""
+
+    authority: Authority | None = None
+    """The CA generation that signs."""
+    problem: str = ""
+    """Why there is none; empty where there is one."""
+    published: PublishedTrust | None = None
+    near_capacity: bool = False
+    gates_behind: bool = False
+    held: Mapping[int, LoadedCa] = field(default_factory=dict, repr=False)
+    """By generation, the CAs whose keys can be used."""
+
+    def cas(self) -> dict[int, x509.Certificate]:
+        """By generation, the CAs that may have signed: those whose keys are held, and the anchors that are published."""
+        published = self.published.anchors if self.published is not None else {}
+        anchors = {number: load_certificates(anchor.pem)[0] for number, anchor in published.items()}
+        return anchors | {number: loaded.signer.certificate for number, loaded in self.held.items()}
+
+
+class TrustDomains:
+    """By issuer; only the reconciler writes."""
+
+    def __init__(self) -> None:
+        self._known: dict[ObjectKey, TrustDomain] = {}
+
+    def get(self, issuer: ObjectKey) -> TrustDomain | None:
+        """None before the issuer was looked at, and after it was deleted."""
+        return self._known.get(issuer)
+
+    def keep(self, issuer: ObjectKey, domain: TrustDomain) -> None:
+        """What was found."""
+        self._known[issuer] = domain
+
+    def drop(self, issuer: ObjectKey) -> None:
+        """The issuer was deleted."""
+        self._known.pop(issuer, None)
+
+    def signer(self, issuer: ObjectKey, generation: int) -> LoadedCa:
+        """A CA generation that signs; Conflict where its key went in the meantime."""
+        domain = self._known.get(issuer)
+        loaded = domain.held.get(generation) if domain is not None else None
+        if loaded is None:
+            raise Conflict(f"CA generation {generation} of {issuer} is not usable any more")
+        return loaded

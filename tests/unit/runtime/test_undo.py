@@ -1,0 +1,213 @@
+"""A deletion that is undone: its serials are good again, in whichever order; and nothing else brings one back."""
+
+import pytest
+
+from doorward.cli import restore
+from doorward.cli.restore import Wanted
+from doorward.cluster.errors import Conflict, Forbidden
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE
+from tests.support import promises
+from tests.support.operator_bed import ISSUER_AT
+from tests.unit.runtime.looks import live, person_writes, record, serial
+from tests.unit.runtime.test_suspension import refusals_end
+
+ALL = Wanted(issuer=ISSUER_AT)
+
+
+def undo(bed, wanted=ALL, *, dry_run=False):
+    """`doorward restore`; its exit status."""
+    return bed.with_gateway(lambda gateway: restore.restore(gateway, wanted, bed.cluster.now(), dry_run=dry_run))
+
+
+@pytest.fixture
+def pruned(served):
+    """Alice and bob are deleted; their serials."""
+    numbers = {serial(served, "alice"), serial(served, "bob")}
+    for name in ("alice", "bob"):
+        served.delete(CLIENT_CERTIFICATE, name)
+    served.settle()
+    assert live(served) == set()
+    return numbers
+
+
+def apply_again(bed):
+    for name in ("alice", "bob"):
+        bed.apply(name)
+    bed.settle()
+
+
+# Both orders, and neither
+
+
+def test_what_is_created_again_and_then_restored_gets_in_with_old_and_new_certificates(served, pruned):
+    apply_again(served)
+    assert undo(served) == 0
+    served.settle()
+    assert live(served) == pruned | {serial(served, "alice"), serial(served, "bob")}
+    assert promises.gate_crls(served.cluster) == {"edge": set()}
+
+
+def test_what_is_restored_and_then_created_again_does_too(served, pruned):
+    assert undo(served) == 0
+    served.settle()
+    apply_again(served)
+    assert live(served) == pruned | {serial(served, "alice"), serial(served, "bob")}
+
+
+def test_a_name_that_is_created_again_restores_nothing_by_itself(served, pruned):
+    apply_again(served)
+    assert not live(served) & pruned
+
+
+def test_what_is_restored_and_not_created_again_is_held_after_ten_minutes(served, pruned):
+    assert undo(served) == 0
+    served.settle()
+    assert live(served) == pruned
+    served.jump(minutes=11)
+    served.settle()
+    assert live(served) == set()
+    assert all("finalAt" in record(served, number)["spec"]["revocation"] for number in pruned)
+
+
+def test_a_client_that_was_restored_is_cut_off_by_its_next_deletion(served, pruned):
+    apply_again(served)
+    undo(served)
+    served.settle()
+    served.delete(CLIENT_CERTIFICATE, "alice")
+    served.delete(CLIENT_CERTIFICATE, "bob")
+    served.settle()
+    assert live(served) == set()
+    assert promises.newest_crl(served.cluster) >= pruned
+
+
+@pytest.mark.promise(1)
+def test_a_client_that_is_created_again_suspended_is_restored_without_an_open_moment(served):
+    number = serial(served, "alice")
+    served.delete(CLIENT_CERTIFICATE, "alice")
+    served.settle()
+    served.apply("alice", suspended=True)
+    served.settle()
+    since = served.cluster.version
+    served.gateway.latency = 0.05
+    undo(served)
+    served.settle()
+    assert refusals_end(served, number, since) == []
+    served.apply("alice", suspended=False)
+    served.settle()
+    assert number in live(served)
+
+
+@pytest.mark.parametrize("how", ["doorward restore", "by hand"])
+def test_a_persons_hold_after_a_deletion_was_undone_does_not_become_final(served, pruned, how):
+    number = min(pruned)
+    if how == "by hand":
+        person_writes(served, number, lifted=True)
+    else:
+        undo(served)
+    apply_again(served)
+    served.jump(hours=25)
+    person_writes(served, number, lifted=False)
+    said = record(served, number)["spec"]["revocation"]
+    assert (said["reason"], said.get("finalAt")) == ("certificateHold", None)
+
+
+# Whose deletions are undone
+
+
+def test_of_a_dry_run_all_is_shown_and_nothing_written(served, pruned, capsys):
+    assert undo(served, dry_run=True) == 0
+    said = capsys.readouterr().out
+    assert said.count("would be restored") == len(pruned)
+    assert "2 have no ClientCertificate" in said
+    assert live(served) == set()
+
+
+def test_a_hold_that_became_final_is_not_restored(served, pruned, capsys):
+    served.jump(hours=25)
+    served.settle()
+    assert undo(served) == 0
+    assert "no deletion to undo" in capsys.readouterr().out
+    assert not live(served) & pruned
+
+
+def test_a_suspension_and_a_persons_own_hold_are_not_restored(served):
+    served.apply("alice", suspended=True)
+    before = live(served)
+    name = f"{ISSUER_AT.name}.1.{serial(served, 'bob'):x}"
+    served.edit(ISSUED_CERTIFICATE, name, {"spec": {"revocation": {"reason": "certificateHold"}}})
+    served.settle()
+    undo(served)
+    served.settle()
+    assert not live(served) & before
+
+
+@pytest.mark.parametrize(
+    ("options", "who"),
+    [
+        pytest.param({"names": frozenset({"alice"})}, {"alice"}, id="one name"),
+        pytest.param({"namespace": "edge"}, {"alice", "bob"}, id="their namespace"),
+        pytest.param({"namespace": "elsewhere"}, set(), id="another namespace"),
+        pytest.param({"issuer": ISSUER_AT._replace(name="others")}, set(), id="another issuer"),
+    ],
+)
+@pytest.mark.usefixtures("pruned")
+def test_only_those_are_restored_who_are_asked_for_by(served, options, who):
+    undo(served, Wanted(**{"issuer": ISSUER_AT} | options))
+    served.settle()
+    assert holders(served) == who
+
+
+def test_only_those_are_restored_who_were_deleted_since(served):
+    served.delete(CLIENT_CERTIFICATE, "alice")
+    served.settle()
+    served.jump(hours=1)
+    since = served.cluster.now()
+    served.delete(CLIENT_CERTIFICATE, "bob")
+    served.settle()
+    undo(served, Wanted(issuer=ISSUER_AT, since=since.replace(microsecond=0)))
+    served.settle()
+    assert holders(served) == {"bob"}
+
+
+def holders(bed):
+    """Whose serials are live."""
+    numbers = (record(bed, number) for number in live(bed))
+    return {body["spec"]["clientCertificate"]["name"] for body in numbers}
+
+
+# What can go wrong
+
+
+def test_an_issuer_that_is_not_there_is_said_and_fails(served, capsys):
+    assert undo(served, Wanted(issuer=ISSUER_AT._replace(name="others"))) == 1
+    assert f"there is no MTLSIssuer {ISSUER_AT.namespace}/others" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        pytest.param(Conflict("it changed", status=409), "run it again", id="a record changed meanwhile"),
+        pytest.param(Forbidden("not yours", status=403), "not yours", id="a right is missing"),
+    ],
+)
+@pytest.mark.usefixtures("pruned")
+def test_it_fails_and_says_so_where(served, capsys, error, told):
+    async def refused(gateway):
+        gateway.refuse = lambda _: error
+        return await restore.restore(gateway, ALL, served.cluster.now(), dry_run=False)
+
+    assert served.with_gateway(refused) == 1
+    said = capsys.readouterr().out
+    assert (told in said, "have no ClientCertificate" in said) == (True, False)
+
+
+@pytest.mark.usefixtures("pruned")
+def test_without_the_right_to_see_clients_it_does_not_say_that_they_are_missing(served, capsys):
+    async def blind(gateway):
+        denied = Forbidden("no", status=403)
+        gateway.refuse_reads = lambda kind, _: denied if kind == CLIENT_CERTIFICATE else None
+        return await restore.restore(gateway, ALL, served.cluster.now(), dry_run=True)
+
+    assert served.with_gateway(blind) == 0
+    said = capsys.readouterr().out
+    assert (said.count("unknown"), "have no ClientCertificate" in said) == (2, False)
