@@ -9,20 +9,21 @@ from doorward.api import reasons_client as client
 from doorward.api import reasons_ingress as ingress
 from doorward.api import reasons_issuer as issuer
 from doorward.api import reasons_sometimes as sometimes
+from doorward.api import reasons_writes as writes
 from doorward.api.reason import Reason
 
 BY_CONDITION: dict[str, dict[str, Reason]] = {
-    "Ready": client.READY | issuer.READY,
+    "Ready": client.READY | issuer.READY | writes.READY,
     "Admitted": client.ADMITTED,
     "CRLCurrent": issuer.CRL,
-    "GatesCurrent": issuer.GATES,
+    "GatesCurrent": issuer.GATES | writes.GATES,
     "CAExclusive": issuer.EXCLUSIVE,
     "CASettled": sometimes.SETTLED,
     "CRLRoom": sometimes.ROOM,
     "CutOffHolds": issuer.HOLDS,
     "HostsSeparated": issuer.SEPARATED,
     "LedgerComplete": sometimes.COMPLETE,
-    "Gate": ingress.GATE,
+    "Gate": ingress.GATE | writes.GATE,
 }
 
 REASONS: dict[str, Reason] = {name: reason for table in BY_CONDITION.values() for name, reason in table.items()}

@@ -11,11 +11,12 @@ from doorward.certificates.memory import CertificateMemories, SecretView, Signed
 from doorward.certificates.observe import CertificateObserver
 from doorward.clock import Clock
 from doorward.cluster.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, SECRET, Gateway, Object
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, FIELD_MANAGER, ISSUED_CERTIFICATE, SECRET, Gateway, Object
 from doorward.cluster.store import version_of
 from doorward.objects import client_secret, ledger_record
 from doorward.objects.client_secret import ClientSecret, Contents
-from doorward.objects.meta import FINALIZER, REISSUE_ANNOTATION, ObjectKey
+from doorward.objects.comparison import unlike
+from doorward.objects.meta import FINALIZER, REISSUE_ANNOTATION, ObjectKey, labels
 from doorward.pki.certificates import Leaf
 from doorward.pki.key_source import KeySource
 from doorward.pki.keys import SecretBytes
@@ -64,7 +65,7 @@ class CertificateApplier:
             finalizers.append(FINALIZER)
         elif action.unreached:
             await self._shared.event(
-                key,
+                certificate_key(key),
                 "CutOffIncomplete",
                 f"the client is in the ledger as revoked, but {action.unreached} could not be written",
             )
@@ -186,6 +187,9 @@ class CertificateApplier:
             annotations=metadata.get("annotations") or {},
             version=metadata["resourceVersion"],
         )
+        self._see(key, form, written, held)
+
+    def _see(self, key: ObjectKey, form: SecretForm, written: Object, held: ClientSecret) -> None:
         versions = (version_of(written), self._observer.password_version(form.password))
         view = SecretView(secret=form.secret, versions=versions, held=held)
         self._memories.keep(key, replace(self._memories.get(key), view=view))
@@ -202,24 +206,64 @@ class CertificateApplier:
             raise Conflict(f"Secret {secret} changed in the meantime")
         return held
 
-    async def rewrite(self, key: ObjectKey, action: RewriteSecret) -> None:
-        """Write the Secret again around the certificate and key that it holds."""
+    async def rewrite(self, key: ObjectKey, action: RewriteSecret) -> str:
+        """Write the Secret again around the certificate and key that it holds. Which mark of the answer is not as asked; empty:
+        none.
+        """
         form = action.form
         held = self._seen(key, form.secret)
-        loaded = self._domains.signer(action.issuer, action.generation)
-        password = await self._observer.password(form.password)
-        contents = await signing.wrap_again(
-            self._source,
-            form,
-            leaf=held.leaf,
-            key=None if action.has_request else await self._held_key(form.secret),
-            signer=loaded.signer,
-            ca_pem=loaded.authority.chain_pem,
-            password=SecretBytes(password) if isinstance(password, bytes) else None,
-            reissue=held.annotations.get(REISSUE_ANNOTATION),
-        )
-        await self._write_secret(key, form, contents, held.leaf)
+        if action.metadata_only:
+            await self._write_marks(key, form, held)
+        else:
+            loaded = self._domains.signer(action.issuer, action.generation)
+            password = await self._observer.password(form.password)
+            contents = await signing.wrap_again(
+                self._source,
+                form,
+                leaf=held.leaf,
+                key=None if action.has_request else await self._held_key(form.secret),
+                signer=loaded.signer,
+                ca_pem=loaded.authority.chain_pem,
+                password=SecretBytes(password) if isinstance(password, bytes) else None,
+                reissue=held.annotations.get(REISSUE_ANNOTATION),
+            )
+            await self._write_secret(key, form, contents, held.leaf)
         logger.info("Secret written again: %s", action.because, extra={"object": f"ClientCertificate {key}"})
+        return self._changed_again(key, form)
+
+    async def _write_marks(self, key: ObjectKey, form: SecretForm, held: ClientSecret) -> None:
+        """Labels and annotations alone: key, keystore and its password stay, so that nobody has to fetch them again."""
+        at, by = form.secret, certificate_key(key)
+        body = await self._gateway.get(SECRET, at.namespace, at.name)
+        if body["metadata"]["resourceVersion"] != held.version:
+            self._intake.written(SECRET, body, by=by)
+            raise Conflict(f"Secret {at} changed in the meantime")
+        metadata = body["metadata"]
+        metadata["labels"] = (metadata.get("labels") or {}) | dict(form.labels) | labels(client_secret.ROLE)
+        metadata["annotations"] = dict(form.annotations) | {
+            name: value for name, value in (metadata.get("annotations") or {}).items() if name not in form.annotations
+        }
+        written = await self._gateway.replace(SECRET, at.namespace, at.name, body)
+        self._intake.written(SECRET, written, by=by)
+        marks = written["metadata"]
+        self._see(
+            key,
+            form,
+            written,
+            replace(
+                held,
+                labels=marks.get("labels") or {},
+                annotations=marks.get("annotations") or {},
+                version=marks["resourceVersion"],
+            ),
+        )
+
+    def _changed_again(self, key: ObjectKey, form: SecretForm) -> str:
+        """Which mark of the answer is not as it was asked for."""
+        held = self._seen(key, form.secret)
+        asked = {"metadata": {"labels": dict(form.labels), "annotations": dict(form.annotations)}}
+        answered = {"metadata": {"labels": held.labels, "annotations": held.annotations}}
+        return unlike(asked, answered, me=FIELD_MANAGER)
 
     async def record_again(self, key: ObjectKey, action: RecordAgain) -> None:
         """Restore the ledger record of the certificate in the Secret, where a CA of the issuer is known to have signed it."""

@@ -13,6 +13,7 @@ from doorward.cluster.gateway import APPLY_PATCH, FIELD_MANAGER, SECRET, Gateway
 from doorward.cluster.store import version_of
 from doorward.gates.memory import GateMemory, GateView, Refusal, WantedBundle
 from doorward.objects import crl_configmap
+from doorward.objects.comparison import unlike
 from doorward.objects.crl_configmap import TrustBundle
 from doorward.objects.meta import ObjectKey, gate_secret_name, is_ours
 from doorward.view.intake import Intake
@@ -113,8 +114,8 @@ class TargetApplier:
     def _kind(self, key: Key) -> Kind:
         return self._view.target_kinds[key.plural].kind
 
-    async def apply(self, key: Key, fields: Mapping[str, Any]) -> None:
-        """Set our fields by server-side apply, whoever had them."""
+    async def apply(self, key: Key, fields: Mapping[str, Any]) -> str:
+        """Set our fields by server-side apply, whoever had them. Which field of the answer is not as asked; empty: none."""
         kind = self._kind(key)
         metadata = {"namespace": key.at.namespace, "name": key.at.name} | dict(fields.get("metadata") or {})
         body = {"apiVersion": kind.api_version, "kind": kind.name} | dict(fields) | {"metadata": metadata}
@@ -128,9 +129,10 @@ class TargetApplier:
         )
         self._intake.written(kind, written, by=key)
         logger.info("target written", extra={"object": str(key)})
+        return unlike(fields, written, me=FIELD_MANAGER)
 
-    async def release(self, key: Key, patch: Mapping[str, Any]) -> None:
-        """Take what is ours off, onto the version that was looked at."""
+    async def patch(self, key: Key, patch: Mapping[str, Any]) -> None:
+        """Merge the patch into the target, onto the version that was looked at."""
         kind = self._kind(key)
         found = self._view.targets[key.plural].get(key.at)
         if found is None:
@@ -138,4 +140,4 @@ class TargetApplier:
         metadata = {"resourceVersion": found["metadata"]["resourceVersion"]} | dict(patch.get("metadata") or {})
         body = dict(patch) | {"metadata": metadata}
         self._intake.written(kind, await self._gateway.patch(kind, key.at.namespace, key.at.name, body), by=key)
-        logger.info("target released", extra={"object": str(key)})
+        logger.info("target patched", extra={"object": str(key)})

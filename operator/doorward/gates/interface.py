@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
+from doorward.api.conditions import Condition
 from doorward.cluster.gateway import Kind, Object
 from doorward.objects.meta import ObjectKey, key_of
 from doorward.planning.gate import Decision, parse_reference
@@ -45,6 +46,10 @@ class DataPlane(Protocol):
 
     def wanted(self, body: Mapping[str, Any], decision: Decision) -> Mapping[str, Any] | None:
         """The fields of the target that must be applied, all of ours; None where nothing differs."""
+        ...
+
+    def told(self, body: Mapping[str, Any], condition: Condition) -> Mapping[str, Any] | None:
+        """The merge patch that says a condition on the target, and changes nothing else; None where it is said already."""
         ...
 
     def leftovers(self, body: Mapping[str, Any]) -> Mapping[str, Any] | None:

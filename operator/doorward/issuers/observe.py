@@ -43,11 +43,16 @@ class IssuerObserver:
         self._gates = GateObserver(view, self._reads, planes)
 
     async def observe(
-        self, key: ObjectKey, memory: IssuerMemory, rolled_back_at: datetime | None
+        self,
+        key: ObjectKey,
+        memory: IssuerMemory,
+        rolled_back_at: datetime | None,
+        troubled_targets: tuple[str, ...] = (),
     ) -> tuple[IssuerObserved, IssuerMemory] | None:
         """Everything about an MTLSIssuer, and what is remembered of it from now on; None where there is none.
 
-        `rolled_back_at`: when this process noticed that the cluster was rolled back.
+        `rolled_back_at`: when this process noticed that the cluster was rolled back; `troubled_targets`: what it cannot
+        configure.
         """
         view, now = self._view, self._clock.now()
         found = view.issuers.get(key)
@@ -83,6 +88,7 @@ class IssuerObserver:
             replaced=committed.replaced if committed is not None else "",
             newest_numbers=_newest_numbers(memory),
             gates=gates,
+            troubled_targets=troubled_targets,
             counts_due=memory.counts_due or EPOCH,
             skew=await self._skew(key),
             overflow=memory.overflow,

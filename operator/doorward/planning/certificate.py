@@ -24,6 +24,8 @@ from doorward.planning.plan import (
     earliest,
 )
 
+METADATA_DIFFERS = "labels or annotations differ from spec.secretTemplate"
+
 
 def plan(o: CertificateObserved, now: datetime) -> Plan:
     """What to do for this ClientCertificate at `now`.
@@ -184,6 +186,7 @@ def _rewrite(o: CertificateObserved, spec: ClientCertificateSpec, shown: Record,
         issuer=o.issuer_key,
         generation=shown.generation,
         has_request=isinstance(o.request, ClientRequest),
+        metadata_only=why == METADATA_DIFFERS,
     )
 
 
@@ -205,16 +208,21 @@ def _superseded(
 def _rewrite_reason(
     o: CertificateObserved, spec: ClientCertificateSpec, secret: ClientSecret, authority: Authority | None
 ) -> str | None:
-    """Why the Secret must be written anew around the certificate it holds; None where it is right."""
-    template = spec.secret_template
-    if any(secret.labels.get(k) != v for k, v in template.labels.items()) or any(
-        secret.annotations.get(k) != v for k, v in template.annotations.items()
-    ):
-        return "labels or annotations differ from spec.secretTemplate"
+    """Why the Secret must be written again around the certificate that it holds; None where it is right."""
     if authority is not None and o.leaf_is_ours and secret.ca != authority.chain_pem:
         return "ca.crt is not the issuer's"
     if isinstance(o.request, ClientRequest):
-        return "a private key stands beside a certificate made from a CSR" if secret.any_key else None
+        wrong = "a private key stands beside a certificate made from a CSR" if secret.any_key else None
+    else:
+        wrong = _wrong_keystore(spec, secret)
+    template = spec.secret_template
+    same = (
+        template.labels.items() <= secret.labels.items() and template.annotations.items() <= secret.annotations.items()
+    )
+    return wrong or (None if same else METADATA_DIFFERS)
+
+
+def _wrong_keystore(spec: ClientCertificateSpec, secret: ClientSecret) -> str | None:
     profile = spec.keystores.pkcs12
     if secret.keystore_profile != profile.profile:
         return "keystore.p12 is missing, is not the one that was written, or has another profile or password"

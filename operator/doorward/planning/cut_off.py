@@ -14,6 +14,7 @@ from doorward.planning import revocation, timing
 from doorward.planning.certificate_status import admitted, status
 from doorward.planning.observed import CertificateObserved, Issuer, Unseen
 from doorward.planning.plan import Action, Plan, RecordAgain, RemoveFinalizer
+from doorward.planning.trouble import Trouble
 
 
 def unheard(o: CertificateObserved) -> bool:
@@ -119,3 +120,20 @@ def _keep_number(o: CertificateObserved, refused: Condition) -> Condition:
             if str(item.get("message", "")).startswith(prefix):
                 return Condition(reason=refused.reason, message=item["message"])
     return refused
+
+
+def report(o: CertificateObserved, trouble: Trouble, now: datetime) -> Plan:
+    """The plan that says which write is refused or does not last, and whether the client still has access."""
+    if isinstance(o.records, Unseen):
+        return Plan()
+    refused = [r.revocation.time for r in o.records if r.revocation is not None and r.refused]
+    since = max(refused, default=None)
+    spec = o.spec if isinstance(o.spec, ClientCertificateSpec) else None
+    if spec is not None and (spec.revoked or spec.suspended) and o.deleting_since is None:
+        access = _refused(o, o.records, "Revoked" if spec.revoked else "OnHold", since, now)
+    elif o.deleting_since is not None and since is not None:
+        access = said("CuttingOff")
+    else:
+        access = admitted(o, now)
+    out = o.deleting_since is not None or (spec is not None and (spec.revoked or spec.suspended))
+    return status(o, [trouble.condition(), access], now, renewing=not out)

@@ -187,4 +187,5 @@ def issue(
         reissue=spec.reissue,
         not_before=max(now - BACKDATE, authority.not_before),
         not_after=min(now + duration(spec.duration or default_duration), authority.not_after),
+        within_budget=lost(o) is not None or refused(o) or asked(o, spec),
     )

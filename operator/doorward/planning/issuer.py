@@ -17,6 +17,7 @@ from doorward.planning.observed import Authority, Gate, GateState, IssuerObserve
 from doorward.planning.permission import not_permitted
 from doorward.planning.plan import Action, CloseGate, CreateCa, Plan, PublishCrl, WriteGate, earliest
 from doorward.planning.terms import key_kind_of, subject_of
+from doorward.planning.trouble import Trouble
 
 FULL_AGAIN = timedelta(minutes=10)  # entries leave a full CRL as their certificates expire
 
@@ -40,6 +41,14 @@ def plan(o: IssuerObserved, now: datetime) -> Plan:
         gates = tuple(closings(o.gates))
         return Plan(actions=gates) if gates else issuer_status.write(o, problem, now)
     return _running(o, o.spec, o.records, line, problem, now)
+
+
+def report(o: IssuerObserved, trouble: Trouble, now: datetime) -> Plan:
+    """The plan that says which write is refused or does not last."""
+    if isinstance(o.records, Unseen):
+        return Plan()
+    line = None if isinstance(o.spec, str) else lineage.of(o, o.spec, o.records, now)
+    return issuer_status.write(o, trouble.condition(), now, line=line, trouble=trouble)
 
 
 def signing(o: IssuerObserved, now: datetime) -> tuple[Authority | None, Condition | None]:

@@ -12,6 +12,7 @@ from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
 from doorward.planning.plan import Plan, WriteStatus, earliest
+from doorward.planning.trouble import MOST_DETAIL, Trouble
 
 MOST_GATES = 50
 MOST_INGRESSES = 16
@@ -31,10 +32,12 @@ def gates_behind(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
     return tuple(g for g in gates if g.targets and g.allowed is not False and g.state is not GateState.CURRENT)
 
 
-def _conditions(o: IssuerObserved, ready: Condition) -> Iterator[Condition]:
+def _conditions(o: IssuerObserved, ready: Condition, trouble: Trouble | None) -> Iterator[Condition]:
     yield ready
     configmap = crl_configmap_name(o.key.name)
-    if isinstance(o.published, PublishedTrust):
+    if trouble is not None and trouble.publication:
+        yield said("NotPublished", configmap=configmap, detail=trouble.detail[:MOST_DETAIL])
+    elif isinstance(o.published, PublishedTrust):
         p = o.published
         yield said("Published", number=p.number, entries=len(p.entries), until=instant(p.next_update))
     elif isinstance(o.published, Condition) and o.published.type == "CRLCurrent":
@@ -61,16 +64,26 @@ def _gates_condition(o: IssuerObserved) -> Condition:
             for gate in behind[:3]
         ]
         return said("SomeNotCurrent", detail="; ".join(details))
+    if o.troubled_targets:
+        return said("TargetsNotWritten", detail="; ".join(o.troubled_targets[:3])[:MOST_DETAIL])
     if not open_gates or not isinstance(o.published, PublishedTrust):
         return said("NoGates")
     return said("AllCurrent", count=len(open_gates), number=o.published.number)
 
 
 def write(
-    o: IssuerObserved, ready: Condition, now: datetime, *, due: datetime | None = None, line: Lineage | None = None
+    o: IssuerObserved,
+    ready: Condition,
+    now: datetime,
+    *,
+    due: datetime | None = None,
+    line: Lineage | None = None,
+    trouble: Trouble | None = None,
 ) -> Plan:
-    """The plan that writes the status where it differs; `line` where the generations are known."""
-    conditions = [*_conditions(o, ready), *_generations_condition(line), *_room(o)]
+    """The plan that writes the status where it differs; `line` where the generations are known, `trouble` where a write is
+    refused.
+    """
+    conditions = [*_conditions(o, ready, trouble), *_generations_condition(line), *_room(o)]
     status: dict[str, object] = {
         "observedGeneration": o.generation,
         "conditions": merge(conditions, o.status.get("conditions") or (), generation=o.generation, now=now),

@@ -171,6 +171,8 @@ class IssuerObserved:
     newest_numbers: Mapping[int, int]
     """By generation, the highest CRL number that this process ever published or saw."""
     gates: tuple[Gate, ...]
+    troubled_targets: tuple[str, ...] = ()
+    """Targets that name it and cannot be configured, each with why."""
     counts_due: datetime
     """The counts are not written before this instant."""
     skew: timedelta

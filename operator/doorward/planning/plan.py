@@ -62,6 +62,8 @@ class Issue:
     """`spec.reissue`, which this answers."""
     not_before: datetime
     not_after: datetime
+    within_budget: bool
+    """A person or a loss asks for it, which the budget of reissues bounds: it may be the same as the last one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,8 @@ class RewriteSecret:
     """Of the CA that signed the certificate."""
     has_request: bool
     """The certificate was made from a CSR: no key is written."""
+    metadata_only: bool
+    """Only labels and annotations differ: key, keystore and its password stay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +157,8 @@ class ApplyTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseTarget:
-    """Take what is ours off a target that opted out."""
+class PatchTarget:
+    """Merge into a target what leaves other fields alone: to release one that opted out, or to tell it something."""
 
     patch: Mapping[str, Any]
 
@@ -179,7 +183,7 @@ Action: TypeAlias = (
     | WriteGate
     | CloseGate
     | ApplyTarget
-    | ReleaseTarget
+    | PatchTarget
     | WriteStatus
 )
 

@@ -31,7 +31,8 @@ from doorward.objects.meta import ObjectKey
 from doorward.pki.key_source import KeySource
 from doorward.runtime import health, kopf_handlers
 from doorward.runtime.key_source import SystemKeySource
-from doorward.runtime.reconcile import Appliers, Certificates, Issuers, Reconciler, Targets
+from doorward.runtime.reconcile import Appliers, Certificates, Issuers, NotSettled, Reconciler, Targets
+from doorward.runtime.troubles import Troubles
 from doorward.view.apply import SharedWrites
 from doorward.view.intake import Intake
 from doorward.view.keys import Key
@@ -111,7 +112,8 @@ class Operator:
         domains, reads = TrustDomains(), Reads(view, gateway)
         shared = SharedWrites(view, gateway, intake, clock)
         issuer_observer = IssuerObserver(view, gateway, clock, self._issuer_memories, self._planes)
-        self._issuers = Issuers(view, issuer_observer, self._issuer_memories, domains, self._routing, clock)
+        troubles = Troubles(clock)
+        self._issuers = Issuers(view, issuer_observer, self._issuer_memories, domains, self._routing, troubles, clock)
         certificate_observer = CertificateObserver(view, domains, gateway, reads)
         certificates = Certificates(
             certificate_observer, OrphanObserver(view, gateway, reads), self._certificate_memories, clock
@@ -133,7 +135,7 @@ class Operator:
             shared,
         )
         targets = Targets(TargetObserver(view, reads, self._planes), clock)
-        return Reconciler(self._issuers, certificates, targets, appliers, clock)
+        return Reconciler(self._issuers, certificates, targets, appliers, shared, troubles, self._routing, clock)
 
     @property
     def ready(self) -> bool:
@@ -214,7 +216,7 @@ class Operator:
         if self._leadership is not None:
             await self._leadership.led()
             await self._start_over(subscriptions)
-        await work(self.queue, self._reconcile, clock=self._clock, transient=(ApiError,), count=WORKERS)
+        await work(self.queue, self._reconcile, clock=self._clock, transient=(ApiError, NotSettled), count=WORKERS)
 
     async def _reconcile(self, key: Key) -> datetime | None:
         """While the Lease cannot be renewed all work rests: else every key would fail, and rest for minutes after it was."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -12,16 +13,17 @@ from doorward.certificates.memory import CertificateMemories, CertificateMemory
 from doorward.certificates.observe import CertificateObserver
 from doorward.certificates.orphaned import OrphanObserver
 from doorward.clock import Clock
+from doorward.cluster.errors import AlreadyExists, ApiError, Conflict, Gone, NotFound, NotLeading
 from doorward.gates.apply import TargetApplier
 from doorward.gates.observe import TargetObserver
 from doorward.issuers.apply import IssuerApplier
 from doorward.issuers.conflicts import concerned
 from doorward.issuers.memory import IssuerMemories, IssuerMemory
 from doorward.issuers.observe import IssuerObserver
-from doorward.objects.meta import ObjectKey
+from doorward.objects.meta import ObjectKey, key_of
 from doorward.objects.trust_bundle import PublishedTrust
-from doorward.planning import certificate, gate, gone, issuer, issuer_status, timing
-from doorward.planning.observed import IssuerObserved, Unseen
+from doorward.planning import certificate, cut_off, gate, gone, issuer, issuer_status, timing
+from doorward.planning.observed import CertificateObserved, IssuerObserved, Unseen
 from doorward.planning.plan import (
     Action,
     AddFinalizer,
@@ -30,10 +32,10 @@ from doorward.planning.plan import (
     CreateCa,
     Deliver,
     Issue,
+    PatchTarget,
     Plan,
     PublishCrl,
     RecordAgain,
-    ReleaseTarget,
     RemoveFinalizer,
     Revoke,
     RewriteSecret,
@@ -41,16 +43,30 @@ from doorward.planning.plan import (
     WriteStatus,
     earliest,
 )
+from doorward.planning.trouble import Trouble
+from doorward.runtime.describe import describe
+from doorward.runtime.troubles import Troubles
 from doorward.view.apply import SharedWrites
-from doorward.view.keys import Key, issuer_key
+from doorward.view.keys import Key, issuer_key, target_key
 from doorward.view.routing import Routing
 from doorward.view.stores import View
 from doorward.view.trust_domains import TrustDomain, TrustDomains
 
 logger = logging.getLogger(__name__)
+_PASSING = (AlreadyExists, Conflict, NotFound, Gone, NotLeading)
+"""What happens between two who write at once: planned again, and nothing to tell anybody."""
 MOST_PASSES = 12
 UNFINISHED = timedelta(seconds=1)
 MOST_GATES_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a key gave."""
+
+    plan: Plan
+    report: Callable[[Trouble], Plan] = lambda _: Plan()
+    """The plan that says on the object which write is refused, or does not last."""
 
 
 class Issuers:
@@ -63,8 +79,10 @@ class Issuers:
         memories: IssuerMemories,
         domains: TrustDomains,
         routing: Routing,
+        troubles: Troubles,
         clock: Clock,
     ) -> None:
+        self._troubles = troubles
         self._view = view
         self._observer = observer
         self._memories = memories
@@ -74,20 +92,28 @@ class Issuers:
         self.rolled_back_at: datetime | None = None
         """When a list first showed that the cluster was rolled back to an older state."""
 
-    async def plan(self, key: ObjectKey) -> Plan:
+    async def look(self, key: ObjectKey) -> Look:
         """The clock is read after the look, with the skew that the look found last: it may be set in between."""
         memories = self._memories
         before, era = memories.get(key), memories.era
-        look = await self._observer.observe(key, before, self.rolled_back_at)
-        if look is None:
-            return await self._gone(key, before)
-        seen, memory = look
+        found = await self._observer.observe(key, before, self.rolled_back_at, self._troubled_targets(key))
+        if found is None:
+            return Look(await self._gone(key, before))
+        seen, memory = found
         memories.keep(key, memory, era)
         self._tell_conflicting(key, before, memory)
         now = self._clock.now()
         plan = issuer.plan(seen, now)
         self._tell_certificates(key, seen, memory, now)
-        return plan
+        return Look(plan, lambda trouble: issuer.report(seen, trouble, self._clock.now()))
+
+    def _troubled_targets(self, key: ObjectKey) -> tuple[str, ...]:
+        """Its targets that cannot be configured, each with why."""
+        if not self._troubles.any_target:
+            return ()
+        keys = (target_key(kind, key_of(body)) for kind, body in self._view.targets_of(key))
+        found = ((target, self._troubles.of(target)) for target in keys)
+        return tuple(f"{target}: {trouble.detail}" for target, trouble in found if trouble is not None)
 
     async def _gone(self, key: ObjectKey, before: IssuerMemory) -> Plan:
         """Of an issuer that is not there only its gates are remembered, until they are closed."""
@@ -144,19 +170,24 @@ class Certificates:
         self._memories = memories
         self._clock = clock
 
-    async def plan(self, key: ObjectKey) -> Plan:
+    async def look(self, key: ObjectKey) -> Look:
         """The clock is read after the look."""
         memories, era = self._memories, self._memories.era
         known = memories.get(key)
-        look = await self._observer.observe(key, known)
-        memory = look[1] if look is not None else CertificateMemory(missing_since=known.missing_since)
-        plan = certificate.plan(look[0], self._clock.now()) if look is not None else Plan()
+        found = await self._observer.observe(key, known)
+        memory = found[1] if found is not None else CertificateMemory(missing_since=known.missing_since)
+        look = Look(Plan()) if found is None else self._planned(found[0])
         orphans, memory = await self._orphans.observe(key, memory, self._clock.now())
         memories.keep(key, memory, era)
         if orphans is None:
-            return plan
+            return look
         held = gone.hold(orphans, self._clock.now())
-        return Plan(actions=(*held.actions, *plan.actions), due=earliest(held.due, plan.due))
+        plan = Plan(actions=(*held.actions, *look.plan.actions), due=earliest(held.due, look.plan.due))
+        return replace(look, plan=plan)
+
+    def _planned(self, seen: CertificateObserved) -> Look:
+        now = self._clock.now()
+        return Look(certificate.plan(seen, now), lambda trouble: cut_off.report(seen, trouble, self._clock.now()))
 
 
 class Targets:
@@ -166,22 +197,30 @@ class Targets:
         self._observer = observer
         self._clock = clock
 
-    def plan(self, key: Key) -> Plan:
+    def look(self, key: Key) -> Look:
         """Protect what opted in, release what opted out."""
         seen = self._observer.observe(key)
         if seen is None:
-            return Plan()
+            return Look(Plan())
         body, observed = seen
         if observed.reference is not None and observed.issuer is Unseen.UNKNOWN:
-            return Plan(due=self._clock.now() + UNFINISHED)
+            return Look(Plan(due=self._clock.now() + UNFINISHED))
         plane = self._observer.plane(key)
         decision = gate.decide(observed, self._clock.now())
         if not decision.opted_in:
             patch = plane.leftovers(body)
-            return Plan(actions=(ReleaseTarget(patch=patch),) if patch is not None else ())
+            return Look(Plan(actions=(PatchTarget(patch=patch),) if patch is not None else ()))
         fields = plane.wanted(body, decision)
         actions = (ApplyTarget(fields=fields),) if fields is not None else ()
-        return Plan(actions=actions, due=decision.due)
+        return Look(Plan(actions=actions, due=decision.due), lambda trouble: self._report(key, trouble))
+
+    def _report(self, key: Key, trouble: Trouble) -> Plan:
+        """Said on the target itself, where the trouble is not that it cannot be written at all."""
+        seen = self._observer.observe(key)
+        if seen is None or not trouble.repeats:
+            return Plan()
+        patch = self._observer.plane(key).told(seen[0], trouble.of_target())
+        return Plan(actions=(PatchTarget(patch=patch),) if patch is not None else ())
 
 
 class Appliers:
@@ -195,16 +234,8 @@ class Appliers:
         self._targets = targets
         self._shared = shared
 
-    async def apply(self, key: Key, actions: tuple[Action, ...]) -> None:
-        """Carry out the actions of one plan; gates of one issuer are written side by side, some at a time."""
-        gates = [action for action in actions if isinstance(action, WriteGate | CloseGate)]
-        for action in actions:
-            if not isinstance(action, WriteGate | CloseGate):
-                await self._one(key, action)
-        for begin in range(0, len(gates), MOST_GATES_AT_ONCE):
-            await asyncio.gather(*(self._one(key, action) for action in gates[begin : begin + MOST_GATES_AT_ONCE]))
-
-    def _one(self, key: Key, action: Action) -> Awaitable[None]:
+    def apply(self, key: Key, action: Action) -> Awaitable[str | None]:
+        """Carry out one action. Which field of the answer is not as it was asked for; empty or None: none."""
         match action:
             case AddFinalizer() | RemoveFinalizer():
                 return self._certificates.finalizer(key.at, action)
@@ -226,49 +257,124 @@ class Appliers:
                 return self._issuers.gate(key.at, action)
             case ApplyTarget():
                 return self._targets.apply(key, action.fields)
-            case ReleaseTarget():
-                return self._targets.release(key, action.patch)
+            case PatchTarget():
+                return self._targets.patch(key, action.patch)
             case WriteStatus():
                 return self._shared.status(key, action)
             case _:
                 assert_never(action)
 
 
+class NotSettled(Exception):
+    """A key still has something to do after all its passes."""
+
+
 class Reconciler:
     """Brings one key after the other to where its rules want it."""
 
     def __init__(
-        self, issuers: Issuers, certificates: Certificates, targets: Targets, appliers: Appliers, clock: Clock
+        self,
+        issuers: Issuers,
+        certificates: Certificates,
+        targets: Targets,
+        appliers: Appliers,
+        shared: SharedWrites,
+        troubles: Troubles,
+        routing: Routing,
+        clock: Clock,
     ) -> None:
         self._issuers = issuers
         self._certificates = certificates
         self._targets = targets
         self._appliers = appliers
+        self._shared = shared
+        self._troubles = troubles
+        self._routing = routing
         self._clock = clock
 
     async def reconcile(self, key: Key) -> datetime | None:
-        """When the key is due again; None: at its next event."""
+        """When the key is due again; None: at its next event. Raises ApiError, after telling the object of one that lasts, and
+        NotSettled.
+        """
         for _ in range(MOST_PASSES):
-            plan = await self._plan(key)
+            look = await self._look(key)
+            plan = look.plan
             if not plan.actions:
+                self._settled(key)
                 return self._due(plan)
-            await self._appliers.apply(key, plan.actions)
+            trouble = await self._carry_out(key, look)
+            if trouble is not None:
+                return self._due(replace(plan, due=earliest(plan.due, trouble.again_at)))
             if all(isinstance(action, WriteStatus) for action in plan.actions):
-                if key.kind == "issuer":
-                    self._issuers.status_written(key.at)
+                self._settled(key)
                 return self._due(plan)
-        logger.warning("still not settled after %d passes", MOST_PASSES, extra={"object": str(key)})
-        return self._clock.now() + UNFINISHED
+        raise NotSettled(f"still not settled after {MOST_PASSES} passes")
 
     def _due(self, plan: Plan) -> datetime | None:
         """No earlier than in a moment: a wait that is over and changed nothing must not turn the loop."""
         return None if plan.due is None else max(plan.due, self._clock.now() + UNFINISHED)
 
-    async def _plan(self, key: Key) -> Plan:
+    async def _look(self, key: Key) -> Look:
         match key.kind:
             case "certificate":
-                return await self._certificates.plan(key.at)
+                return await self._certificates.look(key.at)
             case "issuer":
-                return await self._issuers.plan(key.at)
+                return await self._issuers.look(key.at)
             case "target":
-                return self._targets.plan(key)
+                return self._targets.look(key)
+
+    def _settled(self, key: Key) -> None:
+        before = self._troubles.of(key)
+        self._troubles.settled(key)
+        if before is not None and key.kind == "target":
+            self._routing.target_trouble(key)
+
+    async def _carry_out(self, key: Key, look: Look) -> Trouble | None:
+        """The actions of one plan in their order, gates side by side; up to the first that cannot be done, or is in vain."""
+        gates = [action for action in look.plan.actions if isinstance(action, WriteGate | CloseGate)]
+        for action in look.plan.actions:
+            if not isinstance(action, WriteGate | CloseGate):
+                trouble = await self._one(key, action, look)
+                if trouble is not None:
+                    return trouble
+        for begin in range(0, len(gates), MOST_GATES_AT_ONCE):
+            some = gates[begin : begin + MOST_GATES_AT_ONCE]
+            await asyncio.gather(*(self._one(key, action, look) for action in some))
+        return None
+
+    async def _one(self, key: Key, action: Action, look: Look) -> Trouble | None:
+        what = describe(key, action)
+        trouble = self._troubles.blocked(key, action, what)
+        if trouble is None:
+            try:
+                changed = await self._appliers.apply(key, action)
+            except _PASSING:
+                raise
+            except ApiError as error:
+                trouble = self._troubles.failed(key, action, what, error)
+                if trouble is not None:
+                    await self._report(key, action, look, trouble)
+                raise
+            if isinstance(action, WriteStatus) and key.kind == "issuer":
+                self._issuers.status_written(key.at)
+            trouble = self._troubles.carried_out(key, action, what, changed or "")
+        if trouble is not None:
+            await self._report(key, action, look, trouble)
+        return trouble
+
+    async def _report(self, key: Key, action: Action, look: Look, trouble: Trouble) -> None:
+        """Told on the object, as far as that can be written; where its status cannot, by an Event."""
+        if key.kind == "target":
+            self._routing.target_trouble(key)
+        try:
+            if not isinstance(action, WriteStatus):
+                for said in look.report(trouble).actions:
+                    await self._appliers.apply(key, said)
+                return
+        except _PASSING:
+            return  # it is told at the next try
+        except ApiError as error:
+            logger.warning("what is wrong cannot be told: %s", error, extra={"object": str(key)})
+        if key.kind != "target" and self._troubles.worth_an_event(key):
+            with suppress(ApiError):
+                await self._shared.event(key, trouble.condition().reason.name, trouble.condition().message)

@@ -9,9 +9,9 @@ from doorward.api.conditions import instant
 from doorward.api.fields import API_VERSION
 from doorward.clock import Clock
 from doorward.cluster.errors import Conflict, Forbidden, Invalid, NotFound
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, EVENT, ISSUED_CERTIFICATE, ISSUER, Gateway
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, EVENT, FIELD_MANAGER, ISSUED_CERTIFICATE, ISSUER, Gateway
 from doorward.objects import ledger_record
-from doorward.objects.meta import ObjectKey
+from doorward.objects.comparison import unlike
 from doorward.planning.plan import Revoke, WriteStatus
 from doorward.view.intake import Intake
 from doorward.view.keys import Key
@@ -47,31 +47,37 @@ class SharedWrites:
             extra={"object": f"ClientCertificate {record.holder}"},
         )
 
-    async def status(self, key: Key, action: WriteStatus) -> None:
-        """Replace the status of an MTLSIssuer or a ClientCertificate; nothing where it was deleted in the meantime."""
+    async def status(self, key: Key, action: WriteStatus) -> str:
+        """Replace the status of an MTLSIssuer or a ClientCertificate; nothing where it was deleted in the meantime. Which field
+        of the answer is not as asked; empty: none.
+        """
         kind = ISSUER if key.kind == "issuer" else CLIENT_CERTIFICATE
         found = self._intake.store_of(kind).get(key.at)
         if found is None:
-            return
+            return ""
         before = found.body.get("status") or {}
         patch = {"status": dict.fromkeys(before.keys() - action.status.keys()) | action.status}
         body = await self._gateway.patch(kind, key.at.namespace, key.at.name, patch, subresource="status")
         self._intake.written(kind, body, by=key)
+        return unlike({"status": action.status}, body, me=FIELD_MANAGER)
 
-    async def event(self, certificate: ObjectKey, reason: str, message: str) -> None:
-        """An Event about a ClientCertificate; that it cannot be written stops nothing."""
-        metadata = self._view.certificate(certificate).body["metadata"]
+    async def event(self, key: Key, reason: str, message: str) -> None:
+        """An Event about an MTLSIssuer or a ClientCertificate; that it cannot be written stops nothing."""
+        kind = ISSUER if key.kind == "issuer" else CLIENT_CERTIFICATE
+        found, at = self._intake.store_of(kind).get(key.at), key.at
+        if found is None:
+            return
         now = instant(self._clock.now())
         event = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"namespace": certificate.namespace, "generateName": "doorward-"},
+            "metadata": {"namespace": at.namespace, "generateName": "doorward-"},
             "involvedObject": {
                 "apiVersion": API_VERSION,
-                "kind": "ClientCertificate",
-                "namespace": certificate.namespace,
-                "name": certificate.name,
-                "uid": metadata["uid"],
+                "kind": kind.name,
+                "namespace": at.namespace,
+                "name": at.name,
+                "uid": found.body["metadata"]["uid"],
             },
             "type": "Warning",
             "reason": reason,
@@ -82,6 +88,6 @@ class SharedWrites:
             "count": 1,
         }
         try:
-            await self._gateway.create(EVENT, certificate.namespace, event)
+            await self._gateway.create(EVENT, at.namespace, event)
         except (Forbidden, Invalid, NotFound) as error:
             logger.warning("event not written: %s", error)

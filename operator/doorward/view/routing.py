@@ -10,6 +10,7 @@
 | ConfigMap | the issuer whose CRL it is |
 | Namespace (labels, deletion), opt-in | all that is in it, and the issuers with a gate in it |
 | what an issuer publishes or signs with | the ClientCertificates that it concerns: see `trust_domain` |
+| a target cannot be configured, or can again | the issuers that it names |
 | the cluster was rolled back | every issuer |
 """
 
@@ -137,6 +138,12 @@ class Routing:
         """A namespace opted in or out."""
         for key in self._namespace(namespace):
             self.wake(key)
+
+    def target_trouble(self, target: Key) -> None:
+        """A target cannot be configured, or can again: the issuers that it names say so."""
+        body = self._view.targets[target.plural].get(target.at)
+        for issuer in self._view.target_kinds[target.plural].issuer_of(body) if body is not None else ():
+            self.wake(issuer_key(issuer))
 
     def rolled_back(self) -> None:
         """The cluster was rolled back: every issuer publishes what is newest."""

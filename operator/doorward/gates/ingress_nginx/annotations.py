@@ -7,6 +7,7 @@ stand in the Ingress's own namespace (see docs/architecture.md).
 from collections.abc import Mapping
 from typing import Any
 
+from doorward.api.conditions import Condition
 from doorward.api.fields import GROUP
 from doorward.cluster.gateway import FIELD_MANAGER
 from doorward.gates.interface import Target
@@ -89,8 +90,13 @@ def changes(body: Mapping[str, Any], decision: Decision) -> Mapping[str, str] | 
         wanted = _kept(body, annotations)
     if decision.said is None:
         return wanted if annotations.get(SECRET) != wanted[SECRET] else None
-    wanted[GATE] = f"{decision.said.reason.name}: {decision.said.message}"
+    wanted[GATE] = text_of(decision.said)
     return wanted if differences(wanted, annotations, _owned(body)) else None
+
+
+def text_of(condition: Condition) -> str:
+    """A condition as the annotation of an Ingress says it."""
+    return f"{condition.reason.name}: {condition.message}"
 
 
 def _owned(body: Mapping[str, Any]) -> frozenset[str]:

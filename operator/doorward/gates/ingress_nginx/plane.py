@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from doorward.api.conditions import Condition
 from doorward.cluster.gateway import INGRESS, Kind, Object
 from doorward.gates.ingress_nginx import annotations
 from doorward.gates.interface import Target
@@ -33,6 +34,11 @@ class IngressNginx:
     def wanted(self, body: Mapping[str, Any], decision: Decision) -> Mapping[str, Any] | None:
         changes = annotations.changes(body, decision)
         return None if changes is None else {"metadata": {"annotations": dict(changes)}}
+
+    def told(self, body: Mapping[str, Any], condition: Condition) -> Mapping[str, Any] | None:
+        text = annotations.text_of(condition)
+        known = (body["metadata"].get("annotations") or {}).get(annotations.GATE)
+        return None if known == text else {"metadata": {"annotations": {annotations.GATE: text}}}
 
     def leftovers(self, body: Mapping[str, Any]) -> Mapping[str, Any] | None:
         names = annotations.leftovers(body)

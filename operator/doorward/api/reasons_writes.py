@@ -1,0 +1,43 @@
+"""The reasons for what the operator cannot write, or writes in vain: an MTLSIssuer and a ClientCertificate have them both."""
+
+from doorward.api.reason import Mender, table
+
+READY = table(
+    "Ready",
+    (
+        "WriteRefused",
+        "False",
+        Mender.CLUSTER,
+        "The API server refuses a write that the object needs: by an admission policy, a webhook, a quota or a missing right.",
+        "The API server refuses to {what}: {detail}. Change the policy, webhook, quota or right that it names. {retry}",
+    ),
+    (
+        "NotSettling",
+        "False",
+        Mender.CLUSTER,
+        "What the operator writes is changed again, by another controller or by an admission policy.",
+        "The operator cannot {what} for good: {detail}. Let only one of them set it. {retry}",
+    ),
+)
+
+GATES = table(
+    "GatesCurrent",
+    (
+        "TargetsNotWritten",
+        "False",
+        Mender.CLUSTER,
+        "A host that names this issuer cannot be configured: the write is refused, or another controller changes it again.",
+        "Some targets are not configured: {detail}",
+    ),
+)
+
+GATE = table(
+    "Gate",
+    (
+        "FieldConflict",
+        "Unknown",
+        Mender.OWNER,
+        "Another controller or an admission policy changes what Doorward writes; how the host is protected follows from that.",
+        "what protects this host is changed again: {detail}. Let only one of them set it. {retry}",
+    ),
+)

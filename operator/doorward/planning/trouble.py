@@ -1,0 +1,84 @@
+"""What is said of an object whose writes are refused, or do not last; and how long such a write is left alone.
+
+A plan that repeats its actions is a failure of its key: another controller, or an admission policy, changes what is written.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from doorward.api.conditions import Condition, instant, said
+from doorward.planning.plan import Action, AddFinalizer, ApplyTarget, Issue, PatchTarget, RewriteSecret, WriteStatus
+
+FIRST_WAIT = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(hours=1)
+CALM = timedelta(minutes=10)
+"""So long after the last of them is the same action no repetition any more."""
+TOLD_AFTER = timedelta(seconds=10)
+"""An error that may pass is told of when it has lasted for so long."""
+MOST_DETAIL = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One write that is refused (or, `repeats`, done in vain)."""
+
+    what: str
+    """As a verb phrase: "update Secret edge/alice-mtls"."""
+    detail: str
+    """The API server's word, or which field is changed by whom."""
+    repeats: bool = False
+    publication: bool = False
+    """It is the publication of a CRL."""
+    again_at: datetime | None = None
+    """When it is tried again; None: with backoff."""
+
+    @property
+    def _retry(self) -> str:
+        return (
+            f"The operator tries again at {instant(self.again_at)}." if self.again_at else "The operator tries again."
+        )
+
+    def condition(self) -> Condition:
+        """As Ready says it."""
+        values = {"what": self.what, "detail": self.detail[:MOST_DETAIL], "retry": self._retry}
+        return said("NotSettling", **values) if self.repeats else said("WriteRefused", **values)
+
+    def of_target(self) -> Condition:
+        """As the target itself says it, where it can be written at all."""
+        return said("FieldConflict", detail=self.detail[:MOST_DETAIL], retry=self._retry)
+
+
+def identity(action: Action) -> object | None:
+    """What two actions of a key have in common if the second one repeats the first; None: it may be repeated at will, since
+    it is bounded otherwise or is another one each time.
+    """
+    match action:
+        case Issue():
+            return None if action.within_budget else ("issue", action.wanted)
+        case RewriteSecret():
+            form = action.form
+            parts = (action.because, sorted(form.labels.items()), sorted(form.annotations.items()))
+            return ("rewrite", repr((*parts, form.keystore_profile, form.password, action.generation)))
+        case ApplyTarget():
+            return ("apply", repr(action.fields))
+        case PatchTarget():
+            return ("patch", repr(action.patch))
+        case WriteStatus():
+            return ("status", repr(action.status))
+        case AddFinalizer():
+            return ("finalizer",)
+        case _:
+            return None
+
+
+def free_repetitions(action: Action) -> int:
+    """How often the action may be repeated within `CALM` before it waits: somebody may undo it by hand, once."""
+    return 0 if isinstance(action, Issue | RewriteSecret) else 2
+
+
+def wait(repetitions: int, free: int) -> timedelta:
+    """How long after the last one the action may be repeated: at once while it is free, then a minute, doubling."""
+    if repetitions <= free:
+        return timedelta(0)
+    doubled: int = 2 ** min(repetitions - free - 1, 10)
+    return min(LONGEST_WAIT, FIRST_WAIT * doubled)
