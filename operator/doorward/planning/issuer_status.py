@@ -44,7 +44,7 @@ def _conditions(o: IssuerObserved, ready: Condition, trouble: Trouble | None) ->
         yield o.published
     else:
         yield said("NotPublished", configmap=configmap, detail="see Ready")
-    yield _gates_condition(o)
+    yield _gates_condition(o, trouble)
     if isinstance(o.authority, Authority):
         yield said("Generated" if o.authority.generated else "SharedCA")
     yield said("SessionResumption")
@@ -53,22 +53,24 @@ def _conditions(o: IssuerObserved, ready: Condition, trouble: Trouble | None) ->
         yield said("ClusterPutBack", time=instant(o.put_back_at))
 
 
-def _gates_condition(o: IssuerObserved) -> Condition:
+def _gates_condition(o: IssuerObserved, trouble: Trouble | None) -> Condition:
     behind = gates_behind(o.gates)
     open_gates = [gate for gate in o.gates if gate.targets and gate.allowed]
     if behind:
-        details = [
-            not_permitted(gate.namespace, o.account).message
-            if gate.state is GateState.DENIED
-            else f"namespace {gate.namespace}: {gate.state.value}{': ' + gate.detail if gate.detail else ''}"
-            for gate in behind[:3]
-        ]
+        details = [_why_behind(gate, o.account, trouble) for gate in behind[:3]]
         return said("SomeNotCurrent", detail="; ".join(details))
     if o.troubled_targets:
         return said("TargetsNotWritten", detail="; ".join(o.troubled_targets[:3])[:MOST_DETAIL])
     if not open_gates or not isinstance(o.published, PublishedTrust):
         return said("NoGates")
     return said("AllCurrent", count=len(open_gates), number=o.published.number)
+
+
+def _why_behind(gate: Gate, account: str, trouble: Trouble | None) -> str:
+    if gate.state is GateState.DENIED:
+        return not_permitted(gate.namespace, account).message
+    detail = trouble.detail if trouble is not None and trouble.gate == gate.namespace else gate.detail
+    return f"namespace {gate.namespace}: {gate.state.value}{': ' + detail[:MOST_DETAIL] if detail else ''}"
 
 
 def write(

@@ -29,6 +29,8 @@ class Trouble:
     repeats: bool = False
     publication: bool = False
     """It is the publication of a CRL."""
+    gate: str = ""
+    """The namespace of the gate that cannot be written; empty: it is something else."""
     again_at: datetime | None = None
     """When it is tried again; None: with backoff."""
 

@@ -337,9 +337,13 @@ class Reconciler:
                 trouble = await self._one(key, action, look)
                 if trouble is not None:
                     return trouble
+        failed: BaseException | None = None  # one gate that fails holds up no other
         for begin in range(0, len(gates), MOST_GATES_AT_ONCE):
             some = gates[begin : begin + MOST_GATES_AT_ONCE]
-            await asyncio.gather(*(self._one(key, action, look) for action in some))
+            answers = await asyncio.gather(*(self._one(key, action, look) for action in some), return_exceptions=True)
+            failed = failed or next((answer for answer in answers if isinstance(answer, BaseException)), None)
+        if failed is not None:
+            raise failed
         return None
 
     async def _one(self, key: Key, action: Action, look: Look) -> Trouble | None:

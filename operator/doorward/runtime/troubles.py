@@ -7,7 +7,7 @@ from datetime import datetime
 
 from doorward.clock import Clock
 from doorward.cluster.errors import ApiError, Forbidden, Invalid
-from doorward.planning.plan import Action, PublishCrl
+from doorward.planning.plan import Action, CloseGate, PublishCrl, WriteGate
 from doorward.planning.trouble import CALM, TOLD_AFTER, Trouble, free_repetitions, identity, wait
 from doorward.view.keys import Key
 
@@ -93,7 +93,9 @@ class Troubles:
         lasts = isinstance(error, Forbidden | Invalid) or self._clock.now() >= since + TOLD_AFTER
         if not lasts:
             return None
-        return self._keep(key, Trouble(what=what, detail=str(error), publication=isinstance(action, PublishCrl)))
+        gate = action.namespace if isinstance(action, WriteGate | CloseGate) else ""
+        publication = isinstance(action, PublishCrl)
+        return self._keep(key, Trouble(what=what, detail=str(error), publication=publication, gate=gate))
 
     def _keep(self, key: Key, trouble: Trouble) -> Trouble:
         before = self._known.get(key)
