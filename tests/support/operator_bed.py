@@ -175,6 +175,11 @@ class OperatorBed:
         return len(self._processes)
 
     @property
+    def operator(self) -> Operator:
+        """The operator that was started last."""
+        return self._processes[-1].operator
+
+    @property
     def leader(self) -> MemoryGateway | None:
         """The gateway of the process that leads; None: none does."""
         return next((p.gateway for p in self._processes if not p.dead and p.operator.part == "leads"), None)
