@@ -1,5 +1,5 @@
-"""`make bench`: the storm of 1,000 certificates, the cut-off of one client, and the move to the next CA; prints every figure with
-what it is held to.
+"""`make bench`: the storm of 1,000 certificates, the cut-off of one client, alone and beside ten storms, the move to the next CA,
+and the takeover by another replica; prints every figure with what it is held to.
 """
 
 import argparse
@@ -7,18 +7,23 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import cutoff, move, storm
+from tests.bench import cutoff, move, storm, storms, takeover
 from tests.testbed import background
 
 
 def main() -> int:
     """Run one part or all; non-zero where a limit is broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("part", nargs="?", choices=("all", "storm", "cutoff", "move"), default="all")
+    parser.add_argument(
+        "part", nargs="?", choices=("all", "storm", "cutoff", "move", "storms", "takeover"), default="all"
+    )
     parser.add_argument("--certificates", type=int, default=1000, help="how many the storm makes")
     parser.add_argument("--runs", type=int, default=100, help="cut-offs timed to the gate Secret's write")
     parser.add_argument("--refusals", type=int, default=12, help="cut-offs timed to the first refused request")
     parser.add_argument("--moves", type=int, default=300, help="clients that move to the next CA")
+    parser.add_argument("--storms", type=int, default=300, help="objects in each of the ten storms")
+    parser.add_argument("--beside", type=int, default=20, help="cut-offs beside each storm")
+    parser.add_argument("--clients", type=int, default=1000, help="clients with RSA-4096 keys at the takeover")
     chosen = parser.parse_args()
     background.build()
     kept = True
@@ -29,6 +34,10 @@ def main() -> int:
             kept &= cutoff.run(Path(folder) / "cutoff", chosen.runs, chosen.refusals)
         if chosen.part in ("all", "move"):
             kept &= move.run(Path(folder) / "move", chosen.moves)
+        if chosen.part in ("all", "storms"):
+            kept &= storms.run(Path(folder) / "storms", chosen.storms, chosen.beside)
+        if chosen.part in ("all", "takeover"):
+            kept &= takeover.run(Path(folder) / "takeover", chosen.clients)
     return 0 if kept else 1
 
 

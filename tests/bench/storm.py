@@ -55,9 +55,9 @@ def _measure(cluster: Cluster, operator: installation.OperatorProcess, home: Hom
     before = {name: Cost.of(pid) for name, pid in pids.items()}
     log = Audit(cluster)
     seen = len(log.events())
-    _longest_callback(operator.pid, longest)
+    longest_callback(operator.pid, longest)
     seconds = asyncio.run(_certificates(cluster, home.namespace, count))
-    blocked, what = _longest_callback(operator.pid, longest)
+    blocked, what = longest_callback(operator.pid, longest)
     after = {name: Cost.of(pid) for name, pid in pids.items()}
     bare.append(asyncio.run(_bare(cluster, home.namespace, "after")))
     ceiling = statistics.mean(bare)
@@ -95,13 +95,13 @@ async def _bare(cluster: Cluster, namespace: str, when: str) -> float:
     bodies = ({"metadata": {"name": f"bare-{when}-{number}"}, "data": data} for number in range(BARE))
     try:
         begun = time.perf_counter()
-        await _create_all(gateway, SECRET, namespace, bodies)
+        await create_all(gateway, SECRET, namespace, bodies)
         return BARE / (time.perf_counter() - begun)
     finally:
         await gateway.close()
 
 
-async def _create_all(gateway: Gateway, kind: object, namespace: str, bodies: Iterable[dict[str, object]]) -> None:
+async def create_all(gateway: Gateway, kind: object, namespace: str, bodies: Iterable[dict[str, object]]) -> None:
     waiting = iter(bodies)
 
     async def create() -> None:
@@ -120,7 +120,7 @@ async def _certificates(cluster: Cluster, namespace: str, count: int) -> float:
     log = Audit(cluster)
     try:
         begun = datetime.now(UTC)  # noqa: TID251 - what the bench itself does, it does now
-        await _create_all(gateway, CLIENT_CERTIFICATE, namespace, (client(f"c{number}") for number in range(count)))
+        await create_all(gateway, CLIENT_CERTIFICATE, namespace, (client(f"c{number}") for number in range(count)))
         async with asyncio.timeout(PATIENCE):
             while len(said := _statuses(log, namespace)) < count or not await _all_ready(gateway, namespace):
                 await asyncio.sleep(0.2)
@@ -149,7 +149,7 @@ def _writes(log: Audit, seen: int) -> Counter[str]:
     return Counter(described(event) for event in log.events()[seen:] if event["verb"] in WRITES)
 
 
-def _longest_callback(pid: int, file: Path) -> tuple[float, str]:
+def longest_callback(pid: int, file: Path) -> tuple[float, str]:
     """Ask the stopwatch in the operator, which then begins anew."""
     file.unlink(missing_ok=True)
     os.kill(pid, signal.SIGUSR1)
