@@ -147,7 +147,7 @@ def test_a_policy_that_refuses_the_crl_is_told_by_the_issuer(home: Home, policie
 def test_a_secret_that_is_immutable_is_told_by_the_client_and_so_is_a_label_that_is_none(home: Home) -> None:
     home.partners("alice", "bob")
     home.change(SECRETS, "alice-mtls", {"immutable": True})
-    home.respec(CERTIFICATES, "alice", secretTemplate={"labels": {"team": "shop"}})
+    home.respec(CERTIFICATES, "alice", keystores={"pkcs12": {"profile": "LegacyDES"}})
     home.respec(CERTIFICATES, "bob", secretTemplate={"labels": {"bad key!": "x"}})
     assert "immutable" in home.says(CERTIFICATES, "alice", "Ready", "WriteRefused")
     bob = home.body(CERTIFICATES, "bob")
