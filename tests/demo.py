@@ -56,21 +56,16 @@ class Story:
             raise SystemExit(f"demo: that failed with {done.returncode}")
         return done.stdout
 
-    def curl(self, options: str = "", *, status: int) -> None:
+    def curl(self, client: str = "", *, status: int) -> None:
         """Ask for the page; the answer must be `status` in the end, and it says how long that took."""
-        command = f"curl {options} https://{HOST}/".replace("  ", " ")
-        print(f"$ {command}", flush=True)
+        print(f"$ curl {f'--cert {client}.crt --key {client}.key ' if client else ''}https://{HOST}/", flush=True)
+        files = {"cert": self._folder / f"{client}.crt", "key": self._folder / f"{client}.key"} if client else {}
         begun = time.monotonic()
-        while (seen := self._status(options)) != status:
+        while (seen := self._ingress.hosts.ask(HOST, **files).status) != status:
             if time.monotonic() - begun > PATIENCE:
                 raise SystemExit(f"demo: HTTP {seen}, and not {status} within {PATIENCE:.0f} s")
             time.sleep(0.02)
         print(f"  HTTP {seen}  ({time.monotonic() - begun:.2f} s)", flush=True)
-
-    def _status(self, options: str) -> int:
-        address = f"::{self._ingress.address}:{self._ingress.https_port}"
-        quiet = f"curl -s -k --max-time 10 -o /dev/null -w '%{{http_code}}' --connect-to {address}"
-        return int(self._shell(f"{quiet} {options} https://{HOST}/").stdout or 0)
 
     def _shell(self, command: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         alias = f'kubectl() {{ {shlex.quote(str(self._kubectl))} "$@"; }}\n'
@@ -98,7 +93,7 @@ def tell(story: Story) -> None:
     story.run(f"kubectl apply -f {EXAMPLES / 'issuer-minimal.yaml'} -f {EXAMPLES / 'client.yaml'}")
     story.run("kubectl -n edge wait --for=condition=Ready mtlsissuer/partners clientcertificate/alice --timeout=30s")
     _take(story, "alice")
-    story.curl("--cert alice.crt --key alice.key", status=200)
+    story.curl("alice", status=200)
     story.curl(status=400)
 
     story.tell("The same for a browser: the p12, as openssl reads it")
@@ -108,7 +103,7 @@ def tell(story: Story) -> None:
     story.run("kubectl apply -f -", stdin=BOB)
     story.run("kubectl -n edge wait --for=condition=Ready clientcertificate/bob --timeout=30s")
     _take(story, "bob")
-    story.curl("--cert bob.crt --key bob.key", status=200)
+    story.curl("bob", status=200)
     story.run("kubectl -n edge get clientcertificates")
 
     _suspend(story)
@@ -117,16 +112,16 @@ def tell(story: Story) -> None:
     patch = '{"spec":{"revoked":true,"revocationReason":"keyCompromise"}}'
     story.run(f"kubectl -n edge patch clientcertificate alice --type=merge -p '{patch}'")
     answered = time.monotonic()
-    story.curl("--cert alice.crt --key alice.key", status=400)
+    story.curl("alice", status=400)
     refused = time.monotonic()
     print(
         f"  refused {refused - answered:.2f} s after the API server's answer, {refused - begun:.2f} s after the command"
     )
-    story.curl("--cert bob.crt --key bob.key", status=200)
+    story.curl("bob", status=200)
 
     story.tell("Bob's entry is deleted: no entry, no entry")
     story.run("kubectl -n edge delete clientcertificate bob")
-    story.curl("--cert bob.crt --key bob.key", status=400)
+    story.curl("bob", status=400)
 
     story.tell("What was ever signed, and the CRL as openssl prints it")
     story.run("kubectl -n edge get issuedcertificates")
@@ -147,7 +142,7 @@ def _suspend(story: Story) -> None:
         story.run(
             f'kubectl -n edge patch clientcertificate alice --type=merge -p \'{{"spec":{{"suspended":{asked}}}}}\''
         )
-        story.curl("--cert alice.crt --key alice.key", status=answer)
+        story.curl("alice", status=answer)
 
 
 def _take(story: Story, client: str) -> None:

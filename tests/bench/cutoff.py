@@ -106,7 +106,7 @@ def _refused_after(ingress: IngressNginx, host: str, files: dict[str, Path], cut
 
 
 def _ask(ingress: IngressNginx, host: str, files: dict[str, Path]) -> int:
-    return ingress.curl(host, cert=files["tls.crt"], key=files["tls.key"]).status
+    return ingress.hosts.ask(host, cert=files["tls.crt"], key=files["tls.key"]).status
 
 
 def _spread(seconds: list[float]) -> str:

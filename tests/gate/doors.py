@@ -2,12 +2,10 @@
 
 import contextlib
 import json
-import subprocess
 import threading
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,8 @@ from tests.cluster.policies_support import ISSUER
 from tests.support.home import Home, client
 from tests.support.kube import CERTIFICATES, INGRESSES, Kind, eventually
 from tests.testbed import manifests
-from tests.testbed.ingress_nginx import Answer, IngressNginx
+from tests.testbed.asking import Answer, NoAnswer
+from tests.testbed.ingress_nginx import IngressNginx
 
 SERVICES = Kind("api/v1", "services")
 ENDPOINTS = Kind("apis/discovery.k8s.io/v1", "endpointslices")
@@ -28,13 +27,20 @@ IN = "in"
 NO_CERTIFICATE = "no certificate"
 REFUSED = "certificate refused"
 CLOSED = "closed to all"
+SILENT = "nothing"
 
 OVERLAP = 0.25
 """Seconds: for 0.1 of them, nginx's old workers answer beside the new ones."""
 
 
+MOST_BROKEN = 5
+"""Connections of one client that nginx may break in a test: those that wait while it reloads, whoever's they are (one was seen)."""
+
+
 def verdict(answer: Answer) -> str:
     """What a host made of a client, in one of the words above; anything else as it came."""
+    if answer.alert:
+        return NO_CERTIFICATE if answer.alert == "certificate required" else REFUSED
     if answer.status == 200:
         return IN
     if answer.status == 400 and "No required SSL certificate was sent" in answer.body:
@@ -53,7 +59,7 @@ class Door:
 
     def ask(self, client: Files = NOBODY, *options: str) -> Answer:
         """The answer to one request; `options` are more of curl's."""
-        return self.ingress.curl(self.host, cert=client.get("tls.crt"), key=client.get("tls.key"), options=options)
+        return self.ingress.hosts.ask(self.host, cert=client.get("tls.crt"), key=client.get("tls.key"), options=options)
 
     def tells(self, client: Files = NOBODY) -> str:
         """What it tells a client now."""
@@ -66,13 +72,16 @@ class Door:
 
         def settled() -> bool:
             nonlocal since
-            seen[:] = [self.tells(client)]
+            try:
+                seen[:] = [self.tells(client)]
+            except NoAnswer:
+                seen[:] = [SILENT]
             if seen != [wanted]:
                 since = time.monotonic()
             return time.monotonic() - since > OVERLAP
 
         try:
-            eventually(settled, f"{self.host} tells: {wanted}", seconds=30)
+            eventually(settled, f"{self.host} tells: {wanted}")
         except AssertionError as error:
             raise AssertionError(f"{error}; it tells: {seen}") from None
 
@@ -126,43 +135,57 @@ def admitted(home: Home, door: Door, name: str, **spec: Any) -> Files:
 
 @dataclass(frozen=True)
 class Knocks:
-    """What a client who knocks without end was told so far, by host."""
+    """What a client who knocks without end was told so far."""
 
-    told: Mapping[str, Counter[int]]
-    rounds: list[set[int]]
-    """The statuses of each round that is over."""
+    hosts: Sequence[str]
+    rounds: list[Mapping[str, int | None]] = field(default_factory=list)
+    """The status from each host, by rounds that are over; None: the connection broke."""
+    failed: list[Exception] = field(default_factory=list)
+    """Why the client knocks no more."""
 
     def once_more(self) -> None:
-        """Wait until every host was asked again from now on."""
-        asked = len(self.rounds)
-        eventually(lambda: len(self.rounds) >= asked + 2, "another round at all hosts")
+        """Wait until every host has answered again, to a question from after now."""
+        first = len(self.rounds) + 1  # the round that is on may have asked already
+
+        def answered() -> bool:
+            later = self.rounds[first:]
+            return all(any(told[host] is not None for told in later) for host in self.hosts)
+
+        self._wait(answered, "another answer from all hosts")
 
     def come_to_be_told(self, status: int) -> None:
         """Wait for a round in which all hosts answered that."""
-        eventually(lambda: {status} in self.rounds[-1:], f"{status} from all hosts")
+        self._wait(lambda: self.rounds and set(self.rounds[-1].values()) == {status}, f"{status} from all hosts")
 
     def statuses(self, *hosts: str) -> set[int]:
-        """The statuses that came from these hosts."""
-        return {status for host in hosts for status in self.told[host]}
+        """The statuses that came from these hosts, each of which has answered."""
+        told = {host: {told[host] for told in self.rounds} - {None} for host in hosts}
+        assert all(told.values()), f"no answer: {[host for host, said in told.items() if not said]}"
+        return {status for said in told.values() for status in said if status is not None}
+
+    def broken(self, *hosts: str) -> int:
+        """How many connections to these hosts broke before an answer."""
+        return sum(told[host] is None for told in self.rounds for host in hosts)
+
+    def _wait(self, holds: Callable[[], object], what: str) -> None:
+        eventually(lambda: self.failed or holds(), what)
+        if self.failed:
+            raise self.failed[0]
 
 
 @contextlib.contextmanager
 def knocking(ingress: IngressNginx, hosts: Sequence[str], client: Files = NOBODY) -> Iterator[Knocks]:
     """A client at all these hosts in turn, each time with a new connection, for the length of a block."""
-    command = ["curl", "--silent", "--insecure", "--max-time", "20", "--config", "-"]
-    command += ["--connect-to", f"::{ingress.address}:{ingress.https_port}", "--write-out", "%{http_code} %{url}\n"]
-    command += ["--cert", client["tls.crt"], "--key", client["tls.key"]] if client else []
-    config = "".join(f'url = "https://{host}/"\noutput = "/dev/null"\n' for host in hosts)
-    knocks = Knocks(defaultdict(Counter), [])
+    knocks = Knocks(hosts)
     leave = threading.Event()
 
     def knock() -> None:
-        while not leave.is_set():
-            done = subprocess.run(command, input=config, capture_output=True, text=True, check=False)
-            answers = [line.split(" ") for line in done.stdout.splitlines()]
-            for status, url in answers:
-                knocks.told[url.removeprefix("https://").rstrip("/")][int(status)] += 1
-            knocks.rounds.append({int(status) for status, _ in answers})
+        try:
+            while not leave.is_set():
+                told = ingress.hosts.try_all(hosts, cert=client.get("tls.crt"), key=client.get("tls.key"))
+                knocks.rounds.append({host: _status(answer) for host, answer in told})
+        except Exception as error:  # noqa: BLE001 - whoever waits for it gets it
+            knocks.failed.append(error)
 
     thread = threading.Thread(target=knock)
     thread.start()
@@ -171,3 +194,9 @@ def knocking(ingress: IngressNginx, hosts: Sequence[str], client: Files = NOBODY
     finally:
         leave.set()
         thread.join()
+    if knocks.failed:
+        raise knocks.failed[0]
+
+
+def _status(answer: Answer | None) -> int | None:
+    return None if answer is None else answer.status

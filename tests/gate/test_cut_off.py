@@ -10,7 +10,7 @@ from tests.cluster.policies_support import unbound
 from tests.support.home import Home, issuer
 from tests.support.kube import CERTIFICATES, CONFIGMAPS, ISSUERS, RECORDS, SECRETS, Kind, Person, eventually
 
-from .doors import IN, REFUSED, Door, Files, admitted, knocking
+from .doors import IN, MOST_BROKEN, REFUSED, Door, Files, admitted, knocking
 
 
 @contextmanager
@@ -43,6 +43,7 @@ def test_while_one_client_is_put_out_another_is_let_in_every_time(home, shop, ho
         shop.comes_to_tell(alice, REFUSED)
         knocks.once_more()
     assert knocks.statuses(shop.host) == {200}
+    assert knocks.broken(shop.host) <= MOST_BROKEN
 
 
 def test_a_client_of_one_issuer_is_refused_where_another_ones_clients_get_in(home, street):

@@ -16,13 +16,10 @@ from tests.support.kube import CERTIFICATES, ISSUERS, RECORDS, Person, eventuall
 from tests.support.openssl import LEAF_EXTENSIONS, Issued, OpenSsl
 from tests.testbed.ingress_nginx import IngressNginx
 
-from .doors import IN, REFUSED, Door, Files, Knocks, Street, admitted, knocking
+from .doors import IN, MOST_BROKEN, REFUSED, Door, Files, Knocks, Street, admitted, knocking
 
 SECONDS = 60
 """The next CA stands in the gates for 30 s before it signs."""
-UNANSWERED = 0
-MOST_UNANSWERED = 5
-"""nginx may drop a connection that waits at the moment in which it reloads, whoever's it is (seen once, on a busy machine)."""
 HOSTS = {"made": "partners", "own": "staff"}
 
 
@@ -116,9 +113,9 @@ WHICH = pytest.mark.parametrize("which", HOSTS, ids=["a CA of Doorward's", "a pe
 
 def answers(rotated: Rotated, which: str, who: str) -> set[int]:
     """The statuses that a client was told all through the rotation."""
-    told = rotated.knocks[f"{which} {who}"].told[rotated.doors[which].host]
-    assert told[UNANSWERED] <= MOST_UNANSWERED
-    return set(told) - {UNANSWERED}
+    knocks, host = rotated.knocks[f"{which} {who}"], rotated.doors[which].host
+    assert knocks.broken(host) <= MOST_BROKEN
+    return knocks.statuses(host)
 
 
 @pytest.mark.promise(3)

@@ -5,7 +5,7 @@ import pytest
 from tests.support.home import Home
 from tests.support.kube import CERTIFICATES, RECORDS, eventually
 
-from .doors import IN, REFUSED, Door, Files, admitted, knocking
+from .doors import IN, MOST_BROKEN, REFUSED, Door, Files, admitted, knocking
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def test_a_suspended_client_is_refused_and_then_gets_in_with_the_very_same_keyst
         shop.comes_to_tell(alice, IN)
         knocks.once_more()
     assert knocks.statuses(shop.host) == {200}
+    assert knocks.broken(shop.host) <= MOST_BROKEN
     assert home.data("alice-mtls")["keystore.p12"] == keystore
 
 
@@ -54,6 +55,7 @@ def test_one_serial_of_two_is_refused_while_the_newer_one_gets_in(alice: Files, 
         shop.comes_to_tell(alice, REFUSED)
         knocks.once_more()
     assert knocks.statuses(shop.host) == {200}
+    assert knocks.broken(shop.host) <= MOST_BROKEN
 
 
 @pytest.mark.promise(1)

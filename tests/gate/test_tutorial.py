@@ -73,7 +73,7 @@ def site(
 
 
 def test_port_80_sends_to_https(site):
-    assert site.door.ingress.curl(site.door.host, scheme="http").status == 308
+    assert site.door.ingress.hosts.ask(site.door.host, scheme="http").status == 308
 
 
 def test_without_a_certificate_nobody_gets_in(site):

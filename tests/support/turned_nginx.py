@@ -1,13 +1,12 @@
 """A real nginx that asks for client certificates, and to which it is any time we say (libfaketime)."""
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from tests.support.openssl import OpenSsl
-from tests.testbed import debian, ports
+from tests.testbed import asking, debian, ports
 from tests.testbed.process import Process
 
 CONFIG = """\
@@ -34,6 +33,9 @@ http {{
 """
 
 
+HOST = "turned.example"
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """A client's certificate and key, PEM."""
@@ -47,12 +49,13 @@ class TurnedNginx:
 
     def __init__(self, folder: Path, openssl: OpenSsl) -> None:
         self._folder = folder
-        (self._port,) = self._ports = ports.lease(1)
+        (port,) = self._ports = ports.lease(1)
+        self._hosts = asking.Hosts("127.0.0.1", port)
         self._nginx = debian.nginx()
         self._fake = debian.library("libfaketime.so.1", package="libfaketime")
         server = openssl.ca("server", extensions="basicConstraints=critical,CA:FALSE\n")
         self._put({"server.crt": server.certificate, "server.key": server.key})
-        self._put({"nginx.conf": CONFIG.format(folder=folder, port=self._port).encode()})
+        self._put({"nginx.conf": CONFIG.format(folder=folder, port=port).encode()})
 
     def close(self) -> None:
         """Give the port back."""
@@ -71,16 +74,12 @@ class TurnedNginx:
         server = Process("nginx", command, self._folder / "nginx.log", env=env)
         server.start()
         try:
-            server.wait_until(lambda: self._ask() != 0)
+            server.wait_until(lambda: self._hosts.try_once(HOST) is not None)
             return {name: self._ask(pair) for name, pair in clients.items()}
         finally:
             server.stop()
 
-    def _ask(self, client: Pair | None = None) -> int:
-        """0: nobody answers."""
-        command = ["curl", "--silent", "--insecure", "--output", "/dev/null", "--write-out", "%{http_code}"]
-        if client is not None:
-            self._put({"client.crt": client.certificate, "client.key": client.key})
-            command += ["--cert", str(self._folder / "client.crt"), "--key", str(self._folder / "client.key")]
-        url = f"https://127.0.0.1:{self._port}/"
-        return int(subprocess.run([*command, url], capture_output=True, text=True, check=False).stdout or 0)
+    def _ask(self, client: Pair) -> int:
+        self._put({"client.crt": client.certificate, "client.key": client.key})
+        files = {"cert": self._folder / "client.crt", "key": self._folder / "client.key"}
+        return self._hosts.ask(HOST, **files).status

@@ -1,35 +1,26 @@
 """The real ingress-nginx controller and the nginx it drives, in a root folder of their own, with one application behind."""
 
 import signal
-import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
-from tests.testbed import application, binaries, debian, jail, manifests, ports, template
+from tests.testbed import application, asking, binaries, debian, jail, manifests, ports, template
 from tests.testbed.controlplane import ADMINS, Cluster
 from tests.testbed.process import Process
 
 SYNC_RATE_LIMIT = 0.3  # the controller's own default: at most one reload in 3.3 s
 _HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
-_NO_ANSWER = 0
 
 # nginx before 1.25.1 takes HTTP/2 as a word of `listen`, which the controller writes in code, not in its template.
 _WRAPPER = f"""#!/bin/sh
 [ "$1" = -c ] && grep -qs '{template.MARK_HTTP2}' "$2" && sed -i 's/^\\(.*listen .*\\) ssl;/\\1 ssl http2;/' "$2"
 exec /testbed/nginx "$@"
 """
-
-
-class Answer(NamedTuple):
-    """What a client saw; status 0 is no HTTP answer at all, and then the body says why."""
-
-    status: int
-    body: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +46,8 @@ class IngressNginx:
         self.ingress_class = ingress_class
         self.http_port = leased.http
         self.https_port = leased.https
+        self.hosts = asking.Hosts(self.address, leased.https, leased.http)
+        """Where clients ask."""
         self._health = f"http://127.0.0.1:{leased.healthz}/healthz"
         self._cluster = cluster
         self._root = root
@@ -110,29 +103,6 @@ class IngressNginx:
     def back(self, namespace: str, host: str, **options: object) -> None:
         """Create a Service, its endpoint and an Ingress for the host; `options` as of `manifests.backing`."""
         self._cluster.apply(*manifests.backing(namespace, host, ingress_class=self.ingress_class, **options))  # type: ignore[arg-type]
-
-    def curl(
-        self,
-        host: str,
-        path: str = "/",
-        *,
-        cert: Path | None = None,
-        key: Path | None = None,
-        scheme: str = "https",
-        options: Sequence[str] = (),
-    ) -> Answer:
-        """Ask as a client at that host; `options` are more of curl's, which wins over ours."""
-        port = self.https_port if scheme == "https" else self.http_port
-        command = ["curl", "--silent", "--show-error", "--insecure", "--max-time", "20", "--path-as-is"]
-        command += ["--connect-to", f"::{self.address}:{port}", "--write-out", "\n%{http_code}"]
-        command += ["--cert", str(cert)] if cert else []
-        command += ["--key", str(key)] if key else []
-        done = subprocess.run(
-            [*command, *options, f"{scheme}://{host}{path}"], capture_output=True, text=True, check=False
-        )
-        body, _, status = done.stdout.rpartition("\n")
-        code = int(status) if status.isdigit() else _NO_ANSWER
-        return Answer(code, body if code else done.stderr.strip())
 
     def _healthy(self) -> bool:
         try:
