@@ -24,6 +24,8 @@ from doorward.cluster.gateway import (
 from tests.support.memory_cluster import merged
 
 FINALIZER = "doorward.io/contract"
+OURS = ("thing", "other", "before", "watched")
+"""The names of all ConfigMaps that a test watches for."""
 LABELLED = {"labels": {"app": "contract"}}
 
 
@@ -46,11 +48,11 @@ def ingress(**annotations: str) -> Object:
 
 
 async def heard(gateway: Gateway, namespace: str, version: str, count: int, **options: object) -> list[WatchEvent]:
-    """The first `count` events of ConfigMaps after `version`."""
+    """The first `count` events after `version` of the ConfigMaps that these tests make: Kubernetes puts others there too."""
     events: list[WatchEvent] = []
-    async with asyncio.timeout(10), aclosing(gateway.watch(CONFIG_MAP, namespace, version, **options)) as stream:
+    async with asyncio.timeout(60), aclosing(gateway.watch(CONFIG_MAP, namespace, version, **options)) as stream:
         async for event in stream:
-            if event.type != "BOOKMARK":
+            if event.type != "BOOKMARK" and event.object["metadata"]["name"] in OURS:
                 events.append(event)
             if len(events) == count:
                 return events

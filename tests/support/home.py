@@ -14,6 +14,7 @@ from tests.support.kube import (
     NAMESPACES,
     OPERATOR,
     RECORDS,
+    ROLEBINDINGS,
     SECRETS,
     Answer,
     Kind,
@@ -24,6 +25,8 @@ from tests.support.kube import (
 )
 
 API = "doorward.io/v1alpha1"
+CONSENT = "doorward-secrets"
+"""The ClusterRole that a namespace gives to the operator."""
 
 
 def issuer(name: str = "partners", *, ca: Mapping[str, Any] | None = None, **spec: Any) -> Object:
@@ -57,7 +60,13 @@ class Home:
 
     def consent(self) -> None:
         """What the README says to do once for each namespace."""
-        bind(self.admin, self.namespace, OPERATOR, "doorward-secrets")
+        bind(self.admin, self.namespace, OPERATOR, CONSENT)
+
+    def withdraw(self) -> None:
+        """Take back what `consent` gave."""
+        items = self.admin.ask("GET", ROLEBINDINGS.path(self.namespace)).body["items"]
+        (binding,) = [item for item in items if item["roleRef"]["name"] == CONSENT]
+        assert self.admin.delete(ROLEBINDINGS, binding).ok
 
     def abandon(self) -> None:
         """Delete the namespace; what it holds goes by itself."""
@@ -111,7 +120,7 @@ class Home:
             return seen.get("reason") == reason
 
         try:
-            eventually(there, f"{kind.plural}/{name}: {condition} for the reason {reason}", seconds=30)
+            eventually(there, f"{kind.plural}/{name}: {condition} for the reason {reason}")
         except AssertionError as error:
             raise AssertionError(f"{error}; it says {seen}") from None
         return str(seen["message"])
@@ -152,10 +161,10 @@ class Home:
             self.issued(name)
 
     def records(self, holder: str | None = None) -> list[Object]:
-        """The ledger, or what of it is one client's, in the order of its making."""
+        """The ledger, or what of it is one client's, by name: of two, no timestamp tells which was first."""
         items = self.admin.ask("GET", RECORDS.path(self.namespace)).body["items"]
         wanted = [r for r in items if holder is None or r["spec"]["clientCertificate"]["name"] == holder]
-        return sorted(wanted, key=lambda r: r["metadata"]["creationTimestamp"])
+        return sorted(wanted, key=lambda r: str(r["metadata"]["name"]))
 
     def data(self, secret: str) -> dict[str, bytes]:
         """What a Secret holds."""

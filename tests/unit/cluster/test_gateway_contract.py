@@ -32,6 +32,13 @@ class TestMemoryGateway(GatewayContract):
         with pytest.raises(Gone):
             await heard(gateway, namespace, version, 1)
 
+    async def test_what_kubernetes_puts_into_a_new_namespace_is_not_among_what_is_heard(self, gateway, namespace):
+        _, version = await gateway.list(CONFIG_MAP, namespace)
+        await gateway.create(CONFIG_MAP, namespace, config_map("kube-root-ca.crt"))
+        await self._change(gateway, namespace)
+        events = await heard(gateway, namespace, version, 3)
+        assert [event.type for event in events] == ["ADDED", "MODIFIED", "DELETED"]
+
     @pytest.mark.parametrize("done", [False, True])
     async def test_a_write_can_fail_with_or_without_being_done(self, gateway, namespace, done):
         gateway.faults[1] = Fault(Transient("timeout"), done=done)
