@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.support.clock import FakeClock
 
-REAL_PATIENCE = 5.0  # seconds in which a thread of asyncio's own may report
+REAL_PATIENCE = 60.0  # seconds in which a thread of asyncio's own may report
 
 
 class _Selector(selectors.SelectSelector):

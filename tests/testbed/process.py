@@ -58,7 +58,7 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
-    def wait_until(self, answers: Callable[[], bool], seconds: float = 60.0) -> None:
+    def wait_until(self, answers: Callable[[], bool], seconds: float = 180.0) -> None:
         """Until the process answers. Raises NotReady."""
         deadline = time.monotonic() + seconds
         while not answers():

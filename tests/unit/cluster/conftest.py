@@ -4,7 +4,7 @@ import pytest
 
 from doorward.cluster.live import LiveGateway, connect
 from tests.support.clock import FakeClock
-from tests.unit.cluster.http_api import LIMITS, NOW, HttpApi, kubeconfig
+from tests.unit.cluster.http_api import HASTY, LIMITS, NOW, HttpApi, kubeconfig
 
 
 @pytest.fixture
@@ -17,5 +17,13 @@ async def api():
 @pytest.fixture
 async def gateway(api, tmp_path):
     live = LiveGateway(await connect(kubeconfig(tmp_path / "config", api.url)), FakeClock(NOW), limits=LIMITS)
+    yield live
+    await live.close()
+
+
+@pytest.fixture
+async def hasty_gateway(api, tmp_path):
+    """One that waits for an answer no longer than a test should."""
+    live = LiveGateway(await connect(kubeconfig(tmp_path / "config", api.url)), FakeClock(NOW), limits=HASTY)
     yield live
     await live.close()

@@ -12,7 +12,9 @@ from aiohttp.test_utils import TestServer
 
 NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 TOKEN = "token-that-nobody-may-read"
-LIMITS = aiohttp.ClientTimeout(total=0.2, sock_connect=0.2)
+LIMITS = aiohttp.ClientTimeout(total=60, sock_connect=60)
+HASTY = aiohttp.ClientTimeout(total=0.2, sock_connect=0.2)
+"""For answers that never come: a busy machine may be late with others."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -1,5 +1,6 @@
 """Free ports: different ones, kept until they are given back, and none that somebody listens on."""
 
+import random
 import socket
 import subprocess
 import sys
@@ -18,12 +19,20 @@ def test_all_are_different_and_kept() -> None:
         ports.give_back([*first, *second])
 
 
+@pytest.fixture
+def port() -> int:
+    """A free one that no other testbed on this machine is given, since it is in nobody's range."""
+    numbers = range(10000, ports.FIRST)
+    return next(number for number in random.sample(numbers, len(numbers)) if ports._is_free(number))
+
+
 def only(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "_candidates", lambda: (port, port))
 
 
-def test_another_process_does_not_get_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    [port] = ports.lease(1)
+def test_another_process_does_not_get_ours(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    only(port, monkeypatch)
+    assert ports.lease(1) == [port]
     try:
         ask = f"from tests.testbed import ports; print(ports._take({port}))"
         root = Path(__file__).parents[3]
@@ -31,7 +40,6 @@ def test_another_process_does_not_get_ours(monkeypatch: pytest.MonkeyPatch) -> N
         assert said.stdout.strip() == "False"
     finally:
         ports.give_back([port])
-    only(port, monkeypatch)
     ports.give_back(ports.lease(1))
 
 
@@ -44,9 +52,7 @@ def test_one_that_somebody_listens_on_is_not_given(monkeypatch: pytest.MonkeyPat
             ports.lease(1)
 
 
-def test_a_failed_lease_keeps_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    [port] = ports.lease(1)
-    ports.give_back([port])
+def test_a_failed_lease_keeps_none(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     only(port, monkeypatch)
     with pytest.raises(RuntimeError):
         ports.lease(2)
