@@ -1,6 +1,7 @@
 """`make test`: every test, in two halves side by side, since most of the time both wait for something.
 
-The first half is shown as it runs, the second when both have ended. Whatever fails in either fails the whole.
+The first half is shown as it runs, the second when both have ended. Whatever fails in either fails the whole. Arguments
+are pytest's, such as `--shuffle SEED`.
 """
 
 import shutil
@@ -16,7 +17,7 @@ SECOND = ("tests/unit", "tests/faults")
 
 def main() -> int:
     """The exit status: 0 where both halves passed."""
-    pytest = (sys.executable, "-m", "pytest")
+    pytest = (sys.executable, "-m", "pytest", *sys.argv[1:])
     # A folder of its own: two that clean up pytest's common one at once may fail at it.
     folder = Path(tempfile.mkdtemp(prefix="doorward-tests-"))
     apart = ("-p", "no:cacheprovider", "--basetemp", folder / "second")

@@ -14,12 +14,31 @@ from tests.support.home import Home
 from tests.support.kube import INGRESSES, Person, eventually
 from tests.support.openssl import OpenSsl
 from tests.support.promised import PROMISES
+from tests.support.shuffle import shuffled
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
 
 WHOLE = ("cluster", "gate")
 """The rings that use the operator's rights."""
 RELOADS_A_SECOND = 10
+BROKEN = pytest.StashKey[Counter[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", metavar="SEED", help="run the tests in another order; the same seed gives the same")
+
+
+class _Shuffle:
+    """Before pytest puts tests together that share a parameter of a fixture."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        if seed := config.getoption("--shuffle"):
+            items[:] = shuffled(items, seed)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(_Shuffle())
 
 
 @pytest.hookimpl(trylast=True)
@@ -36,8 +55,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=last)
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Which of the design's promises were shown, and by how many tests."""
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Which of the design's promises were shown, and by how many tests; and how many connections to hosts broke."""
+    if broken := config.stash.get(BROKEN, Counter()):
+        terminalreporter.section("connections that were made again, since they broke before an answer")
+        for why, count in broken.most_common():
+            terminalreporter.write_line(f"{count:4} times: {why}")
     shown: Counter[int] = Counter()
     for report in terminalreporter.stats.get("passed", ()):
         if report.when == "call":
@@ -63,12 +86,13 @@ def admin(cluster: Cluster) -> Person:
 
 
 @pytest.fixture(scope="session")
-def ingress_nginx(cluster: Cluster, admin: Person) -> Iterator[IngressNginx]:
+def ingress_nginx(cluster: Cluster, admin: Person, request: pytest.FixtureRequest) -> Iterator[IngressNginx]:
     """The controller, fast to reload; the admission policies hold before the first Ingress is made."""
     with IngressNginx.start(cluster, sync_rate_limit=RELOADS_A_SECOND) as started:
         body = policies_support.ingress("default", {policies_support.ISSUER: "No!"})
         eventually(lambda: admin.create(INGRESSES, body, dry_run=True).status == 422, "the policies are in force")
         yield started
+        request.config.stash[BROKEN] = Counter(started.hosts.broken)
 
 
 @pytest.fixture(scope="module")
