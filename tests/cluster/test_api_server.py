@@ -42,7 +42,7 @@ class TestAfterARestart:
         home.partners("alice")
         lost = home.issued()["status"]["serialNumber"]
         home.remove(SECRETS, "alice-mtls")
-        eventually(lambda: home.issued()["status"]["serialNumber"] != lost, "a new certificate", seconds=20)
+        eventually(lambda: home.issued()["status"]["serialNumber"] != lost, "a new certificate")
 
     def test_an_ingress_is_told(self, home: Home):
         home.partners()
@@ -125,4 +125,4 @@ def test_an_example_is_taken(home: Home, cluster: Cluster, file: Path):
 @pytest.mark.parametrize("what", ["mtlsissuer/partners", "clientcertificate/alice"])
 def test_kubectl_wait_ends_when_it_is_ready(home: Home, cluster: Cluster, what: str):
     home.partners("alice")
-    cluster.kubectl("wait", "--for=condition=Ready", what, f"--namespace={home.namespace}", "--timeout=20s")
+    cluster.kubectl("wait", "--for=condition=Ready", what, f"--namespace={home.namespace}", "--timeout=90s")

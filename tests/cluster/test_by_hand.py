@@ -94,9 +94,9 @@ def test_a_client_secret_is_reissued_and_the_lost_serial_revoked_when_it_is(serv
         served.change(SECRETS, "alice-mtls", edit)
     else:
         served.remove(SECRETS, "alice-mtls")
-    eventually(lambda: served.serial() != lost, "a new certificate", seconds=20)
+    eventually(lambda: served.serial() != lost, "a new certificate")
     assert served.issued()
-    eventually(lambda: listed(served, openssl) == {lost}, "the lost serial is on the CRL", seconds=20)
+    eventually(lambda: listed(served, openssl) == {lost}, "the lost serial is on the CRL")
     leaf = served.files()["tls.crt"].read_bytes()
     assert openssl.text(leaf).replace(":", "").replace(" ", "").lower().count(served.serial())
 
@@ -123,7 +123,7 @@ def test_a_client_secret_gets_back_around_the_same_certificate(served: Home, ope
         except AssertionError:
             return False
 
-    eventually(whole, "the Secret is whole again", seconds=20)
+    eventually(whole, "the Secret is whole again")
     assert served.data("alice-mtls")["tls.crt"] == before["tls.crt"]
     assert served.data("alice-mtls")["tls.key"] == before["tls.key"]
 
@@ -144,7 +144,7 @@ def test_a_secret_that_was_stripped_and_then_deleted_is_reissued_and_its_serial_
     served.says(CERTIFICATES, "alice", "Ready", "SecretForeign")
     served.remove(SECRETS, "alice-mtls")
     served.issued()
-    eventually(lambda: listed(served, openssl) == {lost}, "the lost serial is on the CRL", seconds=20)
+    eventually(lambda: listed(served, openssl) == {lost}, "the lost serial is on the CRL")
 
 
 def test_the_finalizer_comes_back(served: Home):
@@ -152,7 +152,6 @@ def test_the_finalizer_comes_back(served: Home):
     eventually(
         lambda: FINALIZER in (served.body(CERTIFICATES, "alice")["metadata"].get("finalizers") or ()),
         "the finalizer is back",
-        seconds=20,
     )
 
 
@@ -223,7 +222,7 @@ def test_a_revoked_serial_stays_on_the_crl_when_its_record_is_deleted(served: Ho
 def test_a_deleted_gate_comes_back(served: Home):
     before = served.body(SECRETS, served.gate)
     served.remove(SECRETS, served.gate)
-    eventually(lambda: served.get(SECRETS, served.gate).ok, "the gate is back", seconds=20)
+    eventually(lambda: served.get(SECRETS, served.gate).ok, "the gate is back")
     assert served.body(SECRETS, served.gate)["data"] == before["data"]
 
 
@@ -238,7 +237,7 @@ ANNOTATIONS = {
 def test_an_annotation_of_ours_is_put_right(told: Home, name: str, value: str):
     before = told.body(INGRESSES, "app")["metadata"]["annotations"]
     told.change(INGRESSES, "app", {"metadata": {"annotations": {NGINX + name: value}}})
-    eventually(lambda: told.body(INGRESSES, "app")["metadata"]["annotations"] == before, "it is as before", seconds=20)
+    eventually(lambda: told.body(INGRESSES, "app")["metadata"]["annotations"] == before, "it is as before")
 
 
 @pytest.mark.promise(3)

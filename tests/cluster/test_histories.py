@@ -134,6 +134,6 @@ def test_any_history_ends_with_exactly_the_entitled_getting_in(
     history = History(home, running_operator, OpenSsl(tmp_path))
     for act, *arguments in steps:
         getattr(history, act)(*arguments)
-    eventually(lambda: set(history.admitted().values()) <= {"OK"}, f"the entitled get in after {steps}", seconds=90)
-    eventually(lambda: history.let_in_wrongly() == [], f"nobody else gets in after {steps}", seconds=30)
+    eventually(lambda: set(history.admitted().values()) <= {"OK"}, f"the entitled get in after {steps}")
+    eventually(lambda: history.let_in_wrongly() == [], f"nobody else gets in after {steps}")
     home.abandon()

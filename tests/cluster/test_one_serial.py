@@ -36,7 +36,7 @@ class Ledger:
 
     def comes_to_list(self, entries: dict[str, str]) -> None:
         """Wait until the CRL lists these serials, each for that reason, and no others."""
-        eventually(lambda: self.openssl.crl_entries(self.home.crl().read_bytes()) == entries, f"{entries}", seconds=20)
+        eventually(lambda: self.openssl.crl_entries(self.home.crl().read_bytes()) == entries, f"{entries}")
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def reissue(home: Home, name: str = "again") -> str:
     """A second serial for alice."""
     first = home.serial()
     home.respec(CERTIFICATES, "alice", reissue=name)
-    eventually(lambda: home.serial() != first, "a second serial", seconds=20)
+    eventually(lambda: home.serial() != first, "a second serial")
     home.issued()
     return home.serial()
 
@@ -72,7 +72,7 @@ def test_the_current_serial_is_replaced_with_a_new_key_though_the_old_one_was_to
     key = home.data("alice-mtls")["tls.key"]
     ledger.revoke(serial, reason="keyCompromise")
     ledger.comes_to_list({serial: "Key Compromise"})
-    eventually(lambda: home.serial() != serial, "a new serial", seconds=20)
+    eventually(lambda: home.serial() != serial, "a new serial")
     home.issued()
     assert home.data("alice-mtls")["tls.key"] != key
     ledger.comes_to_list({serial: "Key Compromise"})
@@ -94,7 +94,7 @@ def test_a_compromised_key_that_a_newer_serial_kept_is_changed_though_that_seria
     home, first = ledger.home, ledger.home.serial()
     second, key = reissue(home), home.data("alice-mtls")["tls.key"]
     ledger.revoke(first, reason="keyCompromise")
-    eventually(lambda: home.serial() != second, "a third serial", seconds=20)
+    eventually(lambda: home.serial() != second, "a third serial")
     home.issued()
     assert home.data("alice-mtls")["tls.key"] != key
     ledger.comes_to_list({first: "Key Compromise"})
@@ -124,7 +124,7 @@ def test_it_stays_when_a_suspension_of_its_client_is_over(ledger: Ledger, revoca
 def test_it_stays_when_its_client_is_deleted_and_that_is_undone(ledger: Ledger):
     home, first = ledger.home, ledger.home.serial()
     ledger.revoke(first, reason="superseded")
-    eventually(lambda: home.serial() != first, "a new serial", seconds=20)
+    eventually(lambda: home.serial() != first, "a new serial")
     second = home.serial()
     home.remove(CERTIFICATES, "alice")
     home.gone(CERTIFICATES, "alice")

@@ -10,7 +10,7 @@ from doorward.clock import SystemClock
 from doorward.objects.meta import ISSUER_ANNOTATION
 from tests.support.audit import Audit
 from tests.support.home import Home
-from tests.support.kube import CERTIFICATES, INGRESSES, ISSUERS, RECORDS, ROLEBINDINGS, SECRETS, eventually
+from tests.support.kube import CERTIFICATES, INGRESSES, ISSUERS, RECORDS, SECRETS, eventually
 from tests.support.openssl import OpenSsl
 from tests.testbed.controlplane import Cluster
 
@@ -91,8 +91,7 @@ def with_a_secret_that_is_not_ours(home: Home) -> Iterator[None]:
 
 @contextmanager
 def without_consent(home: Home) -> Iterator[None]:
-    (binding,) = home.admin.ask("GET", ROLEBINDINGS.path(home.namespace)).body["items"]
-    assert home.admin.delete(ROLEBINDINGS, binding).ok
+    home.withdraw()
     home.says(CERTIFICATES, "alice", "Ready", "NotPermitted")
     yield
     home.consent()
@@ -130,9 +129,9 @@ def test_a_suspended_client_that_is_deleted_is_out_for_good_after_the_undo_windo
     home.remove(CERTIFICATES, "alice")
     home.gone(CERTIFICATES, "alice")
     over = {"reason": "cessationOfOperation", "time": since, "lifted": False}
-    eventually(lambda: revocation(home, serial) == over, "the hold is final", seconds=20)
+    eventually(lambda: revocation(home, serial) == over, "the hold is final")
     wanted = {serial: "Cessation Of Operation"}
-    eventually(lambda: openssl.crl_entries(home.crl().read_bytes()) == wanted, "the CRL says so", seconds=20)
+    eventually(lambda: openssl.crl_entries(home.crl().read_bytes()) == wanted, "the CRL says so")
 
 
 def test_a_secret_that_goes_while_suspended_is_made_anew_when_the_client_is_let_in(

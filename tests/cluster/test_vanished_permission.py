@@ -59,7 +59,7 @@ class TestWithoutKopf:
         serial = home.issued()["status"]["serialNumber"]
         revocation = {"reason": "keyCompromise", "time": "2026-01-01T00:00:00Z"}
         home.respec(RECORDS, f"partners.1.{serial}", revocation=revocation)
-        eventually(lambda: serial in openssl.crl_text(home.crl().read_bytes()).lower(), "it is on the CRL", seconds=20)
+        eventually(lambda: serial in openssl.crl_text(home.crl().read_bytes()).lower(), "it is on the CRL")
 
     def test_a_deleted_crl_comes_back(self, home: Home):
         home.partners()
@@ -67,7 +67,7 @@ class TestWithoutKopf:
         with unbound(home.admin, "fence-crl.doorward.io", lambda: deletion(home, dry_run=True)):
             assert deletion(home, dry_run=False).ok
         eventually(lambda: home.get(CONFIGMAPS, "partners-crl").body["metadata"].get("uid") not in (None, crl["metadata"]["uid"]),
-                   "it is back", seconds=20)  # fmt: skip
+                   "it is back")  # fmt: skip
 
     def test_a_client_is_cut_off_by_its_object_all_the_same(self, home: Home):
         home.partners("alice")

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.audit import QUIET
 from tests.support.installation import ROOT, OperatorProcess
 from tests.support.kube import eventually
 from tests.testbed.controlplane import Cluster
@@ -75,11 +76,11 @@ class FaultyOperator(OperatorProcess):
         return [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
 
     def rest(self) -> None:
-        """Wait until it has written nothing for a second."""
+        """Wait until it has written nothing for a second and a half."""
         seen: list[int] = []
 
         def quiet() -> bool:
             seen.append(len(self._journal()))
-            return len(seen) >= 20 and len(set(seen[-20:])) == 1
+            return len(seen) >= QUIET and len(set(seen[-QUIET:])) == 1
 
         eventually(quiet, "the operator has come to rest", pause=0.05)

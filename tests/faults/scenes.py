@@ -12,7 +12,6 @@ from tests.support.kube import CERTIFICATES, CONFIGMAPS, INGRESSES, ISSUERS, SEC
 from tests.support.openssl import OpenSsl
 from tests.testbed.ingress_nginx import IngressNginx
 
-PATIENCE = 30.0
 Serial = str
 
 
@@ -42,7 +41,7 @@ class Scene:
         for name in names:
             self.home.issued(name)
             self.keep(name)
-        eventually(self._told, "the Ingress is told", seconds=30)
+        eventually(self._told, "the Ingress is told")
 
     def _told(self) -> bool:
         said = self.home.body(INGRESSES, "shop")["metadata"]["annotations"]
@@ -61,7 +60,7 @@ class Scene:
             return not seen
 
         try:
-            eventually(right, "all is as promised", seconds=PATIENCE, pause=0.1)
+            eventually(right, "all is as promised", pause=0.1)
         except AssertionError as error:
             raise AssertionError(f"{error}; but {'; '.join(seen)}") from None
 
@@ -70,6 +69,11 @@ class Scene:
         yield from ((self.home.files(name), IN) for name in entitled)
         yield from ((self.files[name], REFUSED) for name in out)
         yield NOBODY, NO_CERTIFICATE
+
+    def comes_to_tell(self, entitled: Mapping[str, int], out: set[str]) -> None:
+        """Wait until the host tells all of them what it should: nginx loads what the API has some time after."""
+        for files, wanted in self.answers(entitled, out):
+            self.door.comes_to_tell(files, wanted)
 
     def mistold(self, entitled: Mapping[str, int], out: set[str]) -> list[str]:
         """What the host tells that it should not."""

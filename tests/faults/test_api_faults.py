@@ -64,8 +64,7 @@ def all_is_right(scene: Scene) -> None:
     """Bob and carol are in, alice and dave out, and no serial was lost on the way."""
     entitled, out = {"bob": 1, "carol": 1}, {"alice", "dave"}
     scene.comes_right(entitled, out)
-    for files, wanted in scene.answers(entitled, out):
-        scene.door.comes_to_tell(files, wanted)
+    scene.comes_to_tell(entitled, out)
     assert len(scene.home.records()) == len(entitled) + len(out)
 
 

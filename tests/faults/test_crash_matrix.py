@@ -126,7 +126,7 @@ class Theatre:
     def _killed(self, action: Action, scene: Scene, point: Point) -> bool:
         """False where another status was not needed this time: how many there are is a matter of milliseconds."""
         if point.nth == 1 or not point.write.endswith("/status"):
-            return bool(eventually(lambda: self.operator.was_killed, f"the operator dies {point}", seconds=15))
+            return bool(eventually(lambda: self.operator.was_killed, f"the operator dies {point}"))
         eventually(
             lambda: self.operator.was_killed or not broken(scene, action.entitled, action.out), f"{point} is over"
         )
@@ -136,8 +136,7 @@ class Theatre:
 
     def ask(self, action: Action, outcomes: dict[str, str], scenes: list[Scene]) -> None:
         """What the real hosts tell, once the last of them is loaded."""
-        for files, wanted in scenes[-1].answers(action.entitled, action.out):
-            scenes[-1].door.comes_to_tell(files, wanted)
+        scenes[-1].comes_to_tell(action.entitled, action.out)
         for point, scene in zip(outcomes, scenes, strict=True):
             if wrong := scene.mistold(action.entitled, action.out):
                 outcomes[point] = "; ".join(wrong)

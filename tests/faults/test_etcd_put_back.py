@@ -74,23 +74,23 @@ def after_the_snapshot(home: Home) -> None:
 @pytest.mark.promise(1)
 def test_what_was_revoked_after_the_snapshot_is_on_the_crl_again(put_back: PutBack):
     lost = {put_back.serials["alice"], put_back.serials["dave"]}
-    eventually(lambda: lost <= put_back.revoked(), "the CRL names them", seconds=90)
+    eventually(lambda: lost <= put_back.revoked(), "the CRL names them")
 
 
 def test_the_gate_holds_that_crl_too(put_back: PutBack):
     lost = {put_back.serials["alice"], put_back.serials["dave"]}
-    eventually(lambda: lost <= put_back.revoked(), "the CRL names them", seconds=90)
+    eventually(lambda: lost <= put_back.revoked(), "the CRL names them")
     eventually(lambda: put_back.gate() == put_back.home.crl().read_bytes(), "the gate follows")
 
 
 def test_crl_numbers_go_on_rising(put_back: PutBack):
-    eventually(lambda: crl_number(put_back.home) > put_back.number, "a higher number", seconds=90)
+    eventually(lambda: crl_number(put_back.home) > put_back.number, "a higher number")
 
 
 @pytest.mark.promise(2)
 def test_a_serial_that_was_signed_after_the_snapshot_is_on_record_again(put_back: PutBack):
     name = f"partners.1.{put_back.serials['carol']}"
-    eventually(lambda: put_back.home.get(RECORDS, name).ok, "the record is back", seconds=90)
+    eventually(lambda: put_back.home.get(RECORDS, name).ok, "the record is back")
 
 
 def test_the_ledger_says_again_why_a_client_is_refused(put_back: PutBack):
@@ -98,7 +98,6 @@ def test_the_ledger_says_again_why_a_client_is_refused(put_back: PutBack):
     eventually(
         lambda: put_back.home.body(RECORDS, name)["spec"].get("revocation", {}).get("finalAt"),
         "the hold of the deleted client, with its end",
-        seconds=90,
     )
 
 
@@ -118,5 +117,5 @@ def test_people_are_heard_again_without_a_restart(put_back: PutBack):
     put_back.home.make(CERTIFICATES, client("frank"))
     serial = serial_of(put_back.home, "frank")
     put_back.home.respec(CERTIFICATES, "frank", revoked=True)
-    eventually(lambda: serial in put_back.revoked(), "frank is refused", seconds=90)
+    eventually(lambda: serial in put_back.revoked(), "frank is refused")
     assert put_back.operator.pid == put_back.pid

@@ -170,4 +170,4 @@ def test_an_operator_that_is_killed_and_starts_again_opens_no_host(running_opera
         knocks.come_to_be_told(400)
         knocks.once_more()
     assert knocks.statuses(*hosts) <= NEVER_IN
-    assert Door(street.ingress, hosts[-1]).tells(home.files()) == IN
+    Door(street.ingress, hosts[-1]).comes_to_tell(home.files(), IN)

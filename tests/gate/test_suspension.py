@@ -36,7 +36,7 @@ def _reissued(home: Home) -> Files:
     """alice's second certificate, beside the first."""
     first = home.serial()
     home.respec(CERTIFICATES, "alice", reissue="today")
-    eventually(lambda: home.serial() != first, "a second serial", seconds=20)
+    eventually(lambda: home.serial() != first, "a second serial")
     home.issued()
     data = home.data("alice-mtls")
     files = {name: home.folder / f"second-{name}" for name in ("tls.crt", "tls.key")}

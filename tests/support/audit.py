@@ -10,7 +10,7 @@ from tests.support.kube import OPERATOR, eventually
 from tests.testbed.controlplane import Cluster
 
 WRITES = ("create", "update", "patch", "delete")
-QUIET = 20  # answers of `events` in a row
+QUIET = 30  # answers of `events` in a row: a count of looks takes longer on a busy machine, as what it waits for does
 
 
 class Audit:
@@ -65,7 +65,7 @@ class Audit:
         counted.update(self.written(namespace)[before:])
 
     def rest(self, namespace: str) -> None:
-        """Wait until the operator has written nothing there for a second."""
+        """Wait until the operator has written nothing there for a second and a half."""
         seen: list[int] = []
 
         def quiet() -> bool:

@@ -31,12 +31,15 @@ class Replicas:
 
     def leader(self) -> OperatorProcess:
         """The one that leads."""
-        [found] = [operator for operator in self._both if _kind(operator) == "leads"]
-        return found
+        return self._the_one_that("leads")
 
     def standby(self) -> OperatorProcess:
         """The other."""
-        [found] = [operator for operator in self._both if _kind(operator) == "stands by"]
+        return self._the_one_that("stands by")
+
+    def _the_one_that(self, kind: str) -> OperatorProcess:
+        """On a busy machine a question may have no answer, which is no part."""
+        (found,) = eventually(lambda: [operator for operator in self._both if _kind(operator) == kind], f"one {kind}")
         return found
 
 
