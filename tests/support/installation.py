@@ -35,7 +35,7 @@ def install(cluster: Cluster) -> None:
     """The README's two commands."""
     apply = ("apply", "--server-side", "--force-conflicts")
     cluster.kubectl(*apply, "-f", str(ROOT / "deploy/crds"))
-    cluster.kubectl("wait", "--for=condition=Established", "-f", str(ROOT / "deploy/crds"), "--timeout=60s")
+    cluster.kubectl("wait", "--for=condition=Established", "-f", str(ROOT / "deploy/crds"), "--timeout=180s")
     cluster.kubectl(*apply, "-k", str(ROOT / "deploy/manifests"))
     # The API server's policies come into force, and learn of a new kind, some seconds after it is Established; in between
     # they refuse it with 503.

@@ -85,7 +85,10 @@ class Person:
             headers=headers,
             body=json.dumps(body) if body is not None else None,
         )
-        return Answer(answer.status, json.loads(answer.data))
+        try:
+            return Answer(answer.status, json.loads(answer.data))
+        except ValueError:  # a server that starts says of what it does not serve yet that there is no such page
+            return Answer(answer.status, {"message": answer.data.decode(errors="replace")})
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Answer:
         return self.ask("GET", kind.path(namespace, name))

@@ -26,13 +26,13 @@ class Tool:
     def run(
         self, *arguments: str | Path, stdin: bytes | None = None, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run it to its end, at most a minute; what it gave back is the caller's to judge."""
+        """Run it to its end, at most five minutes; what it gave back is the caller's to judge."""
         return subprocess.run(
             [self.binary, *arguments],
             input=stdin if stdin is not None else b"",
             capture_output=True,
             check=False,
-            timeout=60,
+            timeout=300,
             env={**os.environ, **self.env, **(env or {})},
         )
 

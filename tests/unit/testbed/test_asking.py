@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.gate import doors
 from tests.gate.doors import CLOSED, IN, NO_CERTIFICATE, REFUSED, Knocks, verdict
 from tests.support.openssl import LEAF_EXTENSIONS, Issued, OpenSsl
 from tests.testbed import asking
@@ -83,11 +84,11 @@ BREAKS: dict[str, tuple[Behaviour, tuple[str, ...]]] = {
 def test_a_connection_that_ends_is_asked_again_and_counted(breaks: Behaviour, options: tuple[str, ...]) -> None:
     with server(breaks) as port, pytest.raises(NoAnswer, match=HOST):
         Hosts("127.0.0.1", port, port).ask(HOST, scheme="http", options=options)
-    with server(breaks, breaks, response(200, b"in")) as port:
+    with server(breaks, breaks, says(b""), response(200, b"in")) as port:
         hosts = Hosts("127.0.0.1", port, port)
         first = [hosts.try_once(HOST, scheme="http", options=options) for _ in range(2)]
         assert (first, hosts.ask(HOST, scheme="http")) == ([None, None], Answer(200, "in"))
-        assert len(hosts.broken) == 2
+        assert len(hosts.broken) == 3
 
 
 def test_silence_and_a_closed_port_are_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +112,18 @@ def test_what_curl_cannot_even_ask_is_an_error_and_no_answer(tmp_path: Path) -> 
         Hosts("127.0.0.1", port, port).ask(HOST, scheme="http", options=("--no-such-option",))
     with tls(OpenSsl(tmp_path)) as port, pytest.raises(CannotAsk, match="58"):
         Hosts("127.0.0.1", port).ask(HOST, cert=tmp_path / "none.crt")
+
+
+def test_who_asks_many_hosts_hears_from_each_of_them(tmp_path: Path) -> None:
+    names = ["a.example", "b.example"]
+    with tls(OpenSsl(tmp_path)) as port:
+        hosts = Hosts("127.0.0.1", port)
+        assert dict(hosts.try_all(names)) == dict.fromkeys(names, Answer(200))
+        assert hosts.broken == []
+    with server(says(b"")) as port:
+        hosts = Hosts("127.0.0.1", port)
+        assert dict(hosts.try_all(names)) == dict.fromkeys(names)
+        assert len(hosts.broken) == 2
 
 
 # Alerts
@@ -179,6 +192,21 @@ def test_of_alerts_only_those_about_the_certificate_are_answers(code: int, said:
     assert answer == (Answer(0, alert=alert) if alert else None)
 
 
+@pytest.mark.parametrize("code", [7, 16, 18, 28, 35, 52, 55, 56, 92])
+def test_a_connection_that_broke_is_no_answer_by_whichever_of_curls_numbers(code: int) -> None:
+    assert asking.heard(report(code, "whatever")) is None
+
+
+@pytest.mark.parametrize("code", [2, 3, 6, 26, 58])
+def test_a_mistake_of_the_test_is_no_broken_connection(code: int) -> None:
+    with pytest.raises(CannotAsk, match=f"{code}. whatever"):
+        asking.heard(report(code, "whatever"))
+
+
+def test_success_without_a_status_is_no_answer() -> None:
+    assert asking.heard(report(0)) is None
+
+
 @pytest.mark.parametrize("status", [200, 400, 403])
 def test_a_status_whose_connection_broke_is_no_answer(status: int) -> None:
     assert asking.heard(report(16, status=status)) is None
@@ -221,20 +249,33 @@ def test_who_knocks_at_a_host_that_never_answers_was_told_nothing() -> None:
         Knocks(["a", "b"], [{"a": None, "b": 400}]).statuses("a", "b")
 
 
-def test_a_round_with_a_broken_connection_is_not_one_in_which_all_hosts_answered() -> None:
-    knocks = Knocks(["a", "b"], [{"a": None, "b": 400}])
-    threading.Timer(0.2, lambda: knocks.rounds.append({"a": 400, "b": 400})).start()
-    knocks.come_to_be_told(400)
-    assert len(knocks.rounds) == 2
+def at_each_round(monkeypatch: pytest.MonkeyPatch, knocks: Knocks, *later: dict[str, int | None]) -> list[bool]:
+    """Whether what is waited for is there, looked at after each of these rounds; filled in by the wait."""
+    held: list[bool] = []
 
-
-def test_asked_once_more_means_that_every_host_has_answered_a_question_from_after() -> None:
-    knocks = Knocks(["a", "b"], [{"a": 400, "b": 400}])
-
-    def go_on() -> None:
-        for told in ({"a": 400, "b": 400}, {"a": 400, "b": None}, {"a": None, "b": 400}):
+    def look(holds: Callable[[], object], _what: str) -> None:
+        for told in later:
             knocks.rounds.append(told)
+            held.append(bool(holds()))
 
-    threading.Timer(0.2, go_on).start()
+    monkeypatch.setattr(doors, "eventually", look)
+    return held
+
+
+def test_a_round_with_a_broken_connection_is_not_one_in_which_all_hosts_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    knocks = Knocks(["a", "b"])
+    held = at_each_round(monkeypatch, knocks, {"a": None, "b": 400}, {"a": 403, "b": 400}, {"a": 400, "b": 400})
+    knocks.come_to_be_told(400)
+    assert held == [False, False, True]
+
+
+def test_asked_once_more_means_that_every_host_has_answered_a_question_from_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    knocks = Knocks(["a", "b"], [{"a": 400, "b": 400}])
+    begun_before = {"a": 400, "b": 400}
+    held = at_each_round(monkeypatch, knocks, begun_before, {"a": 400, "b": None}, {"a": None, "b": 400})
     knocks.once_more()
-    assert len(knocks.rounds) == 4
+    assert held == [False, False, True]
