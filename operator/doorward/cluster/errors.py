@@ -13,13 +13,23 @@ ApiError
     └── Ending      403: the namespace is on its way out, and takes nothing new
 """
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+LONGEST_RETRY_AFTER = 300.0
+"""Seconds; an answer that asks for more is asked again after that. Nobody can stop the operator with a header."""
+
 
 class ApiError(Exception):
-    """An answer of the API server that is not a success; its text is the server's own message."""
+    """An answer of the API server that is not a success; its text is the server's own message.
 
-    def __init__(self, message: str, *, status: int = 0) -> None:
+    `retry_after`: the seconds that the server asked to wait before the next try, at most LONGEST_RETRY_AFTER; 0: it did not.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
 
 
 class NotFound(ApiError): ...
@@ -52,7 +62,26 @@ class Transient(ApiError): ...
 class Ending(Transient): ...
 
 
-def from_answer(status: int, reason: str, message: str) -> ApiError:
+def retry_after(error: BaseException) -> float:
+    """The seconds that the server asked to wait in that answer; 0: it did not, or the error is no answer."""
+    return error.retry_after if isinstance(error, ApiError) else 0.0
+
+
+def seconds_of(header: str | None, now: datetime) -> float:
+    """What a `Retry-After` header asks for (RFC 9110, section 10.2.3): delta-seconds, or an HTTP date seen from `now`, the
+    server's time. 0 where there is none, where it cannot be read, and for a date that has passed.
+    """
+    text = (header or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text.lstrip("0")[:10] or "0")
+    try:
+        at = parsedate_to_datetime(text)
+        return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+
+
+def from_answer(status: int, reason: str, message: str, *, retry_after: float = 0.0) -> ApiError:
     """The error for an HTTP status above 399, with the `reason` and `message` of the API's Status object."""
     kind: type[ApiError]
     if status == 409:
@@ -65,4 +94,4 @@ def from_answer(status: int, reason: str, message: str) -> ApiError:
         kind = {400: Invalid, 401: Transient, 403: Forbidden, 404: NotFound, 410: Gone, 413: Invalid, 422: Invalid}.get(
             status, Transient
         )
-    return kind(message or reason or f"HTTP {status}", status=status)
+    return kind(message or reason or f"HTTP {status}", status=status, retry_after=retry_after)

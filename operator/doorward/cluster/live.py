@@ -17,7 +17,7 @@ from kubernetes.aio.config import ConfigException
 from kubernetes.aio.config.kube_config import KubeConfigMerger
 
 from doorward.clock import Clock
-from doorward.cluster.errors import Transient, from_answer
+from doorward.cluster.errors import Transient, from_answer, seconds_of
 from doorward.cluster.gateway import FIELD_MANAGER, LAST_LOOK, MERGE_PATCH, Kind, Object, WatchEvent
 from doorward.cluster.skew import Skew
 
@@ -82,6 +82,7 @@ class LiveGateway:
 
     def __init__(self, api: client.ApiClient, clock: Clock, *, limits: aiohttp.ClientTimeout = REQUEST_TIMEOUT) -> None:
         self._api = api
+        self._clock = clock
         self._skew = Skew(clock)
         self._date = ""
         self._limits = limits
@@ -116,7 +117,8 @@ class LiveGateway:
         response: aiohttp.ClientResponse = answer.response
         self._hear_date(response.headers.get("Date"))
         if response.status >= 400:
-            raise from_answer(response.status, *await _status_of(response))
+            asked = seconds_of(response.headers.get("Retry-After"), self._clock.now_precise() - self._skew.now())
+            raise from_answer(response.status, *await _status_of(response), retry_after=asked)
         return response
 
     async def _request(self, method: str, path: str, **options: Any) -> Object:
@@ -132,7 +134,7 @@ class LiveGateway:
             self._date = header
             try:
                 self._skew.hear(parsedate_to_datetime(header))
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, OverflowError):
                 return
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Object:

@@ -1,8 +1,14 @@
 """What the API server answers, as types."""
 
+from datetime import timedelta
+from email.utils import format_datetime
+
 import pytest
+from hypothesis import given
+from hypothesis.strategies import text
 
 from doorward.cluster import errors
+from tests.unit.cluster.http_api import NOW
 
 
 @pytest.mark.parametrize(
@@ -61,3 +67,67 @@ def test_every_type_is_an_error_of_the_api():
         errors.Transient,
     )
     assert all(issubclass(kind, errors.ApiError) for kind in kinds)
+
+
+def at(**after):
+    return format_datetime(NOW + timedelta(**after), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        pytest.param(None, 0, id="none"),
+        pytest.param("", 0, id="an empty one"),
+        pytest.param("1", 1, id="a second, as the API server asks when it is overloaded"),
+        pytest.param(" 30 ", 30, id="seconds among blanks"),
+        pytest.param("0", 0, id="no seconds"),
+        pytest.param("00000000000000000000030", 30, id="seconds with zeros before them"),
+        pytest.param(at(seconds=90), 90, id="a date"),
+        pytest.param("Tue, 01 Sep 2026 12:01:30 -0000", 90, id="a date without a zone"),
+        pytest.param(at(seconds=-90), 0, id="a date that has passed"),
+        pytest.param("-5", 0, id="less than no seconds"),
+        pytest.param("1.5", 0, id="a fraction, which is not allowed"),
+        pytest.param("1e9", 0, id="a number that is not decimal"),
+        pytest.param("inf", 0, id="a float that is no number"),
+        pytest.param("²", 0, id="a digit that is none"),
+        pytest.param("١٢", 0, id="digits of another script"),
+        pytest.param("soon", 0, id="a word"),
+        pytest.param("Tue, 01 Sep 2026 12:00:00 +99999999999999999999", 0, id="a date in a zone that is nowhere"),
+        pytest.param("Tue, 99999999999 Sep 2026 12:00:00 GMT", 0, id="a date that no calendar has"),
+        pytest.param("x" * 8_000, 0, id="a long text"),
+    ],
+)
+def test_a_retry_after_header_asks_for(header, seconds):
+    assert errors.seconds_of(header, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param("301", id="seconds"),
+        pytest.param("9" * 8_000, id="more digits than an integer may have"),
+        pytest.param(at(days=400), id="a date next year"),
+        pytest.param("Fri, 31 Dec 9999 23:59:59 -2359", id="the last date there is"),
+    ],
+)
+def test_nobody_can_stop_the_operator_for_longer_than_five_minutes_by(header):
+    answer = errors.from_answer(429, "", "", retry_after=errors.seconds_of(header, NOW))
+    assert errors.retry_after(answer) == 300
+
+
+@given(text())
+def test_no_header_breaks_anything(header):
+    assert errors.seconds_of(header, NOW) >= 0
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        pytest.param(errors.Transient("busy", retry_after=3), 3, id="an answer that asks for some"),
+        pytest.param(errors.Transient("busy", retry_after=-3), 0, id="an answer that asks for less than none"),
+        pytest.param(errors.Forbidden("no"), 0, id="an answer that asks for none"),
+        pytest.param(TimeoutError(), 0, id="no answer"),
+    ],
+)
+def test_an_error_says_how_long_to_wait(error, seconds):
+    assert errors.retry_after(error) == seconds

@@ -255,6 +255,9 @@ async def test_after_a_torn_connection_the_next_request_is_answered(api, gateway
         pytest.param(format_datetime(NOW + timedelta(hours=1), usegmt=True), -timedelta(hours=1), id="we are behind"),
         pytest.param("yesterday", timedelta(0), id="no date at all"),
         pytest.param("Tue, 01 Sep 2026 12:00:00 -0000", timedelta(0), id="a date without a zone"),
+        pytest.param(
+            "Tue, 01 Sep 2026 12:00:00 +99999999999999999999", timedelta(0), id="a date in a zone that is nowhere"
+        ),
     ],
 )
 async def test_the_skew_is_read_off_a_date_header_of(api, gateway, header, skew):
@@ -357,3 +360,46 @@ async def test_what_came_before_a_watch_broke_was_given(api, gateway):
     with pytest.raises(errors.Transient, match="watch secrets"):
         await watched(gateway, into=events)
     assert [event.type for event in events] == ["ADDED"]
+
+
+@pytest.mark.parametrize("code", [409, 429, 500, 503, 504])
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        pytest.param("7", 7, id="seconds"),
+        pytest.param(format_datetime(NOW + timedelta(seconds=7), usegmt=True), 7, id="a date"),
+        pytest.param("9" * 100, errors.LONGEST_RETRY_AFTER, id="for ever"),
+    ],
+)
+async def test_an_answer_that_asks_to_wait_says_how_long(api, gateway, code, asked, seconds):
+    headers = {"Retry-After": asked, "Date": format_datetime(NOW, usegmt=True)}
+    api.answer("GET", f"{SECRETS}/a", status(code), code=code, headers=headers)
+    with pytest.raises(errors.ApiError) as caught:
+        await gateway.get(SECRET, "edge", "a")
+    assert errors.retry_after(caught.value) == seconds
+
+
+async def test_an_answer_that_does_not_ask_to_wait_asks_for_nothing(api, gateway):
+    api.answer("GET", f"{SECRETS}/a", status(429), code=429)
+    with pytest.raises(errors.Transient) as caught:
+        await gateway.get(SECRET, "edge", "a")
+    assert errors.retry_after(caught.value) == 0
+
+
+async def test_a_date_until_which_to_wait_is_seen_from_the_servers_own_time(api, gateway):
+    there = NOW - timedelta(hours=1)
+    headers = {
+        "Retry-After": format_datetime(there + timedelta(seconds=7), usegmt=True),
+        "Date": format_datetime(there, usegmt=True),
+    }
+    api.answer("GET", f"{SECRETS}/a", status(503), code=503, headers=headers)
+    with pytest.raises(errors.Transient) as caught:
+        await gateway.get(SECRET, "edge", "a")
+    assert errors.retry_after(caught.value) == 7
+
+
+async def test_a_watch_that_is_refused_for_now_says_how_long(api, gateway):
+    api.answer("GET", SECRETS, status(429), code=429, headers={"Retry-After": "7"})
+    with pytest.raises(errors.Transient) as caught:
+        await watched(gateway)
+    assert errors.retry_after(caught.value) == 7
