@@ -8,13 +8,14 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from doorward.certificates.apply import CertificateApplier
 from doorward.certificates.memory import CertificateMemories
 from doorward.certificates.observe import CertificateObserver
 from doorward.certificates.orphaned import OrphanObserver
 from doorward.clock import Clock, SystemClock
-from doorward.cluster.errors import ApiError
+from doorward.cluster.errors import ApiError, retry_after
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUER, Gateway, Kind, Object
 from doorward.cluster.guarded import GuardedGateway
 from doorward.cluster.leadership import Leadership, Lost
@@ -31,14 +32,14 @@ from doorward.objects.meta import ObjectKey
 from doorward.pki.key_source import KeySource
 from doorward.runtime import health, kopf_handlers
 from doorward.runtime.key_source import SystemKeySource
-from doorward.runtime.reconcile import Appliers, Certificates, Issuers, NotSettled, Reconciler, Targets
+from doorward.runtime.reconcile import Appliers, Certificates, Issuers, Reconciler, Targets
 from doorward.runtime.troubles import Troubles
 from doorward.view.apply import SharedWrites
 from doorward.view.intake import Intake
 from doorward.view.keys import Key
 from doorward.view.reads import Reads
 from doorward.view.resync import Resync
-from doorward.view.routing import Routing
+from doorward.view.routing import Routing, share
 from doorward.view.stores import View
 from doorward.view.subscriptions import Subscriptions
 from doorward.view.trust_domains import TrustDomains
@@ -46,8 +47,10 @@ from doorward.workqueue.queue import WorkQueue
 from doorward.workqueue.workers import work
 
 logger = logging.getLogger(__name__)
-WORKERS = 64
+WORKERS = 72
 """Keys at once: with fewer, etcd has less to write in one go (a tenth fewer certificates a second with 32, measured)."""
+RESERVED = 8
+"""Of these, workers that take cut-offs only, and what publishes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,7 @@ class Operator:
         )
         self._issuer_memories = IssuerMemories()
         self._certificate_memories = CertificateMemories()
-        self.queue: WorkQueue[Key] = WorkQueue(clock)
+        self.queue: WorkQueue[Key] = WorkQueue(clock, share=partial(share, self.view))
         self._routing = Routing(self.view, self.queue, self._counts_due)
         self._subscriptions: Subscriptions | None = None
         self._intake = Intake(self.view, self._routing, self._takes_part)
@@ -216,7 +219,15 @@ class Operator:
         if self._leadership is not None:
             await self._leadership.led()
             await self._start_over(subscriptions)
-        await work(self.queue, self._reconcile, clock=self._clock, transient=(ApiError, NotSettled), count=WORKERS)
+        await work(
+            self.queue,
+            self._reconcile,
+            clock=self._clock,
+            transient=(ApiError,),
+            count=WORKERS,
+            reserved=RESERVED,
+            retry_after=retry_after,
+        )
 
     async def _reconcile(self, key: Key) -> datetime | None:
         """While the Lease cannot be renewed all work rests: else every key would fail, and rest for minutes after it was."""

@@ -51,6 +51,8 @@ from doorward.view.keys import Key, issuer_key, target_key
 from doorward.view.routing import Routing
 from doorward.view.stores import View
 from doorward.view.trust_domains import TrustDomain, TrustDomains
+from doorward.workqueue.priority import Priority
+from doorward.workqueue.workers import NotSettled
 
 logger = logging.getLogger(__name__)
 _PASSING = (AlreadyExists, Conflict, NotFound, Gone, NotLeading)
@@ -147,6 +149,11 @@ class Issuers:
         before = self._domains.get(key)
         self._domains.keep(key, domain)
         self._routing.trust_domain(key, before, domain)
+
+    def publishes(self, key: ObjectKey) -> bool:
+        """Whether a CRL of this issuer is known to be published."""
+        domain = self._domains.get(key)
+        return domain is not None and domain.published is not None
 
     def status_written(self, key: ObjectKey) -> None:
         """The counts rest for a while."""
@@ -265,10 +272,6 @@ class Appliers:
                 assert_never(action)
 
 
-class NotSettled(Exception):
-    """A key still has something to do after all its passes."""
-
-
 class Reconciler:
     """Brings one key after the other to where its rules want it."""
 
@@ -302,6 +305,8 @@ class Reconciler:
             if not plan.actions:
                 self._settled(key)
                 return self._due(plan)
+            if self._waits_for_its_first_ca(key, plan) and self._routing.postpone(key, Priority.CA_CREATION):
+                return None
             trouble = await self._carry_out(key, look)
             if trouble is not None:
                 return self._due(replace(plan, due=earliest(plan.due, trouble.again_at)))
@@ -309,6 +314,10 @@ class Reconciler:
                 self._settled(key)
                 return self._due(plan)
         raise NotSettled(f"still not settled after {MOST_PASSES} passes")
+
+    def _waits_for_its_first_ca(self, key: Key, plan: Plan) -> bool:
+        """Nothing is published yet: no cut-off waits while the CA waits for its turn."""
+        return isinstance(plan.actions[0], CreateCa) and not self._issuers.publishes(key.at)
 
     def _due(self, plan: Plan) -> datetime | None:
         """No earlier than in a moment: a wait that is over and changed nothing must not turn the loop."""

@@ -35,10 +35,17 @@ from doorward.view.keys import Key, certificate_key, issuer_key, target_key
 from doorward.view.parsed import IssuerObject, gate_of
 from doorward.view.stores import TargetKind, View
 from doorward.view.trust_domains import TrustDomain
-from doorward.workqueue.queue import Priority, WorkQueue
+from doorward.workqueue.priority import Priority
+from doorward.workqueue.queue import WorkQueue
 
 CountsDue = Callable[[ObjectKey], bool]
 """Whether an issuer may write its counts now."""
+
+
+def share(view: View, key: Key) -> tuple[ObjectKey | None, str]:
+    """On whose account a key is worked on: issuer and namespace of a ClientCertificate, the namespace of all else."""
+    found = view.certificates.get(key.at) if key.kind == "certificate" else None
+    return (None if found is None else found.issuer, key.at.namespace)
 
 
 class Routing:
@@ -56,16 +63,25 @@ class Routing:
     def wake_later(self, key: Key) -> None:
         """Make a key ready behind all that people wait for, unless it is a cut-off."""
         priority = self._priority(key)
-        self._queue.add(key, priority if priority is Priority.PEOPLE else Priority.MOVE)
+        self._queue.add(key, priority if priority < Priority.ISSUANCE else Priority.BACKGROUND)
+
+    def postpone(self, key: Key, priority: Priority) -> bool:
+        """Leave the rest of the work on a key to a later turn, at a lower priority; False: this is that turn."""
+        if self._queue.working_priority(key) == priority:
+            return False
+        self._queue.add(key, priority)
+        return True
 
     def _priority(self, key: Key) -> Priority:
         if key.kind != "certificate":
-            return Priority.PEOPLE
+            return Priority.CUT_OFF if key.kind == "issuer" else Priority.INTERACTIVE
         found = self._view.certificates.get(key.at)
         if found is None:
-            return Priority.STORM
+            return Priority.ISSUANCE
+        if found.out:
+            return Priority.CUT_OFF
         back = any(revocation.by_suspension(record) for record in self._view.ledger.of_client(key.at))
-        return Priority.PEOPLE if found.out or back else Priority.STORM
+        return Priority.INTERACTIVE if back else Priority.ISSUANCE
 
     def changed(self, kind: Kind, key: ObjectKey, before: Any, now: Any, *, by: Key | None = None) -> None:
         """An object is another one than before (either may be None); `by`: the key whose own write this was."""

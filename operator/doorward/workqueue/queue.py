@@ -1,48 +1,85 @@
-"""Which key is worked on next: ready, dirty and processing sets and the due times, in one class.
+"""Which key is worked on next: ready, dirty and processing sets, due times and rests, in one class.
 
-A key that becomes dirty while it is worked on runs once more afterwards; a key never runs twice at once. A plan gives
-at most one due time, which replaces the last one; an event makes the key ready at once. What falls due comes back with
-the priority that the key was worked on with: the retry of a cut-off goes before a storm, as its first try did. Due
-times are instants of the wall clock: when it is set back, everything that waits is ready at once, and plans anew.
+A key that becomes dirty while it is worked on runs once more afterwards; a key never runs twice at once. Of the keys
+that are ready the highest priority goes first; within a priority the shares take turns, so that a share with thousands
+of keys delays another one by a turn and no more. A plan gives at most one due time, which replaces the last one; an
+event makes the key ready at once, unless the key rests. What falls due comes back with the priority that the key was
+worked on with: the retry of a cut-off goes before a storm, as its first try did. Due times and rests are instants of the
+wall clock: when it is set back, everything that waits is ready at once, and plans again.
 """
 
 import asyncio
 import heapq
-from collections import deque
-from collections.abc import Hashable
+import sys
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import IntEnum
+from functools import partial
 from typing import Generic, TypeVar
 
 from doorward.clock import Clock
+from doorward.workqueue.crew import Crew
+from doorward.workqueue.meter import Meter, NoMeter
+from doorward.workqueue.priority import AT_ONCE, Priority
+from doorward.workqueue.turns import Turns
 
 K = TypeVar("K", bound=Hashable)
 LONGEST_SLEEP = 10.0  # seconds: due times are wall-clock instants, and wall clocks are set
 SET_BACK = timedelta(minutes=1)  # a smaller step only delays what waits by as much
-MOST_MOVES = 8
-"""At once: however many there are, who asks for something finds workers free."""
 SLACK = 1_000  # heap entries that were replaced, before they are cleared out
+ANYONE = Crew.general(1_000_000)
+"""A crew without limits."""
 
 
-class Priority(IntEnum):
-    """What people wait for goes before what can wait."""
+@dataclass(frozen=True, slots=True)
+class _Dirty:
+    priority: Priority
+    share: Hashable
+    since: float
+    """Monotonic seconds."""
 
-    PEOPLE = 0
-    STORM = 1
-    MOVE = 2
-    """What nobody asked for now: clients that move to the next CA."""
+
+@dataclass(frozen=True, slots=True)
+class _Working:
+    priority: Priority
+    share: Hashable
+    crew: Crew
+
+
+@dataclass(slots=True)
+class _Rest:
+    until: datetime
+    cut_off_from: datetime
+    held: Priority | None = None
+    """The highest priority with which the key was made ready while it rested."""
+
+    @property
+    def ends(self) -> datetime:
+        """When the key is let go, for what it was made ready with so far."""
+        return self.cut_off_from if self.held is Priority.CUT_OFF else self.until
 
 
 class WorkQueue(Generic[K]):
-    """Keys by priority, and a heap of due times."""
+    """Keys by priority and share, and a heap of instants.
 
-    def __init__(self, clock: Clock) -> None:
+    `share` says on whose account a key is worked on. It is asked when the key becomes ready.
+    """
+
+    def __init__(
+        self, clock: Clock, *, share: Callable[[K], Hashable] = lambda _: None, meter: Meter | None = None
+    ) -> None:
         self._clock = clock
-        self._ready: dict[Priority, deque[K]] = {priority: deque() for priority in Priority}
-        self._dirty: dict[K, Priority] = {}
-        self._processing: dict[K, Priority] = {}
-        self._moves = 0
+        self._share = share
+        self.meter = meter or NoMeter()
+        self._ready: dict[Priority, Turns[K]] = {priority: Turns() for priority in Priority}
+        self._dirty: dict[K, _Dirty] = {}
+        self._depth: Counter[Priority] = Counter()
+        self._processing: dict[K, _Working] = {}
+        self._at_once: Counter[Priority] = Counter()
+        self._held: Counter[tuple[Crew, Hashable]] = Counter()
         self._due: dict[K, tuple[datetime, Priority]] = {}
+        self._rests: dict[K, _Rest] = {}
         self._heap: list[tuple[datetime, int, K]] = []
         self._sequence = 0
         self._wake = asyncio.Event()
@@ -56,44 +93,61 @@ class WorkQueue(Generic[K]):
         """Nothing is ready and nothing is being worked on."""
         return not self._dirty and not self._processing
 
-    def add(self, key: K, priority: Priority = Priority.PEOPLE) -> None:
-        """Make the key ready now; its due time, if it has one, stays as insurance."""
-        known = self._dirty.get(key)
-        if known is not None and known <= priority:
+    def working_priority(self, key: K) -> Priority | None:
+        """What the key is being worked on for; None: it is not."""
+        working = self._processing.get(key)
+        return None if working is None else working.priority
+
+    def add(self, key: K, priority: Priority = Priority.INTERACTIVE) -> None:
+        """Make the key ready now, or at the end of its rest; its due time, if it has one, stays as insurance."""
+        if (rest := self._rests.get(key)) is not None:
+            self._hold(key, rest, priority)
             return
-        self._dirty[key] = priority
+        known = self._dirty.get(key)
+        if known is not None and known.priority <= priority:
+            return
+        if known is not None:
+            self._take_out(key, known)
+        self._dirty[key] = dirty = _Dirty(priority, self._share(key), self._clock.monotonic())
+        self._count(priority, 1)
         if key not in self._processing:
-            self._ready[priority].append(key)
-            self._wake.set()
+            self._make_ready(key, dirty)
 
     def add_at(self, key: K, due: datetime | None) -> None:
-        """Make the key ready at that instant (UTC) in place of any earlier due time; None: at none."""
+        """Make the key ready at that instant (UTC) in place of any earlier due time; None: at none.
+
+        A key that rests at that instant is ready at the end of its rest.
+        """
         if due is None:
             self._due.pop(key, None)
             return
-        self._due[key] = (due, self._processing.get(key, Priority.STORM))
-        self._sequence += 1
-        heapq.heappush(self._heap, (due, self._sequence, key))
-        if len(self._heap) > 2 * len(self._due) + SLACK:
-            self._heap = [(at, number, known) for number, (known, (at, _)) in enumerate(self._due.items())]
-            heapq.heapify(self._heap)
-        self._wake.set()
+        working = self._processing.get(key)
+        self._due[key] = (due, Priority.ISSUANCE if working is None else working.priority)
+        self._remind(due, key)
 
-    async def get(self) -> K:
-        """The next key; it is being worked on until `done`."""
+    def rest(self, key: K, seconds: float, *, cut_off_after: float = 0.0) -> None:
+        """Let the key rest: what makes it ready from now on makes it ready at the end of the rest.
+
+        That is so for events too, above all for those of the key's own writes: a plan that does not settle would be carried
+        out again and again. A cut-off that needs the key ends the rest, after `cut_off_after` seconds at the earliest. A rest
+        alone makes nothing ready: what neither falls due nor is added stays where it is. A new rest replaces the last one.
+        """
+        now = self._clock.now_precise()
+        until = now + timedelta(seconds=seconds)
+        before = self._rests.get(key)
+        cut_off_from = min(until, now + timedelta(seconds=cut_off_after))
+        rest = self._rests[key] = _Rest(until, cut_off_from, None if before is None else before.held)
+        self._remind(rest.ends, key)
+        if (dirty := self._dirty.get(key)) is not None:
+            self._take_out(key, dirty)
+            self.add(key, dirty.priority)
+
+    async def get(self, crew: Crew = ANYONE) -> K:
+        """The next key for a worker of that crew; it is being worked on until `done`."""
         while True:
             self._move_due()
-            for priority, ready in self._ready.items():
-                while ready and (priority is not Priority.MOVE or self._moves < MOST_MOVES):
-                    key = ready.popleft()
-                    if self._dirty.get(key) != priority or key in self._processing:
-                        continue  # it went up in priority, or was taken since
-                    del self._dirty[key]
-                    self._processing[key] = priority
-                    self._moves += priority is Priority.MOVE
-                    if any(self._ready.values()):
-                        self._wake.set()
-                    return key
+            if (key := self._next(crew)) is not None:
+                return key
             self._wake.clear()
             try:
                 async with asyncio.timeout(self._sleep()):
@@ -103,12 +157,63 @@ class WorkQueue(Generic[K]):
 
     def done(self, key: K) -> None:
         """The work on the key ended, well or badly."""
-        if self._processing.pop(key, None) is Priority.MOVE:
-            self._moves -= 1
+        if (working := self._processing.pop(key, None)) is not None:
+            self._at_once[working.priority] -= 1
+            self._held[working.crew, working.share] -= 1
+            if not self._held[working.crew, working.share]:
+                del self._held[working.crew, working.share]
             self._wake.set()
-        if key in self._dirty:
-            self._ready[self._dirty[key]].append(key)
-            self._wake.set()
+        if (dirty := self._dirty.get(key)) is not None:
+            self._make_ready(key, dirty)
+
+    def _make_ready(self, key: K, dirty: _Dirty) -> None:
+        self._ready[dirty.priority].add(dirty.share, key)
+        self._wake.set()
+
+    def _take_out(self, key: K, dirty: _Dirty) -> None:
+        """The key is not dirty any more."""
+        del self._dirty[key]
+        self._count(dirty.priority, -1)
+        if key not in self._processing:
+            self._ready[dirty.priority].remove(dirty.share, key)
+
+    def _count(self, priority: Priority, more: int) -> None:
+        self._depth[priority] += more
+        self.meter.depth(priority, self._depth[priority])
+
+    def _next(self, crew: Crew) -> K | None:
+        """First for a share that holds less than its part of the workers; only if there is none, for any other."""
+        for limit in (crew.fair, crew.most):
+            for priority in Priority:
+                if priority > crew.lowest or self._at_once[priority] >= AT_ONCE.get(priority, sys.maxsize):
+                    continue
+                key = self._ready[priority].take(partial(self._has_room, crew, limit))
+                if key is not None:
+                    return self._begin(key, crew)
+        return None
+
+    def _has_room(self, crew: Crew, limit: int, share: Hashable) -> bool:
+        return self._held[crew, share] < limit
+
+    def _begin(self, key: K, crew: Crew) -> K:
+        dirty = self._dirty.pop(key)
+        self._count(dirty.priority, -1)
+        self.meter.waited(dirty.priority, self._clock.monotonic() - dirty.since)
+        self._processing[key] = _Working(dirty.priority, dirty.share, crew)
+        self._at_once[dirty.priority] += 1
+        self._held[crew, dirty.share] += 1
+        return key
+
+    def _remind(self, at: datetime, key: K) -> None:
+        """Look at the key at that instant."""
+        self._sequence += 1
+        heapq.heappush(self._heap, (at, self._sequence, key))
+        if len(self._heap) > 2 * (len(self._due) + len(self._rests)) + SLACK:
+            instants = [(key, at) for key, (at, _) in self._due.items()]
+            instants += [(key, rest.ends) for key, rest in self._rests.items()]
+            self._heap = [(at, number, key) for number, (key, at) in enumerate(instants)]
+            heapq.heapify(self._heap)
+        self._wake.set()
 
     def _boot_time(self) -> datetime:
         """When the monotonic clock began, as the wall clock has it: it moves back with the wall clock only."""
@@ -117,16 +222,32 @@ class WorkQueue(Generic[K]):
     def _move_due(self) -> None:
         now, booted = self._clock.now_precise(), self._boot_time()
         if booted < self._booted - SET_BACK:
-            for key, (_, priority) in self._due.items():
-                self.add(key, priority)
-            self._due.clear()
+            for key in tuple(self._rests):
+                self._end_rest(key)
+            for key in tuple(self._due):
+                self._fall_due(key)
         self._booted = booted
         while self._heap and self._heap[0][0] <= now:
-            due, _, key = heapq.heappop(self._heap)
-            current, priority = self._due.get(key, (None, Priority.STORM))
-            if current == due:
-                del self._due[key]
-                self.add(key, priority)
+            at, _, key = heapq.heappop(self._heap)
+            if (rest := self._rests.get(key)) is not None and rest.ends == at:
+                self._end_rest(key)
+            if (due := self._due.get(key)) is not None and due[0] == at:
+                self._fall_due(key)
+
+    def _hold(self, key: K, rest: _Rest, priority: Priority) -> None:
+        if rest.held is None or priority < rest.held:
+            rest.held = priority
+            self._remind(rest.ends, key)
+        if rest.ends <= self._clock.now_precise():
+            self._end_rest(key)
+
+    def _end_rest(self, key: K) -> None:
+        if (held := self._rests.pop(key).held) is not None:
+            self.add(key, held)
+
+    def _fall_due(self, key: K) -> None:
+        _, priority = self._due.pop(key)
+        self.add(key, priority)
 
     def _sleep(self) -> float:
         if not self._heap:

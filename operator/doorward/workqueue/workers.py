@@ -4,14 +4,29 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from doorward.clock import Clock
-from doorward.workqueue.backoff import Backoff
+from doorward.workqueue.backoff import LONGEST_CUT_OFF, Backoff, longest
+from doorward.workqueue.crew import Crew, crews
+from doorward.workqueue.meter import Result
+from doorward.workqueue.priority import Priority
 from doorward.workqueue.queue import WorkQueue
 
 K = TypeVar("K", bound=Hashable)
 logger = logging.getLogger(__name__)
+
+
+class NotSettled(Exception):
+    """Raised by `reconcile` for a key whose plan still has actions after some passes.
+
+    Its own writes do not wake it before its rest is over: see `WorkQueue.rest`. `seconds` is the shortest rest; it is never
+    longer than that of any key that failed.
+    """
+
+    def __init__(self, message: str, *, seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 async def work(
@@ -21,43 +36,89 @@ async def work(
     clock: Clock,
     transient: tuple[type[Exception], ...],
     count: int,
+    reserved: int = 0,
+    retry_after: Callable[[BaseException], float] = lambda _: 0.0,
 ) -> None:
-    """Work on up to `count` keys at once until cancelled.
+    """Work on up to `count` keys at once until cancelled; `reserved` of the workers take cut-offs only.
 
     `reconcile` gives the instant (UTC) at which the key is due again, or None. An exception of `transient` is worth a
     warning and a retry with backoff; any other is a bug: logged with its traceback, and retried just the same, so that
-    it harms one key only.
+    it harms one key only. `retry_after` gives the seconds that an error asks to wait, 0 for none.
     """
-    backoff: Backoff[K] = Backoff()
-    free = asyncio.Semaphore(count)
+    workers = _Workers(queue, reconcile, clock, transient, retry_after)
+    async with asyncio.TaskGroup() as group:
+        for crew in crews(count, reserved):
+            group.create_task(workers.serve(crew, group))
 
-    async def run(key: K) -> None:
+
+class _Workers(Generic[K]):
+    def __init__(
+        self,
+        queue: WorkQueue[K],
+        reconcile: Callable[[K], Awaitable[datetime | None]],
+        clock: Clock,
+        transient: tuple[type[Exception], ...],
+        retry_after: Callable[[BaseException], float],
+    ) -> None:
+        self._queue = queue
+        self._reconcile = reconcile
+        self._clock = clock
+        self._transient = transient
+        self._retry_after = retry_after
+        self._backoff: Backoff[K] = Backoff()
+
+    async def serve(self, crew: Crew, group: asyncio.TaskGroup) -> None:
+        """For ever: a key for each worker of the crew that is free."""
+        free = asyncio.Semaphore(crew.size)
+        while True:
+            await free.acquire()
+            group.create_task(self._run(await self._queue.get(crew), free))
+
+    async def _run(self, key: K, free: asyncio.Semaphore) -> None:
+        priority, begun = self._queue.working_priority(key), self._clock.monotonic()
+        assert priority is not None
         try:
-            due = await reconcile(key)
-            backoff.succeeded(key)
-            queue.add_at(key, due)
-        except transient as error:
-            rest(key, error, loud=False)
+            result = await self._one(key, priority)
+            self._queue.meter.worked(priority, self._clock.monotonic() - begun, result)
+        finally:
+            self._queue.done(key)
+            free.release()
+
+    async def _one(self, key: K, priority: Priority) -> Result:
+        try:
+            due = await self._reconcile(key)
+        except NotSettled as error:
+            self._failed(key, priority, error)
+            return Result.NOT_SETTLED
+        except self._transient as error:
+            self._failed(key, priority, error)
+            return Result.FAILED
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001 - a bug harms one key; a panic in cryptography's Rust is no Exception
-            rest(key, error, loud=True)
-        finally:
-            queue.done(key)
-            free.release()
+            self._failed(key, priority, error, loud=True)
+            return Result.BUG
+        self._backoff.succeeded(key)
+        self._queue.add_at(key, due)
+        return Result.DONE
 
-    def rest(key: K, error: BaseException, *, loud: bool) -> None:
-        seconds = backoff.failed(key)
-        queue.add_at(key, clock.now_precise() + timedelta(seconds=seconds))
-        message = "%s failed, next try in %.1f s: %s: %s"
-        arguments = (key, seconds, type(error).__name__, error)
-        named = {"object": str(key)}
-        if loud:
-            logger.error(message, *arguments, exc_info=error, extra=named)
-        else:
-            logger.warning(message, *arguments, extra=named)
+    def _failed(self, key: K, priority: Priority, error: BaseException, *, loud: bool = False) -> None:
+        asked = self._retry_after(error)
+        least = max(asked, error.seconds if isinstance(error, NotSettled) else 0.0)
+        seconds = max(self._backoff.failed(key, priority), min(least, longest(priority)))
+        if least > 0 or isinstance(error, NotSettled):
+            # A cut-off that failed knows how long to wait. One that comes to a key that failed at something else does not.
+            cut_off_after = seconds if priority is Priority.CUT_OFF else min(asked, LONGEST_CUT_OFF)
+            self._queue.rest(key, seconds, cut_off_after=cut_off_after)
+        self._queue.add_at(key, self._clock.now_precise() + timedelta(seconds=seconds))
+        _log(key, seconds, error, loud=loud)
 
-    async with asyncio.TaskGroup() as group:
-        while True:
-            await free.acquire()
-            group.create_task(run(await queue.get()))
+
+def _log(key: Hashable, seconds: float, error: BaseException, *, loud: bool) -> None:
+    message = "%s failed, next try in %.1f s: %s: %s"
+    arguments = (key, seconds, type(error).__name__, error)
+    named = {"object": str(key)}
+    if loud:
+        logger.error(message, *arguments, exc_info=error, extra=named)
+    else:
+        logger.warning(message, *arguments, extra=named)

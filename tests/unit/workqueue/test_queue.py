@@ -1,13 +1,13 @@
-"""Which key is worked on next: each once at a time, none forgotten, people before storms."""
+"""Which key is worked on next: each once at a time, none forgotten, cut-offs first, and no share before all others."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, strategies
 
 from doorward.workqueue import queue as module
-from doorward.workqueue.queue import LONGEST_SLEEP, MOST_MOVES, SLACK, Priority, WorkQueue
+from doorward.workqueue.priority import AT_ONCE, Priority
+from doorward.workqueue.queue import LONGEST_SLEEP, SLACK, WorkQueue
 from tests.support.clock import FakeClock
 
 NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
@@ -36,7 +36,7 @@ async def ready(queue):
 async def fall_due(queue, clock, **by):
     """Let time pass; what falls due is worked on, in order, until the marker that was made ready last."""
     clock.advance(**by)
-    queue.add("marker", Priority.STORM)
+    queue.add("marker", Priority.ISSUANCE)
     keys = []
     while "marker" not in keys:
         keys.append(await queue.get())
@@ -87,46 +87,57 @@ async def test_the_queue_is_not_idle_while_a_key_is_worked_on(queue):
     assert not queue.idle
 
 
-async def test_people_go_before_a_storm_that_came_earlier(queue):
-    for key in "abc":
-        queue.add(key, Priority.STORM)
-    queue.add("cut off")
-    assert await ready(queue) == ["cut off", "a", "b", "c"]
+async def test_priorities_go_one_after_the_other_whatever_came_first(queue):
+    for priority in reversed(Priority):
+        queue.add(priority.name, priority)
+    assert await ready(queue) == ["CUT_OFF", "INTERACTIVE", "ISSUANCE", "BACKGROUND", "CA_CREATION"]
 
 
-async def test_a_key_of_the_storm_that_people_wait_for_goes_up_and_runs_once(queue):
+async def test_a_key_of_a_storm_that_a_cut_off_needs_goes_up_and_runs_once(queue):
     for key in "abc":
-        queue.add(key, Priority.STORM)
-    queue.add("c", Priority.PEOPLE)
+        queue.add(key, Priority.ISSUANCE)
+    queue.add("c", Priority.CUT_OFF)
     assert await ready(queue) == ["c", "a", "b"]
 
 
-async def test_a_key_that_people_wait_for_does_not_go_down(queue):
-    queue.add("a", Priority.PEOPLE)
-    queue.add("b", Priority.STORM)
-    queue.add("a", Priority.STORM)
+async def test_a_key_that_a_cut_off_needs_does_not_go_down(queue):
+    queue.add("a", Priority.CUT_OFF)
+    queue.add("b", Priority.ISSUANCE)
+    queue.add("a", Priority.ISSUANCE)
     assert await ready(queue) == ["a", "b"]
 
 
 async def test_a_key_that_goes_up_while_it_is_worked_on_comes_back_before_the_storm(queue):
-    queue.add("a", Priority.STORM)
+    queue.add("a", Priority.ISSUANCE)
     await queue.get()
-    queue.add("a", Priority.STORM)
-    queue.add("b", Priority.STORM)
-    queue.add("a", Priority.PEOPLE)
+    queue.add("a", Priority.ISSUANCE)
+    queue.add("b", Priority.ISSUANCE)
+    queue.add("a", Priority.CUT_OFF)
     queue.done("a")
     assert await ready(queue) == ["a", "b"]
 
 
-async def test_a_few_that_move_are_worked_on_at_once_so_that_people_find_workers_free(queue):
-    for number in range(MOST_MOVES + 1):
-        queue.add(number, Priority.MOVE)
-    assert [await queue.get() for _ in range(MOST_MOVES)] == list(range(MOST_MOVES))
-    queue.add("a person", Priority.STORM)
-    assert await queue.get() == "a person"
-    queue.add("another", Priority.STORM)
+@pytest.mark.parametrize("priority", [Priority.BACKGROUND, Priority.CA_CREATION])
+async def test_few_keys_that_can_wait_are_worked_on_at_once_so_that_others_find_workers_free(queue, priority):
+    most = AT_ONCE[priority]
+    for number in range(most + 1):
+        queue.add(number, priority)
+    assert [await queue.get() for _ in range(most)] == list(range(most))
+    queue.add("an Ingress", Priority.INTERACTIVE)
+    assert await queue.get() == "an Ingress"
+    queue.add("a certificate", Priority.ISSUANCE)
     queue.done(0)
-    assert await ready(queue) == ["another", MOST_MOVES]
+    assert await ready(queue) == ["a certificate", most]
+
+
+async def test_a_key_is_known_by_what_it_is_worked_on_for(queue):
+    assert queue.working_priority("a") is None
+    queue.add("a", Priority.BACKGROUND)
+    await queue.get()
+    queue.add("a", Priority.CUT_OFF)
+    assert queue.working_priority("a") is Priority.BACKGROUND
+    queue.done("a")
+    assert queue.working_priority("a") is None
 
 
 async def test_a_due_key_runs_when_its_instant_has_come_and_not_before(queue, clock):
@@ -181,12 +192,12 @@ async def test_keys_fall_due_in_the_order_of_their_instants(queue, clock):
     assert await fall_due(queue, clock, seconds=5) == ["a", "b", "c"]
 
 
-async def test_what_people_wait_for_comes_back_before_a_storm_when_it_falls_due(queue, clock):
-    queue.add("cut off", Priority.PEOPLE)
+async def test_a_cut_off_comes_back_before_a_storm_when_it_falls_due(queue, clock):
+    queue.add("cut off", Priority.CUT_OFF)
     queue.add_at(await queue.get(), NOW + SECOND)
     queue.done("cut off")
     for key in "abc":
-        queue.add(key, Priority.STORM)
+        queue.add(key, Priority.ISSUANCE)
     clock.advance(seconds=1)
     assert await queue.get() == "cut off"
 
@@ -252,64 +263,3 @@ async def test_due_times_that_were_replaced_do_not_pile_up(queue, clock):
         queue.add_at("a", NOW + timedelta(hours=1, seconds=number))
     assert len(queue._heap) <= SLACK + 2
     assert await fall_due(queue, clock, hours=3) == ["a"]
-
-
-KEYS = strategies.sampled_from("abc")
-STEPS = strategies.lists(
-    strategies.one_of(
-        strategies.tuples(strategies.just("add"), KEYS, strategies.sampled_from(Priority)),
-        strategies.tuples(strategies.just("due"), KEYS, strategies.integers(-2, 5)),
-        strategies.tuples(strategies.just("get"), KEYS, strategies.none()),
-        strategies.tuples(strategies.just("done"), KEYS, strategies.none()),
-        strategies.tuples(strategies.just("pass"), KEYS, strategies.integers(0, 3)),
-    ),
-    max_size=40,
-)
-
-
-@given(STEPS)
-def test_whatever_happens_no_key_runs_twice_at_once_and_no_event_is_lost(steps):
-    asyncio.run(History().run(steps))
-
-
-class History:
-    """One queue, and what must be true of it whatever happens: kept beside it in the plainest way."""
-
-    def __init__(self):
-        self.clock = FakeClock(NOW)
-        self.queue = WorkQueue(self.clock)
-        self.owed = set()
-        self.running = set()
-
-    async def run(self, steps):
-        for what, key, value in steps:
-            await getattr(self, f"do_{what}")(key, value)
-        for key in tuple(self.running):
-            await self.do_done(key, None)
-        while len(self.queue):
-            key = await self.queue.get()
-            self.owed.discard(key)
-            self.queue.done(key)
-        assert self.owed == set()
-
-    async def do_add(self, key, priority):
-        self.queue.add(key, priority)
-        self.owed.add(key)
-
-    async def do_due(self, key, seconds):
-        self.queue.add_at(key, self.clock.now_precise() + timedelta(seconds=seconds))
-
-    async def do_get(self, _key, _value):
-        if self.owed - self.running:
-            key = await self.queue.get()
-            assert key not in self.running
-            self.running.add(key)
-            self.owed.discard(key)
-
-    async def do_done(self, key, _value):
-        if key in self.running:
-            self.running.discard(key)
-            self.queue.done(key)
-
-    async def do_pass(self, _key, seconds):
-        self.clock.advance(seconds=seconds)

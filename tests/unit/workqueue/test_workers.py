@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from doorward.workqueue.meter import Result
+from doorward.workqueue.priority import Priority
 from doorward.workqueue.queue import WorkQueue
-from doorward.workqueue.workers import work
+from doorward.workqueue.workers import NotSettled, work
 from tests.support.clock import FakeClock
 
 NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
+STEP = 0.5  # seconds
 
 
 class Panic(BaseException):
@@ -20,7 +23,29 @@ class Panic(BaseException):
 
 
 class Weather(Exception):
-    """Passes by itself."""
+    """Passes by itself; `asks`: the seconds that it says it takes."""
+
+    def __init__(self, message="", asks=0.0):
+        super().__init__(message)
+        self.asks = asks
+
+
+class Meter:
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.depths = {}
+        self.waits = []
+        self.works = []
+
+    def depth(self, priority, keys):
+        self.depths[priority] = keys
+
+    def waited(self, priority, seconds):
+        self.waits.append((priority, seconds))
+
+    def worked(self, priority, seconds, result):
+        self.works.append((priority, seconds, result))
 
 
 class Shop:
@@ -28,7 +53,8 @@ class Shop:
 
     def __init__(self):
         self.clock = FakeClock(NOW)
-        self.queue = WorkQueue(self.clock)
+        self.meter = Meter()
+        self.queue = WorkQueue(self.clock, meter=self.meter)
         self.runs = Counter()
         self.trouble = {}
         self.due = {}
@@ -53,7 +79,14 @@ class Shop:
     @contextlib.asynccontextmanager
     async def open(self, *, count=2, reconcile=None):
         workers = asyncio.create_task(
-            work(self.queue, reconcile or self.reconcile, clock=self.clock, transient=(Weather,), count=count)
+            work(
+                self.queue,
+                reconcile or self.reconcile,
+                clock=self.clock,
+                transient=(Weather,),
+                count=count,
+                retry_after=lambda error: getattr(error, "asks", 0.0),
+            )
         )
         try:
             yield self
@@ -200,3 +233,143 @@ async def test_a_key_that_changes_while_it_is_worked_on_runs_once_more_and_never
         go.set()
         await shop.until_idle()
     assert runs == ["begins", "ends", "begins", "ends"]
+
+
+async def waits(shop, error, *, priority=Priority.ISSUANCE, then=None, failures=1):
+    """The seconds until a key that failed so is worked on again, to one step; `then`: what wakes it all the time."""
+    shop.trouble["a"] = [error] * failures
+    async with shop.open():
+        shop.queue.add("a", priority)
+        await shop.until_idle()
+        for _ in range(failures - 1):
+            await shop.run_again(after=400)
+        assert shop.runs["a"] == failures
+        passed = 0.0
+        while shop.runs["a"] == failures and passed < 400:
+            if then is not None:
+                shop.queue.add("a", then)
+            await shop.run_again(after=STEP)
+            passed += STEP
+    return passed
+
+
+@pytest.mark.parametrize(
+    ("error", "priority", "failures", "seconds"),
+    [
+        pytest.param(Weather(), Priority.ISSUANCE, 20, 300, id="of issuing a certificate: five minutes"),
+        pytest.param(Weather(), Priority.CUT_OFF, 20, 15, id="of a cut-off: fifteen seconds"),
+        pytest.param(Weather(asks=40), Priority.ISSUANCE, 1, 40, id="for which the server asks to wait: as long"),
+        pytest.param(Weather(asks=2), Priority.ISSUANCE, 20, 300, id="that is old: longer than the server asks for"),
+        pytest.param(
+            Weather(asks=1e9), Priority.ISSUANCE, 1, 300, id="for which the server asks too much: the longest"
+        ),
+        pytest.param(Weather(asks=1e9), Priority.CUT_OFF, 1, 15, id="of a cut-off for which the server asks too much"),
+        pytest.param(NotSettled("x", seconds=60), Priority.ISSUANCE, 1, 60, id="to settle: as it says"),
+        pytest.param(NotSettled("x", seconds=1e9), Priority.ISSUANCE, 1, 300, id="to settle: the longest"),
+        pytest.param(
+            NotSettled("x", seconds=60), Priority.CUT_OFF, 1, 15, id="of a cut-off to settle: fifteen seconds"
+        ),
+        pytest.param(NotSettled("x"), Priority.ISSUANCE, 20, 300, id="to settle for long: five minutes"),
+    ],
+)
+async def test_a_key_rests_after_a_failure(shop, error, priority, failures, seconds):
+    waited = await waits(shop, error, priority=priority, failures=failures)
+    assert waited == pytest.approx(seconds, abs=STEP)
+
+
+@pytest.mark.parametrize("priority", [each for each in Priority if each is not Priority.CUT_OFF])
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(NotSettled("x", seconds=60), id="it did not settle"),
+        pytest.param(Weather(asks=60), id="the server asked it to wait"),
+    ],
+)
+async def test_a_key_that_its_own_writes_wake_rests_all_the_same_when(shop, error, priority):
+    assert await waits(shop, error, priority=priority, then=priority) == pytest.approx(60, abs=STEP)
+
+
+async def test_a_cut_off_whose_own_writes_wake_it_rests_as_long_as_any_cut_off(shop):
+    waited = await waits(shop, NotSettled("x"), priority=Priority.CUT_OFF, then=Priority.CUT_OFF, failures=20)
+    assert waited == pytest.approx(15, abs=STEP)
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        pytest.param(Weather(), 0, id="failed: at once"),
+        pytest.param(NotSettled("x", seconds=60), 0, id="did not settle: at once"),
+        pytest.param(Weather(asks=4), 4, id="was asked to wait a little: after that"),
+        pytest.param(Weather(asks=1e9), 15, id="was asked to wait for long: after fifteen seconds"),
+    ],
+)
+async def test_a_cut_off_needs_a_key_that(shop, error, seconds):
+    waited = await waits(shop, error, then=Priority.CUT_OFF, failures=20)
+    assert waited == pytest.approx(seconds, abs=STEP)
+
+
+async def test_a_key_that_spins_is_worked_on_less_and_less(shop):
+    async def reconcile(key):
+        shop.runs[key] += 1
+        shop.queue.add(key, Priority.ISSUANCE)  # its own write, as the watch brings it
+        raise NotSettled("annotation a is set by somebody else again and again")
+
+    async with shop.open(reconcile=reconcile):
+        shop.queue.add("a", Priority.ISSUANCE)
+        for _ in range(3600):
+            for _ in range(20):
+                await asyncio.sleep(0)
+            shop.clock.advance(seconds=1)
+            shop.queue.add("b", Priority.ISSUANCE)
+    assert shop.runs["a"] <= 11 + 3600 / 300
+
+
+async def test_the_meter_is_told_of_depth_wait_and_work(shop):
+    shop.trouble = {"b": [Weather()], "c": [NotSettled("x")], "d": [ZeroDivisionError()]}
+    for key, priority in zip("abcd", Priority, strict=False):
+        shop.queue.add(key, priority)
+    assert shop.meter.depths == dict.fromkeys(list(Priority)[:4], 1)
+    shop.clock.advance(seconds=3)
+
+    async def reconcile(key):
+        shop.clock.advance(seconds=1 / 32)
+        await shop.reconcile(key)
+
+    async with shop.open(count=1, reconcile=reconcile):
+        await shop.until_idle()
+    assert shop.meter.depths == dict.fromkeys(list(Priority)[:4], 0)
+    assert shop.meter.waits == [(priority, 3 + number / 32) for number, priority in enumerate(list(Priority)[:4])]
+    results = (Result.DONE, Result.FAILED, Result.NOT_SETTLED, Result.BUG)
+    assert shop.meter.works == [(priority, 1 / 32, result) for priority, result in zip(Priority, results, strict=False)]
+
+
+async def test_the_meter_counts_a_key_once_at_the_priority_that_it_went_up_to_and_its_wait_from_then(shop):
+    shop.queue.add("a", Priority.ISSUANCE)
+    shop.clock.advance(seconds=5)
+    shop.queue.add("a", Priority.CUT_OFF)
+    shop.queue.add("a", Priority.ISSUANCE)
+    assert shop.meter.depths == {Priority.ISSUANCE: 0, Priority.CUT_OFF: 1}
+    shop.clock.advance(seconds=1)
+    async with shop.open():
+        await shop.until_idle()
+    assert shop.meter.waits == [(Priority.CUT_OFF, 1)]
+
+
+async def test_the_meter_counts_no_key_that_rests(shop):
+    shop.queue.rest("a", 60)
+    shop.queue.add("a", Priority.ISSUANCE)
+    assert shop.meter.depths == {}
+
+
+async def test_of_keys_that_came_and_went_the_workers_keep_nothing(shop):
+    errors = [Weather(), Weather(asks=1), NotSettled("x"), ZeroDivisionError()]
+    shop.trouble = {number: [errors[number % 4]] * (number % 3) for number in range(200)}
+    async with shop.open():
+        for number in range(200):
+            shop.queue.add(number, list(Priority)[number % 5])
+        await shop.until_idle()
+        for _ in range(3):
+            await shop.run_again(after=400)
+    queue = shop.queue
+    assert (queue._due, queue._rests, queue._held, queue._dirty, queue._processing) == ({}, {}, {}, {}, {})
+    assert not any(turns._shares for turns in queue._ready.values())

@@ -1,0 +1,37 @@
+"""Which keys a group of workers takes, and how many of them one share may hold."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from doorward.workqueue.priority import Priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """Workers that take the same keys."""
+
+    size: int
+    lowest: Priority
+    """They take keys of this priority and of those before it."""
+    fair: int
+    """How many keys of one share they work on at once while another share waits, whatever its priority."""
+    most: int
+    """How many keys of one share they work on at once when no other share waits: the next one finds workers free."""
+
+    @classmethod
+    def general(cls, size: int) -> Self:
+        """For all keys. One share holds at most half of them while others wait, and three quarters otherwise."""
+        return cls(size=size, lowest=max(Priority), fair=(size + 1) // 2, most=size - size // 4)
+
+    @classmethod
+    def reserved(cls, size: int) -> Self:
+        """For cut-offs only. One share never holds more than half of them."""
+        half = (size + 1) // 2
+        return cls(size=size, lowest=Priority.CUT_OFF, fair=half, most=half)
+
+
+def crews(count: int, reserved: int) -> tuple[Crew, ...]:
+    """`count` workers, `reserved` of them for cut-offs. Raises ValueError where no worker is left for other keys."""
+    if not 0 <= reserved < count:
+        raise ValueError(f"{reserved} of {count} workers are reserved for cut-offs: none is left for other keys")
+    return (Crew.general(count - reserved), *([Crew.reserved(reserved)] if reserved else ()))
