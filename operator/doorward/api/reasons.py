@@ -20,8 +20,6 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "CAExclusive": issuer.EXCLUSIVE,
     "CASettled": sometimes.SETTLED,
     "CRLRoom": sometimes.ROOM,
-    "CutOffHolds": issuer.HOLDS,
-    "HostsSeparated": issuer.SEPARATED,
     "LedgerComplete": sometimes.COMPLETE,
     "Gate": ingress.GATE | writes.GATE,
 }

@@ -145,31 +145,3 @@ EXCLUSIVE = table(
         "whoever else signs with this CA lets clients in that no ClientCertificate names: use a CA of Doorward's own",
     ),
 )
-
-HOLDS = table(
-    "CutOffHolds",
-    (
-        "SessionResumption",
-        "Unknown",
-        Mender.CLUSTER,
-        "ingress-nginx does not ask the CRL when a TLS session is resumed.",
-        (
-            'a refused client that resumes its TLS session may be let in: set ssl-session-cache: "false" and'
-            ' ssl-session-tickets: "false" in the ConfigMap of ingress-nginx'
-        ),
-    ),
-)
-
-SEPARATED = table(
-    "HostsSeparated",
-    (
-        "SharedListener",
-        "Unknown",
-        Mender.CLUSTER,
-        "With nginx's defaults a client of another host's CA can get in without SNI.",
-        (
-            'a client of another host\'s CA may get in without SNI: set ssl-reject-handshake: "true" in the ConfigMap of'
-            " ingress-nginx"
-        ),
-    ),
-)

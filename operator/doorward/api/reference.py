@@ -11,8 +11,6 @@ _ASKS = {
     "CAExclusive": "Of an MTLSIssuer: does only Doorward sign with this CA?",
     "CASettled": "Of an MTLSIssuer, while its CA generations change: is there one only?",
     "CRLRoom": "Of an MTLSIssuer whose CRL grows large: is there room for all that may have to be revoked?",
-    "CutOffHolds": "Of an MTLSIssuer: is a cut-off client refused whatever it does?",
-    "HostsSeparated": "Of an MTLSIssuer: do only its own clients get in at its hosts?",
     "LedgerComplete": "Of an MTLSIssuer, after a restore of etcd: is every serial on record?",
     "Gate": ("Of an Ingress, which has no conditions of Doorward's: said in its annotation `doorward.io/gate`."),
 }

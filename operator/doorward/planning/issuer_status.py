@@ -47,8 +47,6 @@ def _conditions(o: IssuerObserved, ready: Condition, trouble: Trouble | None) ->
     yield _gates_condition(o, trouble)
     if isinstance(o.authority, Authority):
         yield said("Generated" if o.authority.generated else "SharedCA")
-    yield said("SessionResumption")
-    yield said("SharedListener")
     if o.put_back_at is not None:
         yield said("ClusterPutBack", time=instant(o.put_back_at))
 

@@ -49,8 +49,15 @@ def test_the_transition_time_moves_only_with_the_status_when(known, since):
     assert condition["lastTransitionTime"] == since
 
 
-def test_a_condition_that_is_not_said_any_more_goes():
-    assert merged([], [before()]) == []
+@pytest.mark.parametrize(
+    "old",
+    [
+        pytest.param(before(), id="is not said now"),
+        pytest.param(before(type="CutOffHolds", reason="SessionResumption"), id="no version says any more"),
+    ],
+)
+def test_a_condition_goes_that(old):
+    assert merged([], [old]) == []
 
 
 def test_the_order_is_the_order_in_which_they_are_said():

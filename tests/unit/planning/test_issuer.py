@@ -329,8 +329,6 @@ def test_a_settled_issuer_says_so():
         "CRLCurrent": "Published",
         "GatesCurrent": "NoGates",
         "CAExclusive": "Generated",
-        "CutOffHolds": "SessionResumption",
-        "HostsSeparated": "SharedListener",
     }
 
 
@@ -351,6 +349,14 @@ def test_a_settled_issuer_says_so():
 )
 def test_a_status_says(world, condition, reason):
     assert _reasons(**world)[condition] == reason
+
+
+@pytest.mark.parametrize("gone", ["CutOffHolds", "HostsSeparated"])
+def test_a_condition_that_an_older_version_wrote_and_nothing_can_set_goes_from_the_status(gone):
+    settled = _status()
+    old = settled["conditions"][0] | {"type": gone, "status": "Unknown", "reason": "SessionResumption"}
+    before = settled | {"conditions": [*settled["conditions"], old]}
+    assert _status(status=before)["conditions"] == settled["conditions"]
 
 
 def test_a_gate_without_consent_is_told_with_the_command_to_run():
