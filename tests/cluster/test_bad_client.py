@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.home import Home, client
+from tests.support.home import Home, client, issuer
 from tests.support.kube import CERTIFICATES, ISSUERS, MERGE, NAMESPACES, SECRETS, Answer, Kind, Person, eventually
 from tests.support.openssl import EC_KEY, OpenSsl
 from tests.testbed.controlplane import Cluster
@@ -146,6 +146,19 @@ SERVER_REFUSES = {
     "a negative duration": ({"duration": "-5h"}, "such as 2160h for 90 days"),
     "no duration": ({"duration": "0h"}, "write a duration above zero"),
     "days before renewal": ({"renewBefore": "30d"}, "such as 2160h for 90 days"),
+    "less than an hour": ({"duration": "59m59s"}, "the shortest lifetime of a client certificate is 1h"),
+    "a renewal each second": (
+        {"duration": "720h", "renewBefore": "719h59m59s"},
+        "set renewBefore to at least 5m less than duration",
+    ),
+    "a renewal before five minutes": (
+        {"duration": "1h", "renewBefore": "55m1s"},
+        "set renewBefore to at least 5m less than duration",
+    ),
+    "a renewal before the beginning": (
+        {"duration": "1h", "renewBefore": "2h"},
+        "set renewBefore to at least 5m less than duration",
+    ),
     "a gate's Secret": ({"secretName": "doorward.edge.partners"}, "are kept for gates"),
     "a Secret that shares a gate's file": ({"secretName": "edge-doorward.edge.partners"}, "are kept for gates"),
     "a gate's Secret by its own name": ({"name": "doorward.edge.partners"}, "are kept for gates"),
@@ -160,6 +173,73 @@ SERVER_REFUSES = {
 @pytest.mark.parametrize(("spec", "advice"), SERVER_REFUSES.values(), ids=SERVER_REFUSES)
 def test_the_api_server_says_what_to_write_instead_of(home: Home, spec: dict[str, Any], advice: str):
     assert advice in refused(home, **spec)
+
+
+IN_RANGE = {
+    "the shortest lifetime": {"duration": "1h"},
+    "the longest time before its end": {"duration": "1h", "renewBefore": "55m"},
+    "a time before the end of a lifetime that the issuer says": {"renewBefore": "719h"},
+}
+
+
+@pytest.mark.parametrize("spec", IN_RANGE.values(), ids=IN_RANGE)
+def test_the_api_server_takes(home: Home, spec: dict[str, Any]):
+    home.make(CERTIFICATES, client(**spec))
+
+
+def test_a_renewal_that_the_issuers_default_makes_too_frequent_is_told_and_heals(home: Home):
+    home.partners(certificates={"duration": "10h"})
+    assert "the default of the MTLSIssuer" in told(home, "RenewBeforeTooLong", renewBefore="10h")
+    assert home.condition(CERTIFICATES, "alice", "Admitted")["reason"] == "Live"
+    serial = home.serial()
+    home.respec(CERTIFICATES, "alice", renewBefore="5h")
+    home.issued()
+    assert home.serial() == serial
+
+
+ISSUER_REFUSES = {
+    "certificates of less than an hour": (
+        {"certificates": {"duration": "30m"}},
+        "the shortest lifetime of a client certificate is 1h",
+    ),
+    "no certificate of an hour": (
+        {"certificates": {"duration": "30m", "maxDuration": "30m"}},
+        "the shortest lifetime of a client certificate is 1h",
+    ),
+    "a default that is longer than the maximum": (
+        {"certificates": {"maxDuration": "24h"}},
+        "set certificates.duration to at most certificates.maxDuration",
+    ),
+    "a CA of a day": (
+        {"ca": {"generate": {"commonName": "x", "duration": "24h"}}},
+        "choose a CA duration between 48h and 262800h",
+    ),
+    "a CA an hour": (
+        {"ca": {"generate": {"commonName": "x", "renewBefore": "8759h"}}},
+        "set ca.generate.renewBefore to at least 24h less than ca.generate.duration",
+    ),
+    "a CRL a second": ({"crl": {"validity": "2s", "renewEvery": "1s"}}, "keep renewEvery at 1m or more"),
+    "a CRL that lapses": ({"crl": {"validity": "24h", "renewEvery": "13h"}}, "at half of validity or less"),
+}
+
+
+@pytest.mark.parametrize(("spec", "advice"), ISSUER_REFUSES.values(), ids=ISSUER_REFUSES)
+def test_the_api_server_says_what_an_issuer_is_to_say_instead_of(home: Home, spec: dict[str, Any], advice: str):
+    answer = home.admin.create(ISSUERS, home.here(issuer(**spec)))
+    assert (answer.status, advice in answer.message) == (422, True), answer.message
+
+
+ISSUER_IN_RANGE = {
+    "the shortest certificates": {"certificates": {"duration": "1h", "maxDuration": "1h"}},
+    "the shortest CA": {"ca": {"generate": {"commonName": "x", "duration": "48h", "renewBefore": "24h"}}},
+    "a CA of a month, with the default of renewBefore": {"ca": {"generate": {"commonName": "x", "duration": "720h"}}},
+    "the fastest CRL": {"crl": {"validity": "2m", "renewEvery": "1m"}},
+}
+
+
+@pytest.mark.parametrize("spec", ISSUER_IN_RANGE.values(), ids=ISSUER_IN_RANGE)
+def test_the_api_server_takes_an_issuer_with(home: Home, spec: dict[str, Any]):
+    home.make(ISSUERS, issuer(**spec))
 
 
 IMMUTABLE = {

@@ -301,6 +301,7 @@ def issuer(**override: Any) -> Issuer:
             "gates_behind": False,
             "barred_keys": frozenset(),
             "namespace_labels": {},
+            "unexpired": 1,
         }
         | given
     )
@@ -346,6 +347,7 @@ def certificate(**override: Any) -> CertificateObserved:
             "request": read_request(given["spec"].request.encode()) if csr_given else None,
             "issuer_key": ISSUER,
             "records": (record(of=held.leaf),) if settled else (),
+            "unexpired_in_namespace": 1,
             "secret_name": SECRET,
             "rival": None,
             "password": None,

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from doorward.api.limits import SHORTEST_LIFETIME
+
 GROUP = "doorward.io"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
@@ -29,29 +31,50 @@ def validations(*rules: dict[str, str]) -> dict[str, Any]:
     return {"x-kubernetes-validations": list(rules)}
 
 
+def when_parsed(*names: str, then: str, message: str, given: bool = False) -> dict[str, str]:
+    """A rule over several fields that are durations; it says nothing where one of them is none.
+
+    There the field's own rule speaks: `duration()` would fail with the API server's raw conversion error (measured).
+    `given`: the fields have no default, and the rule needs all of them.
+    """
+    absent = [f"!has(self.{name})" for name in names] if given else []
+    unparsed = [f"!self.{name}.matches('{DURATION_PATTERN}')" for name in names]
+    return rule(" || ".join((*absent, *unparsed, then)), message)
+
+
 class Model(BaseModel):
     """What people write. Unknown fields are pruned by the API server, so here they are passed over."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
 
 
-Duration = Annotated[
+_DURATION_RULES = (
+    rule(
+        f"self.matches('{DURATION_PATTERN}')",
+        "write hours, minutes and seconds in this order, such as 2160h for 90 days, or 1h30m: days are no unit",
+    ),
+    rule(
+        f"!self.matches('{DURATION_PATTERN}') || duration(self) >= duration('1s')",
+        "write a duration above zero, such as 720h",
+    ),
+)
+Duration = Annotated[str, Field(min_length=2, max_length=21, json_schema_extra=validations(*_DURATION_RULES))]
+Lifetime = Annotated[
     str,
     Field(
         min_length=2,
         max_length=21,
         json_schema_extra=validations(
+            *_DURATION_RULES,
             rule(
-                f"self.matches('{DURATION_PATTERN}')",
-                "write hours, minutes and seconds in this order, such as 2160h for 90 days, or 1h30m: days are no unit",
-            ),
-            rule(
-                f"!self.matches('{DURATION_PATTERN}') || duration(self) >= duration('1s')",
-                "write a duration above zero, such as 720h",
+                f"!self.matches('{DURATION_PATTERN}') || duration(self) >= duration('{SHORTEST_LIFETIME}')",
+                f"the shortest lifetime of a client certificate is {SHORTEST_LIFETIME}: write {SHORTEST_LIFETIME} or more,"
+                " such as 720h",
             ),
         ),
     ),
 ]
+"""Of a client certificate."""
 Label = Annotated[str, Field(min_length=1, max_length=63, pattern=DNS_LABEL)]
 ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN)]
 SecretName = Annotated[

@@ -5,15 +5,23 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from doorward.api.fields import (
-    DURATION_PATTERN,
     Duration,
     Glob,
     LabelValue,
+    Lifetime,
     Model,
     ObjectName,
     Subject,
     rule,
     validations,
+    when_parsed,
+)
+from doorward.api.limits import (
+    BETWEEN_CAS,
+    BETWEEN_CRLS,
+    LONGEST_CA_LIFETIME,
+    LONGEST_CRL_VALIDITY,
+    SHORTEST_CA_LIFETIME,
 )
 
 NamespacesFrom = Literal["Same", "Selector", "All"]
@@ -43,11 +51,20 @@ class GeneratedCa(Model):
 
     common_name: Annotated[str, Field(min_length=1, max_length=64, description="Common name of the CA.")]
     subject: Annotated[Subject, Field(default_factory=Subject, description="Further parts of the CA's subject.")]
-    duration: Annotated[Duration, Field(description="Lifetime of the CA certificate.")] = "8760h"
+    duration: Annotated[
+        Duration,
+        Field(
+            description="Lifetime of the CA certificate. At least 48h and at most 262800h (30 years). Defaults to 8760h."
+        ),
+    ] = "8760h"
     renew_before: Annotated[
         Duration,
         Field(
-            description="How long before its end its successor is made; no shorter than the lifetime: at two thirds of it."
+            description=(
+                "How long before the expiry of the CA its successor is made and every client gets a new certificate. At"
+                " least 24h shorter than `duration`. A value that is as long as `duration` or longer is ignored: then the"
+                " successor is made after two thirds of the lifetime, or after half of it below 240h. Defaults to 2160h."
+            )
         ),
     ] = "2160h"
     rotate: Annotated[
@@ -57,11 +74,19 @@ class GeneratedCa(Model):
 
     model_config = Model.model_config | {
         "json_schema_extra": validations(
-            rule(
-                f"!self.duration.matches('{DURATION_PATTERN}') || (duration(self.duration) >= duration('1h')"
-                " && duration(self.duration) <= duration('262800h'))",
-                "choose a CA duration between 1h and 262800h (30 years)",
-            )
+            when_parsed(
+                "duration",
+                then=f"(duration(self.duration) >= duration('{SHORTEST_CA_LIFETIME}')"
+                f" && duration(self.duration) <= duration('{LONGEST_CA_LIFETIME}'))",
+                message=f"choose a CA duration between {SHORTEST_CA_LIFETIME} and {LONGEST_CA_LIFETIME} (30 years)",
+            ),
+            when_parsed(
+                *("duration", "renewBefore"),
+                then="duration(self.renewBefore) >= duration(self.duration)"
+                f" || duration(self.renewBefore) + duration('{BETWEEN_CAS}') <= duration(self.duration)",
+                message=f"set ca.generate.renewBefore to at least {BETWEEN_CAS} less than ca.generate.duration: each new CA"
+                " gives every client a new certificate",
+            ),
         )
     }
 
@@ -105,18 +130,46 @@ class CaSource(Model):
 class CertificateLimits(Model):
     """Defaults and limits of what the issuer signs."""
 
-    duration: Annotated[Duration, Field(description="Lifetime where a ClientCertificate names none.")] = "2160h"
-    max_duration: Annotated[Duration, Field(description="The longest lifetime a ClientCertificate may ask for.")] = (
-        "8760h"
-    )
+    duration: Annotated[
+        Lifetime,
+        Field(
+            description=(
+                "Lifetime of the certificates of clients that set no `duration`. At least 1h and at most `maxDuration`."
+                " Defaults to 2160h."
+            )
+        ),
+    ] = "2160h"
+    max_duration: Annotated[
+        Lifetime,
+        Field(
+            description="Longest `duration` that a ClientCertificate may ask for. At least `duration`. Defaults to 8760h."
+        ),
+    ] = "8760h"
     superseded_grace_period: Annotated[
         Duration | None,
-        Field(description="Revoke a superseded serial this long after its successor; absent: it runs out by itself."),
+        Field(
+            description=(
+                "Time from the issue of a certificate until the client's older certificates are revoked (CRL reason"
+                " `superseded`). If not set, older certificates stay valid until they expire. Each revoked certificate takes"
+                " room in the CRL until it has expired."
+            )
+        ),
     ] = None
     allowed_keys: Annotated[
         tuple[Literal["ECDSA", "RSA", "Ed25519"], ...],
         Field(min_length=1, max_length=3, description="Key algorithms a client may use."),
     ] = ("ECDSA", "RSA", "Ed25519")
+
+    model_config = Model.model_config | {
+        "json_schema_extra": validations(
+            when_parsed(
+                *("duration", "maxDuration"),
+                then="duration(self.duration) <= duration(self.maxDuration)",
+                message="set certificates.duration to at most certificates.maxDuration: else every client has to set its own"
+                " duration",
+            )
+        )
+    }
 
 
 class LabelSelector(Model):
@@ -200,23 +253,47 @@ class RevocationPolicy(Model):
     """How a cut-off becomes final."""
 
     undo_window: Annotated[
-        Duration, Field(description="How long a deleted client is held before its cut-off is final.")
+        Duration,
+        Field(
+            description=(
+                "Time for which the revocation of a deleted client can be undone. Until then its certificates are on hold"
+                " (CRL reason `certificateHold`); after that they are revoked as `cessationOfOperation`. Defaults to 24h."
+            )
+        ),
     ] = "24h"
 
 
 class CrlPolicy(Model):
     """The pace of the revocation list."""
 
-    validity: Annotated[Duration, Field(description="From thisUpdate to nextUpdate.")] = "168h"
-    renew_every: Annotated[Duration, Field(description="A new one at the latest this long after the last.")] = "24h"
+    validity: Annotated[
+        Duration,
+        Field(
+            description=(
+                "Time from the publication of a CRL to its nextUpdate. If the operator is down for longer, every client is"
+                " refused. At least twice `renewEvery` and at most 8760h. Defaults to 168h."
+            )
+        ),
+    ] = "168h"
+    renew_every: Annotated[
+        Duration,
+        Field(
+            description=(
+                "Maximum time between two CRL publications, even if nothing was revoked. At least 1m and at most half of"
+                " `validity`. Defaults to 24h."
+            )
+        ),
+    ] = "24h"
 
     model_config = Model.model_config | {
         "json_schema_extra": validations(
-            rule(
-                f"!self.validity.matches('{DURATION_PATTERN}') || !self.renewEvery.matches('{DURATION_PATTERN}')"
-                " || (duration(self.renewEvery) + duration(self.renewEvery) <= duration(self.validity)"
-                " && duration(self.validity) <= duration('8760h') && duration(self.renewEvery) >= duration('1m'))",
-                "keep renewEvery at 1m or more and at half of validity or less, and validity at 8760h or less",
+            when_parsed(
+                *("validity", "renewEvery"),
+                then="(duration(self.renewEvery) + duration(self.renewEvery) <= duration(self.validity)"
+                f" && duration(self.validity) <= duration('{LONGEST_CRL_VALIDITY}')"
+                f" && duration(self.renewEvery) >= duration('{BETWEEN_CRLS}'))",
+                message=f"keep renewEvery at {BETWEEN_CRLS} or more and at half of validity or less, and validity at"
+                f" {LONGEST_CRL_VALIDITY} or less",
             )
         )
     }

@@ -13,6 +13,7 @@ from doorward.api.fields import (
     KeyName,
     Label,
     LabelValue,
+    Lifetime,
     Model,
     ObjectName,
     SecretName,
@@ -20,6 +21,7 @@ from doorward.api.fields import (
     Uri,
     rule,
     validations,
+    when_parsed,
 )
 from doorward.api.issuer_parts import (
     CaSource,
@@ -30,6 +32,7 @@ from doorward.api.issuer_parts import (
     Issuance,
     RevocationPolicy,
 )
+from doorward.api.limits import BETWEEN_RENEWALS
 
 RevocationReason = Literal[
     "unspecified",
@@ -168,11 +171,23 @@ class ClientCertificateSpec(Model):
     dns_names: Annotated[tuple[DnsName, ...], Field(max_length=32, description="DNS names.")] = ()
     email_addresses: Annotated[tuple[EmailAddress, ...], Field(max_length=32, description="Email addresses.")] = ()
     uris: Annotated[tuple[Uri, ...], Field(max_length=16, description="URIs.")] = ()
-    duration: Annotated[Duration | None, Field(description="Lifetime; absent: the issuer's default.")] = None
+    duration: Annotated[
+        Lifetime | None,
+        Field(
+            description=(
+                "Lifetime of the certificate in hours, minutes and seconds, such as 720h. At least 1h and at most the"
+                " issuer's `certificates.maxDuration`. Defaults to the issuer's `certificates.duration`. A change takes"
+                " effect at the next renewal."
+            )
+        ),
+    ] = None
     renew_before: Annotated[
         Duration | None,
         Field(
-            description="How long before its end it is renewed; absent: a third of the lifetime, half below 10 days."
+            description=(
+                "How long before its expiry the certificate is renewed, such as 240h. At least 5m shorter than the"
+                " lifetime. Defaults to a third of the lifetime, or to half of it below 240h."
+            )
         ),
     ] = None
     private_key: Annotated[
@@ -216,6 +231,13 @@ class ClientCertificateSpec(Model):
             rule(
                 "has(self.request) == has(oldSelf.request)",
                 "a request can be replaced, but not added or taken away: make a new ClientCertificate",
+            ),
+            when_parsed(
+                *("duration", "renewBefore"),
+                given=True,
+                then=f"duration(self.renewBefore) + duration('{BETWEEN_RENEWALS}') <= duration(self.duration)",
+                message=f"set renewBefore to at least {BETWEEN_RENEWALS} less than duration, such as 240h with a duration of"
+                " 720h: else the certificate is renewed again and again",
             ),
             rule(
                 "!self.commonName.startsWith('system:')",

@@ -20,6 +20,7 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "CAExclusive": issuer.EXCLUSIVE,
     "CASettled": sometimes.SETTLED,
     "CRLRoom": sometimes.ROOM,
+    "DurationsInRange": sometimes.RANGE,
     "LedgerComplete": sometimes.COMPLETE,
     "Gate": ingress.GATE | writes.GATE,
 }

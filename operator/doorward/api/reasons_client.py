@@ -119,10 +119,45 @@ READY = table(
         "ReissueBudgetSpent",
         "False",
         Mender.ITSELF,
-        "The Secret was lost, its serial revoked or spec.reissue changed so often that the next certificate has to wait.",
+        "So many certificates were issued for this client in the last day that the next one has to wait.",
         (
-            "{count} certificates were issued here in the last day; the next can be issued {time}:"
-            " find out what deletes or changes Secret {secret}, revokes its serials or changes spec.reissue"
+            "{count} certificates were issued for this client in the last day. The next one can be issued {time}. Find out"
+            " what renews it so often (spec.renewBefore), deletes or changes Secret {secret}, revokes its certificates, or"
+            " changes this object"
+        ),
+    ),
+    (
+        "CertificateLimitReached",
+        "False",
+        Mender.OWNER,
+        "The client, its namespace or its issuer has as many unexpired certificates as it may have.",
+        (
+            "{scope} has {count} unexpired certificates, and the limit is {limit}. The next certificate is issued when"
+            " enough of them have expired. {advice}"
+        ),
+    ),
+    (
+        "DurationTooShort",
+        "False",
+        Mender.OWNER,
+        "spec.duration is shorter than the minimum. The operator uses the minimum instead, and the client keeps its access.",
+        (
+            "spec.duration is {duration}, and the shortest lifetime of a certificate is {shortest}. The operator uses"
+            " {shortest}. Set spec.duration to {shortest} or more"
+        ),
+    ),
+    (
+        "RenewBeforeTooLong",
+        "False",
+        Mender.OWNER,
+        (
+            "spec.renewBefore leaves almost nothing of the certificate's lifetime. The operator ignores it, and the client"
+            " keeps its access."
+        ),
+        (
+            "spec.renewBefore {renew_before} leaves less than {between} of the lifetime, which is {lifetime}. The operator"
+            " ignores it and uses the default. The current certificate is renewed at {renewal}. Set spec.renewBefore to at"
+            " least {between} less than the lifetime"
         ),
     ),
     (

@@ -1,4 +1,6 @@
-"""The reasons of the conditions that an MTLSIssuer has only now and then: its CA changes, its CRL grows large, etcd was put back."""
+"""The reasons of the conditions that an MTLSIssuer has only now and then: its CA changes, its CRL grows large,
+a duration is out of its limits, etcd was put back.
+"""
 
 from doorward.api.reason import Mender, table
 
@@ -38,6 +40,17 @@ ROOM = table(
             "the trust bundle takes {size} of {limit} bytes; at 80 % the next CA generation begins with an empty CRL, at 90 %"
             " only what people revoke is added; shorter certificate lifetimes keep it small"
         ),
+    ),
+)
+
+RANGE = table(
+    "DurationsInRange",
+    (
+        "DurationOutOfRange",
+        "False",
+        Mender.ISSUER,
+        "A duration in the spec is out of its limits. The operator uses the limit instead.",
+        "{detail}",
     ),
 )
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from doorward.api.conditions import Condition, said
 from doorward.certificates.memory import CertificateMemory, SecretView, Signature
+from doorward.clock import Clock
 from doorward.cluster.gateway import Gateway
 from doorward.cluster.store import version_of
 from doorward.objects import ca_secret, client_secret
@@ -25,10 +26,11 @@ from doorward.view.trust_domains import TrustDomains
 class CertificateObserver:
     """Looks at one ClientCertificate and all that it hangs on. It changes nothing: what it learned is in its answer."""
 
-    def __init__(self, view: View, domains: TrustDomains, gateway: Gateway, reads: Reads) -> None:
+    def __init__(self, view: View, domains: TrustDomains, gateway: Gateway, clock: Clock, reads: Reads) -> None:
         self._view = view
         self._domains = domains
         self._gateway = gateway
+        self._clock = clock
         self._reads = reads
 
     async def observe(
@@ -57,6 +59,7 @@ class CertificateObserver:
             issuer_key=found.issuer,
             issuer=self._issuer_view(found.issuer, key.namespace),
             records=records,
+            unexpired_in_namespace=view.ledger.unexpired_in_namespace(key.namespace, self._clock.now()),
             secret_name=found.secret.name,
             secret=secret,
             rival=self._rival(found, key),
@@ -92,6 +95,7 @@ class CertificateObserver:
             gates_behind=domain.gates_behind,
             barred_keys=view.ledger.barred_keys(key),
             namespace_labels=self._reads.namespace_labels(namespace),
+            unexpired=view.ledger.unexpired_of_issuer(key, self._clock.now()),
         )
 
     def _rival(self, found: CertificateObject, key: ObjectKey) -> str | None:

@@ -7,8 +7,10 @@ when it was asked for. Such a list is from a cluster whose etcd was put back to 
 
 import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from doorward.cluster.endings import Endings
 from doorward.objects.meta import ObjectKey, key_of
 
 logger = logging.getLogger(__name__)
@@ -41,15 +43,19 @@ class _Held(NamedTuple, Generic[V]):
 class Store(Generic[V]):
     """Objects of one kind, parsed once as they come in, with any number of indexes.
 
-    `parse` raises ValueError, KeyError or TypeError on what cannot be read; `put` passes that on.
+    `parse` raises ValueError, KeyError or TypeError on what cannot be read; `put` passes that on. `ends` gives, by name, the
+    group of an object and when it ends: `unended` counts those that have not.
     """
 
     def __init__(
         self,
         parse: Callable[[Object], V],
         indexes: dict[str, Callable[[V], Iterable[Hashable]]] | None = None,
+        ends: dict[str, Callable[[V], tuple[Hashable, datetime]]] | None = None,
     ) -> None:
         self._parse = parse
+        self._ends_by = ends or {}
+        self._ends = {name: Endings() for name in self._ends_by}
         self._items: dict[ObjectKey, _Held[V]] = {}
         self._by = indexes or {}
         self._index: dict[str, dict[Hashable, dict[ObjectKey, V]]] = {name: {} for name in self._by}
@@ -85,6 +91,10 @@ class Store(Generic[V]):
         """The objects that `index` files under `value`."""
         return tuple(self._index[index].get(value, {}).values())
 
+    def unended(self, name: str, group: Hashable, now: datetime) -> int:
+        """How many objects of the group end after `now`; a bisection, however many there are."""
+        return self._ends[name].after(group, now)
+
     def mark(self) -> Mark:
         """Where it stands now: what a list that is asked for from now on cannot know less of."""
         return Mark(self._changes, self._heard)
@@ -110,6 +120,8 @@ class Store(Generic[V]):
         for name, function in self._by.items():
             for entry in function(value):
                 self._index[name].setdefault(entry, {})[key] = value
+        for name, end_of in self._ends_by.items():
+            self._ends[name].add(*end_of(value))
         return True
 
     def remove(self, key: ObjectKey, version: int = 0) -> bool:
@@ -175,6 +187,8 @@ class Store(Generic[V]):
         return changed
 
     def _unfile(self, key: ObjectKey, value: V) -> None:
+        for name, end_of in self._ends_by.items():
+            self._ends[name].remove(*end_of(value))
         for name, function in self._by.items():
             for entry in function(value):
                 shelf = self._index[name].get(entry)

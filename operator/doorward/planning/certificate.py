@@ -9,7 +9,8 @@ from doorward.api.kinds import ClientCertificateSpec
 from doorward.objects.client_secret import ClientSecret
 from doorward.objects.ledger_record import Record, Revocation
 from doorward.pki.requests import ClientRequest
-from doorward.planning import cut_off, issuance, revocation, timing
+from doorward.planning import budget, cut_off, issuance, limits, revocation, timing
+from doorward.planning.budget import Wait
 from doorward.planning.certificate_status import admitted, say, status
 from doorward.planning.cut_off import record_again
 from doorward.planning.observed import Authority, CertificateObserved, Issuer, Unseen
@@ -103,15 +104,15 @@ def _issue(
     gone = issuance.lost(o) is not None
     if revoke := tuple(_orphans(o, records, now, lost=gone)):
         return Plan(actions=(*revoke, *before))
-    free_at, count = timing.next_issue(records, now)
-    if free_at > now and (gone or issuance.refused(o) or issuance.asked(o, spec)):
-        waiting = said("ReissueBudgetSpent", count=count, time=f"at {instant(free_at)}", secret=o.secret_name)
-        return say(o, waiting, before, now, due=free_at)
     if authority.not_after <= now + timing.BACKDATE:
         late = said("IssuerNotReady", issuer=issuer.key, detail=f"its CA ends at {instant(authority.not_after)}")
         return say(o, late, before, now)
-    issue = issuance.issue(o, spec, authority, issuer.spec.certificates.duration, why, now)
-    return Plan(actions=(*before, issue))
+    lasts = issuance.lifetime(spec, issuer.spec)
+    if (wait := budget.wait(o, issuer, authority, records, lasts, now)) is not None:
+        if issuance.in_use(o) is None:
+            return say(o, wait.ready, before, now, due=wait.until)
+        return _settled(o, spec, issuer, records, before, now, wait=wait)
+    return Plan(actions=(*before, issuance.issue(o, spec, authority, lasts, why, now)))
 
 
 def _orphans(o: CertificateObserved, records: tuple[Record, ...], now: datetime, *, lost: bool) -> list[Revoke]:
@@ -161,7 +162,10 @@ def _settled(
     records: tuple[Record, ...],
     before: tuple[Action, ...],
     now: datetime,
+    *,
+    wait: Wait | None = None,
 ) -> Plan:
+    """The certificate in the Secret is in use, and nothing is issued now; `wait`: something is to be, and must wait."""
     secret = o.secret
     if not isinstance(secret, ClientSecret):
         return Plan(due=now + timing.LOOK_AGAIN)
@@ -175,8 +179,13 @@ def _settled(
         return Plan(actions=tuple(actions))
     renewal = issuance.renewal_of(spec, secret)
     serial = f"{secret.leaf.serial:x}"
-    ready = said("Issued", secret=o.secret_name, serial=serial, renewal=instant(renewal))
-    return status(o, [ready, admitted(o, now)], now, due=earliest(renewal, grace_ends))
+    if wait is not None:
+        ready = wait.ready
+    else:
+        issued = said("Issued", secret=o.secret_name, serial=serial, renewal=instant(renewal))
+        ready = limits.of_client(spec, issuer.spec, renewal) or issued
+    next_issue = wait.until if wait is not None else renewal
+    return status(o, [ready, admitted(o, now)], now, due=earliest(next_issue, grace_ends))
 
 
 def _rewrite(o: CertificateObserved, spec: ClientCertificateSpec, shown: Record, why: str) -> RewriteSecret:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 
 from doorward.api.issuer_parts import CrlPolicy
+from doorward.api.limits import BETWEEN_CRLS, LONGEST_CRL_VALIDITY
 from doorward.objects.ledger_record import Record
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki.crls import CrlEntry, PublishedCrl
@@ -63,11 +64,21 @@ def unite(
     return tuple(sorted(entries.values(), key=lambda entry: entry.serial)), frozenset(leaving)
 
 
+def pace(policy: CrlPolicy) -> tuple[timedelta, timedelta]:
+    """How long a CRL is good, and how long after it the next one is due, both within their limits.
+
+    Out of them a CRL would be signed each second, or lapse before the next one: an object may be older than its CRD's rule.
+    """
+    shortest, longest = duration(BETWEEN_CRLS), duration(LONGEST_CRL_VALIDITY)
+    validity = min(max(duration(policy.validity), 2 * shortest), longest)
+    return validity, min(max(duration(policy.renew_every), shortest), validity / 2)
+
+
 def window(policy: CrlPolicy, now: datetime) -> tuple[datetime, datetime]:
     """ThisUpdate and nextUpdate of a CRL signed now."""
-    return now - BACKDATE, now + duration(policy.validity)
+    return now - BACKDATE, now + pace(policy)[0]
 
 
 def renewal_due(published: PublishedCrl | PublishedTrust, policy: CrlPolicy) -> datetime:
     """When the next CRL is due though nothing changed."""
-    return published.this_update + BACKDATE + duration(policy.renew_every)
+    return published.this_update + BACKDATE + pace(policy)[1]

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from doorward.api.kinds import ClientCertificateSpec
+from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
+from doorward.api.limits import SHORTEST_LIFETIME
 from doorward.objects.client_secret import Broken, ClientSecret
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import REISSUE_ANNOTATION, ObjectKey
@@ -12,7 +13,7 @@ from doorward.pki.requests import ClientRequest
 from doorward.planning.observed import Authority, CertificateObserved, Issuer, Unseen
 from doorward.planning.plan import Issue, SecretForm
 from doorward.planning.terms import alt_names_of, key_kind_of, subject_of
-from doorward.planning.timing import BACKDATE, duration, renewal_time
+from doorward.planning.timing import BACKDATE, at_least, client_renewal, duration
 
 
 def shown_record(o: CertificateObserved) -> Record | None:
@@ -76,6 +77,11 @@ def asked(o: CertificateObserved, spec: ClientCertificateSpec) -> bool:
     return spec.reissue != o.secret.annotations.get(REISSUE_ANNOTATION)
 
 
+def is_due(o: CertificateObserved, spec: ClientCertificateSpec, now: datetime) -> bool:
+    """Whether the certificate in the Secret is to be renewed by now."""
+    return isinstance(o.secret, ClientSecret) and renewal_of(spec, o.secret) <= now
+
+
 def _serial_is_refused(
     o: CertificateObserved, _spec: ClientCertificateSpec, _secret: ClientSecret, _now: datetime
 ) -> str | None:
@@ -124,14 +130,24 @@ def _is_asked_for(
     return "spec.reissue asks for it" if asked(o, spec) else None
 
 
-def _is_due(_o: CertificateObserved, spec: ClientCertificateSpec, secret: ClientSecret, now: datetime) -> str | None:
-    return "its renewal is due" if renewal_of(spec, secret) <= now else None
+def _is_due(o: CertificateObserved, spec: ClientCertificateSpec, _secret: ClientSecret, now: datetime) -> str | None:
+    return "its renewal is due" if is_due(o, spec, now) else None
 
 
 def renewal_of(spec: ClientCertificateSpec, secret: ClientSecret) -> datetime:
     """When the successor of the certificate in the Secret is due."""
     before = duration(spec.renew_before) if spec.renew_before else None
-    return renewal_time(secret.leaf.not_before + BACKDATE, secret.leaf.not_after, before)
+    return client_renewal(secret.leaf.not_before, secret.leaf.not_after, before)
+
+
+def in_use(o: CertificateObserved) -> ClientSecret | None:
+    """The Secret, where the certificate in it is one that the client can use."""
+    return o.secret if isinstance(o.secret, ClientSecret) and lost(o) is None and not refused(o) else None
+
+
+def lifetime(spec: ClientCertificateSpec, issuer: MTLSIssuerSpec) -> timedelta:
+    """Of the next certificate, where its CA lasts as long."""
+    return at_least(spec.duration or issuer.certificates.duration, SHORTEST_LIFETIME)
 
 
 def secret_form(o: CertificateObserved, spec: ClientCertificateSpec) -> SecretForm:
@@ -157,7 +173,7 @@ def issue(
     o: CertificateObserved,
     spec: ClientCertificateSpec,
     authority: Authority,
-    default_duration: str,
+    lasts: timedelta,
     why: str,
     now: datetime,
 ) -> Issue:
@@ -186,6 +202,6 @@ def issue(
         keep_key=keep,
         reissue=spec.reissue,
         not_before=max(now - BACKDATE, authority.not_before),
-        not_after=min(now + duration(spec.duration or default_duration), authority.not_after),
-        within_budget=lost(o) is not None or refused(o) or asked(o, spec),
+        not_after=min(now + lasts, authority.not_after),
+        within_budget=lost(o) is not None or refused(o) or asked(o, spec) or is_due(o, spec, now),
     )

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from doorward.api.conditions import Condition, instant, said
 from doorward.api.kinds import MTLSIssuerSpec
+from doorward.api.limits import SHORTEST_CA_LIFETIME
 from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ca_secret_name, crl_configmap_name
@@ -138,7 +139,7 @@ def _next_ca(
         generation=lineage.next_number(o, spec, records),
         subject=subject,
         kind=key_kind_of(generate),
-        lifetime=timing.duration(generate.duration),
+        lifetime=timing.at_least(generate.duration, SHORTEST_CA_LIFETIME),
         rotate=generate.rotate or "",
     )
 
@@ -231,7 +232,7 @@ def _is_right(
         return False
     if published.number < max(o.newest_numbers.values(), default=0):
         return False  # of a generation that left, too: a gate that holds it takes none that seems older
-    keep = timing.duration(spec.crl.validity)
+    keep = crl.pace(spec.crl)[0]
     by_serial = {record.serial: record for record in records if record.serial not in o.kept_out}
     for authority in line.shown:
         last = published.crls[authority.generation]

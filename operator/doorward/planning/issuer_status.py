@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from doorward.api.conditions import Condition, instant, merge, said
+from doorward.api.kinds import MTLSIssuerSpec
 from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.meta import crl_configmap_name
 from doorward.objects.trust_bundle import PublishedTrust
-from doorward.planning import timing
+from doorward.planning import limits, timing
 from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
@@ -47,6 +48,8 @@ def _conditions(o: IssuerObserved, ready: Condition, trouble: Trouble | None) ->
     yield _gates_condition(o, trouble)
     if isinstance(o.authority, Authority):
         yield said("Generated" if o.authority.generated else "SharedCA")
+    if isinstance(o.spec, MTLSIssuerSpec) and (out_of_range := limits.of_issuer(o.spec)) is not None:
+        yield out_of_range
     if o.put_back_at is not None:
         yield said("ClusterPutBack", time=instant(o.put_back_at))
 

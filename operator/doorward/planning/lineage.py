@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from doorward.api.conditions import Condition
 from doorward.api.issuer_parts import GeneratedCa
 from doorward.api.kinds import MTLSIssuerSpec
+from doorward.api.limits import BETWEEN_CAS
 from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.ledger_record import Record
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki import subjects
 from doorward.pki.crls import CrlEntry
 from doorward.planning import timing
-from doorward.planning.crl import from_ledger
+from doorward.planning.crl import from_ledger, pace
 from doorward.planning.observed import Authority, Gate, IssuerObserved
 from doorward.planning.plan import earliest
 from doorward.planning.terms import key_kind_of, subject_of
@@ -192,7 +193,8 @@ def _carried(
 
 def _renewal(authority: Authority, generate: GeneratedCa | None) -> datetime:
     before = timing.duration(generate.renew_before) if generate else None
-    return timing.renewal_time(authority.not_before + timing.BACKDATE, authority.not_after, before)
+    begin, between = authority.not_before + timing.BACKDATE, timing.duration(BETWEEN_CAS)
+    return timing.renewal_time(begin, authority.not_after, before, between)
 
 
 def renewal_due(line: Lineage, spec: MTLSIssuerSpec) -> datetime | None:
@@ -249,7 +251,7 @@ def planned_crls(
 
     A person may put a CA back that signed before under another number: its CRL names what was refused then.
     """
-    keep = timing.duration(spec.crl.validity)
+    keep = pace(spec.crl)[0]
     by_generation: dict[int, list[Record]] = {authority.generation: [] for authority in line.shown}
     own = None if spec.ca.secret_ref is None or not line.shown else line.shown[-1].generation
     for record in records:

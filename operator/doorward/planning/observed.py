@@ -65,6 +65,8 @@ class Issuer:
     """Public keys that were revoked as keyCompromise."""
     namespace_labels: Mapping[str, str] | None
     """Labels of the namespace that asks; None: unknown."""
+    unexpired: int
+    """How many serials of this issuer have not expired, revoked ones too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,8 @@ class CertificateObserved:
     issuer_key: ObjectKey
     issuer: Issuer | Unseen
     records: tuple[Record, ...] | Unseen
+    unexpired_in_namespace: int
+    """How many serials of all clients in its namespace, of any issuer, have not expired, revoked ones too."""
     secret_name: str
     secret: ClientSecret | Broken | Foreign | Unseen
     rival: str | None

@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator, Mapping
 from doorward.api.conditions import Condition, said
 from doorward.api.issuer_parts import AllowedSubject, NamespaceRule
 from doorward.api.kinds import ClientCertificateSpec
+from doorward.api.limits import SHORTEST_LIFETIME
 from doorward.objects.client_secret import Foreign
 from doorward.objects.meta import ObjectKey
 from doorward.pki import subjects
 from doorward.pki.requests import ClientRequest
+from doorward.planning.issuance import lifetime
 from doorward.planning.observed import CertificateObserved, Issuer, Unseen
 from doorward.planning.terms import alt_names_of, subject_of
-from doorward.planning.timing import duration
+from doorward.planning.timing import at_least, duration
 
 
 def namespace_allowed(
@@ -129,7 +131,7 @@ def _key(o: CertificateObserved, spec: ClientCertificateSpec, issuer: Issuer) ->
 
 def _length(_o: CertificateObserved, spec: ClientCertificateSpec, issuer: Issuer) -> Condition | None:
     limits = issuer.spec.certificates
-    if duration(spec.duration or limits.duration) <= duration(limits.max_duration):
+    if lifetime(spec, issuer.spec) <= at_least(limits.max_duration, SHORTEST_LIFETIME):
         return None
     return said("DurationTooLong", issuer=issuer.key, limit=limits.max_duration)
 

@@ -63,7 +63,7 @@ class Issue:
     not_before: datetime
     not_after: datetime
     within_budget: bool
-    """A person or a loss asks for it, which the budget of reissues bounds: it may be the same as the last one."""
+    """A person, a loss or its expiry asks for it, which the budget alone bounds: it may be the same as the last one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

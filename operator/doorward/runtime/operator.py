@@ -117,7 +117,7 @@ class Operator:
         issuer_observer = IssuerObserver(view, gateway, clock, self._issuer_memories, self._planes)
         troubles = Troubles(clock)
         self._issuers = Issuers(view, issuer_observer, self._issuer_memories, domains, self._routing, troubles, clock)
-        certificate_observer = CertificateObserver(view, domains, gateway, reads)
+        certificate_observer = CertificateObserver(view, domains, gateway, clock, reads)
         certificates = Certificates(
             certificate_observer, OrphanObserver(view, gateway, reads), self._certificate_memories, clock
         )

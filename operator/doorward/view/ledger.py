@@ -1,6 +1,7 @@
 """The ledger as it was last seen: the only reader of IssuedCertificates."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from doorward.cluster.gateway import ISSUED_CERTIFICATE, Gateway, Object
 from doorward.cluster.store import Store, version_of
@@ -23,6 +24,10 @@ class Ledger:
                 "issuer": lambda r: (r.issuer,),
                 "serial": lambda r: ((r.issuer, r.serial),),
                 "barred": lambda r: (r.issuer,) if r.revocation and r.revocation.reason == KEY_COMPROMISE else (),
+            },
+            ends={
+                "issuer": lambda r: (r.issuer, r.not_after),
+                "namespace": lambda r: (r.holder.namespace, r.not_after),
             },
         )
         """For watches and lists alone."""
@@ -63,6 +68,14 @@ class Ledger:
     def barred_keys(self, issuer: ObjectKey) -> frozenset[str]:
         """SHA-256 of the public keys that were revoked as keyCompromise: they are never certified again."""
         return frozenset(record.public_key_sha256 for record in self.store.lookup("barred", issuer))
+
+    def unexpired_of_issuer(self, issuer: ObjectKey, now: datetime) -> int:
+        """How many serials of an issuer have not expired, revoked ones too; at the price of a bisection."""
+        return self.store.unended("issuer", issuer, now)
+
+    def unexpired_in_namespace(self, namespace: str, now: datetime) -> int:
+        """The same of the clients in a namespace, whichever issuer signed."""
+        return self.store.unended("namespace", namespace, now)
 
     def generations(self, issuer: ObjectKey) -> frozenset[int]:
         """The CA generations that have signed."""

@@ -5,6 +5,7 @@ import pytest
 from doorward.cluster import store as store_module
 from doorward.cluster.store import Store, version_of
 from doorward.objects.meta import ObjectKey
+from tests.unit.given import NOW, SECOND
 
 A = ObjectKey("edge", "a")
 B = ObjectKey("edge", "b")
@@ -132,6 +133,25 @@ def test_an_index_keeps_no_empty_shelves(store):
         store.put(body(version=number + 1, tags=[number]))
     store.remove(A, 9)
     assert store._index["tag"] == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "unended"),
+    [
+        pytest.param(lambda _: None, 2, id="nothing happens"),
+        pytest.param(lambda s: s.put(body(version=2, ends=NOW + SECOND)), 2, id="one is written again"),
+        pytest.param(lambda s: s.put(body(version=2, ends=NOW)), 1, id="one ends earlier than before"),
+        pytest.param(lambda s: s.remove(A), 1, id="one goes"),
+        pytest.param(lambda s: s.replace_all([body(ends=NOW + SECOND)], 9), 1, id="a list lacks one"),
+        pytest.param(lambda s: s.put(body(ELSEWHERE, ends=NOW + SECOND)), 2, id="one of another group comes"),
+    ],
+)
+def test_those_of_a_group_that_have_not_ended_are_counted_when(change, unended):
+    store = Store(parse, ends={"namespace": lambda found: (found["metadata"]["namespace"], found["ends"])})
+    store.put(body(A, ends=NOW + SECOND))
+    store.put(body(B, ends=NOW + SECOND))
+    change(store)
+    assert store.unended("namespace", "edge", NOW) == unended
 
 
 def test_an_index_that_nobody_made_cannot_be_asked(store):

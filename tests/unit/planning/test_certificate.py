@@ -157,39 +157,6 @@ def test_a_serial_older_than_the_secrets_stays_good():
     assert asked(records=(LIVE, older)) == ["WriteStatus"]
 
 
-def _lost_often(count):
-    return tuple(
-        given.record(n, issued_at=NOW - n * SECOND, revocation=given.revocation()) for n in range(1, count + 1)
-    )
-
-
-def test_a_client_whose_secret_is_lost_in_a_loop_waits():
-    world = {"secret": Unseen.ABSENT, "records": _lost_often(8)}
-    assert told(**world)["Ready"] == "ReissueBudgetSpent"
-    assert planned(**world).due == NOW + 59 * SECOND
-
-
-def test_a_client_whose_serials_are_revoked_in_a_loop_waits():
-    held = given.leaf(serial=0xA1)
-    records = (given.record(revocation=given.revocation(), **given.leaf_facts(held)), *_lost_often(8))
-    assert told(secret=given.secret(held), records=records)["Ready"] == "ReissueBudgetSpent"
-
-
-def test_a_client_that_is_asked_to_be_reissued_in_a_loop_waits():
-    records = (given.record(of=LEAF), *_lost_often(8))
-    assert told(spec=given.spec(reissue="again"), records=records)["Ready"] == "ReissueBudgetSpent"
-
-
-def test_a_renewal_does_not_wait_however_many_there_were():
-    short = given.leaf(issued=NOW - HOUR, lasts=2 * HOUR)
-    records = (given.record(of=short), *_lost_often(20))
-    assert asked(spec=given.spec(duration="2h"), secret=given.secret(short), records=records) == ["Issue"]
-
-
-def test_a_client_that_lost_seven_does_not_wait():
-    assert asked(secret=Unseen.ABSENT, records=_lost_often(7)) == ["Issue"]
-
-
 # The ledger is mended first
 
 

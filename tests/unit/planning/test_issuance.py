@@ -124,12 +124,26 @@ def test_what_was_handed_out_counts_as_lost_where(world, lost):
 
 def _issue(authority=None, **world):
     o = given.certificate(**world)
-    return issuance.issue(o, o.spec, authority or given.authority(), "2160h", "a reason", NOW)
+    lasts = issuance.lifetime(o.spec, given.issuer_spec())
+    return issuance.issue(o, o.spec, authority or given.authority(), lasts, "a reason", NOW)
 
 
 def test_a_certificate_begins_an_hour_back_and_lasts_as_the_issuer_says():
     issue = _issue()
     assert (issue.not_before, issue.not_after) == (NOW - HOUR, NOW + 90 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("spec", "limits", "expected"),
+    [
+        pytest.param({}, {"duration": "30m"}, HOUR, id="the default of an issuer that is older than the limit"),
+        pytest.param({"duration": "59m59s"}, {}, HOUR, id="the spec of a client that is older than the limit"),
+        pytest.param({"duration": "1h"}, {}, HOUR, id="the shortest one"),
+        pytest.param({"duration": "2h"}, {"duration": "30m"}, 2 * HOUR, id="the spec, whatever the default is"),
+    ],
+)
+def test_no_certificate_lasts_less_than_an_hour_by(spec, limits, expected):
+    assert issuance.lifetime(given.spec(**spec), given.issuer_spec(certificates=limits)) == expected
 
 
 def test_a_certificate_lasts_as_its_spec_says():

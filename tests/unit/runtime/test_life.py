@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, SECRET
 from tests.support import promises
 from tests.support.memory_gateway import killed
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, OperatorBed
@@ -75,6 +75,19 @@ def test_a_certificate_is_renewed_and_the_old_one_stays_good(served):
     served.settle()
     assert serial(served, "alice") != first
     assert first in promises.live_serials(served.cluster, served.cluster.now())
+
+
+@pytest.mark.parametrize(("policy", "same"), [("Always", False), ("Never", True)], ids=["new", "the same"])
+def test_a_certificate_is_renewed_when_its_spec_says_with_a_key_that_is(bed, policy, same):
+    bed.apply("alice", duration="24h", renewBefore="3h", privateKey={"rotationPolicy": policy})
+    bed.settle()
+    first, key = serial(bed, "alice"), bed.find(SECRET, "alice-mtls")["data"]["tls.key"]
+    bed.jump(hours=20, minutes=50)
+    bed.settle()
+    assert serial(bed, "alice") == first
+    bed.advance(600)
+    assert serial(bed, "alice") != first
+    assert (bed.find(SECRET, "alice-mtls")["data"]["tls.key"] == key) is same
 
 
 def test_an_issuer_counts_its_certificates(served):

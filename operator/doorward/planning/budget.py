@@ -1,0 +1,105 @@
+"""How many certificates a client may be issued, and how soon: one rule for every reason to issue (decision 0005)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from doorward.api.conditions import Condition, instant, said
+from doorward.objects.crl_configmap import MAX_BYTES
+from doorward.objects.ledger_record import Record
+from doorward.planning import issuance, timing
+from doorward.planning.observed import Authority, CertificateObserved, Issuer
+from doorward.planning.plan import earliest
+
+BYTES_PER_ENTRY = 72
+"""Of a CRL in PEM, for an entry with a serial number of 20 octets and a reason."""
+CRL_ENTRIES = MAX_BYTES // BYTES_PER_ENTRY
+"""So many revoked serials fit into the CRLs of one issuer."""
+MOST_OF_CLIENT = 100
+"""Unexpired serials: a certificate of 90 days that is renewed each day has 90."""
+MOST_IN_NAMESPACE = 2 * CRL_ENTRIES
+"""Unexpired serials of all issuers: 10,000 clients in the middle of a rotation have 25,000."""
+MOST_OF_ISSUER = 3 * CRL_ENTRIES
+"""Unexpired serials: one namespace alone cannot use them up."""
+LIMIT_AGAIN = timedelta(minutes=10)
+"""When a client that waits for certificates to expire is looked at again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Why the next certificate has to wait, and until when."""
+
+    ready: Condition
+    until: datetime
+
+
+def wait(
+    o: CertificateObserved,
+    issuer: Issuer,
+    authority: Authority,
+    records: tuple[Record, ...],
+    lifetime: timedelta,
+    now: datetime,
+) -> Wait | None:
+    """What holds the next certificate back, whatever it is issued for; None: nothing does.
+
+    Two certificates never wait: a client's first from a CA generation, so that a new CA can reissue to everybody; and,
+    once, the successor of one in use that is about to expire.
+    """
+    call = _last_call(o, records)
+    if call is not None and now >= call:
+        return None
+    is_first = all(record.generation != authority.generation for record in records)
+    if not is_first:
+        free_at, count = timing.next_issue(records, now, lifetime)
+        if free_at > now:
+            spent = said("ReissueBudgetSpent", count=count, time=f"at {instant(free_at)}", secret=o.secret_name)
+            return Wait(ready=spent, until=earliest(free_at, call) or free_at)
+    unexpired = sum(now < record.not_after for record in records)
+    reached = _limit(o, issuer, unexpired, is_first=is_first)
+    return None if reached is None else Wait(ready=reached, until=earliest(now + LIMIT_AGAIN, call) or now)
+
+
+def _last_call(o: CertificateObserved, records: tuple[Record, ...]) -> datetime | None:
+    """When the certificate in use must have a successor; None: there is none, or one was signed for that reason already.
+
+    Without the latter a Secret that somebody sets back to an expiring certificate would be issued for in a loop.
+    """
+    secret = issuance.in_use(o)
+    if secret is None:
+        return None
+    call = timing.last_call(secret.leaf.not_before, secret.leaf.not_after)
+    return None if any(timing.issued_at(record) >= call for record in records) else call
+
+
+def _limit(o: CertificateObserved, issuer: Issuer, unexpired: int, *, is_first: bool) -> Condition | None:
+    """The first limit on unexpired serials that is reached; a client that moves to another CA meets none."""
+    if unexpired >= MOST_OF_CLIENT and not is_first:
+        return said(
+            "CertificateLimitReached",
+            scope=f"ClientCertificate {o.key}",
+            count=unexpired,
+            limit=MOST_OF_CLIENT,
+            advice=(
+                "Find out why so many are issued: look at spec.renewBefore and at what changes this object or Secret"
+                f" {o.secret_name}"
+            ),
+        )
+    if is_first and unexpired:
+        return None
+    if o.unexpired_in_namespace >= MOST_IN_NAMESPACE:
+        return said(
+            "CertificateLimitReached",
+            scope=f"Namespace {o.key.namespace}",
+            count=o.unexpired_in_namespace,
+            limit=MOST_IN_NAMESPACE,
+            advice="Delete clients that are not needed, and shorten spec.duration of the others",
+        )
+    if issuer.unexpired >= MOST_OF_ISSUER:
+        return said(
+            "CertificateLimitReached",
+            scope=f"MTLSIssuer {issuer.key}",
+            count=issuer.unexpired,
+            limit=MOST_OF_ISSUER,
+            advice="Create another MTLSIssuer for new clients, or shorten spec.certificates.duration",
+        )
+    return None

@@ -1,0 +1,42 @@
+"""How many members of a group have not ended: as a count of all would say, through every addition and removal."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given as given_that
+from hypothesis import strategies as st
+
+from doorward.cluster.endings import Endings
+from tests.unit.given import NOW, SECOND
+
+STEPS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 5), st.booleans()), max_size=40)
+
+
+@given_that(steps=STEPS, at=st.integers(-1, 6))
+def test_it_counts_what_a_count_of_all_members_says(steps, at):
+    endings, members = Endings(), []
+    for group, second, comes in steps:
+        member = (group, NOW + second * SECOND)
+        if comes:
+            members.append(member)
+            endings.add(*member)
+        elif member in members:
+            members.remove(member)
+            endings.remove(*member)
+    now = NOW + at * SECOND
+    for group in "ab":
+        assert endings.after(group, now) == sum(g == group and ends > now for g, ends in members)
+
+
+def test_a_member_that_ends_now_has_ended():
+    endings = Endings()
+    endings.add("a", NOW)
+    assert (endings.after("a", NOW - SECOND), endings.after("a", NOW)) == (1, 0)
+
+
+@pytest.mark.parametrize("ends", [NOW - SECOND, NOW + timedelta(days=1)])
+def test_a_member_that_is_not_there_cannot_be_removed(ends):
+    endings = Endings()
+    endings.add("a", NOW)
+    with pytest.raises(KeyError):
+        endings.remove("a", ends)
