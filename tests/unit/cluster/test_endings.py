@@ -1,11 +1,13 @@
 """How many members of a group have not ended: as a count of all would say, through every addition and removal."""
 
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from hypothesis import given as given_that
 from hypothesis import strategies as st
 
+from doorward.cluster import endings as endings_module
 from doorward.cluster.endings import Endings
 from tests.unit.given import NOW, SECOND
 
@@ -14,7 +16,11 @@ STEPS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 5), st.booleans
 
 @given_that(steps=STEPS, at=st.integers(-1, 6))
 def test_it_counts_what_a_count_of_all_members_says(steps, at):
-    endings, members = Endings(), []
+    with mock.patch.object(endings_module, "LONGEST_LIST", 3):
+        check(Endings(), [], steps, NOW + at * SECOND)
+
+
+def check(endings, members, steps, now):
     for group, second, comes in steps:
         member = (group, NOW + second * SECOND)
         if comes:
@@ -23,7 +29,6 @@ def test_it_counts_what_a_count_of_all_members_says(steps, at):
         elif member in members:
             members.remove(member)
             endings.remove(*member)
-    now = NOW + at * SECOND
     for group in "ab":
         assert endings.after(group, now) == sum(g == group and ends > now for g, ends in members)
 
