@@ -45,3 +45,12 @@ def test_a_member_that_is_not_there_cannot_be_removed(ends):
     endings.add("a", NOW)
     with pytest.raises(KeyError):
         endings.remove("a", ends)
+
+
+def test_no_list_grows_long_so_that_an_insertion_moves_little():
+    endings = Endings()
+    for second in range(3 * endings_module.LONGEST_LIST):
+        endings.add("a", NOW + second * SECOND)
+    lists = endings._ends["a"]
+    assert max(map(len, lists)) <= endings_module.LONGEST_LIST
+    assert endings.after("a", NOW) == 3 * endings_module.LONGEST_LIST - 1

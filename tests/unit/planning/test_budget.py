@@ -147,9 +147,15 @@ def test_a_secret_that_is_set_back_to_an_expiring_certificate_is_issued_for_once
     assert "Issue" not in asked(CALL + SECOND, **SPENT | {"records": records})
 
 
-def test_a_client_without_a_usable_certificate_waits_its_whole_time():
-    records = (given.record(of=SHORT, revocation=given.revocation()), *lost(60))
-    assert settled(secret=given.secret(SHORT), records=records).due == NOW - SECOND + 6 * HOUR
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param({"records": (given.record(of=SHORT, revocation=given.revocation()), *lost(60))}, id="was revoked"),
+        pytest.param({"records": lost(60), "leaf_is_ours": False}, id="somebody else signed"),
+    ],
+)
+def test_a_client_waits_its_whole_time_with_a_certificate_that(world):
+    assert settled(secret=given.secret(SHORT), **world).due == NOW - SECOND + 6 * HOUR
 
 
 @given_that(hours=st.integers(1, 2160), issued=st.lists(st.integers(0, 24 * 3600), max_size=40))

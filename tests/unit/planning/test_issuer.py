@@ -111,6 +111,13 @@ def test_a_new_issuer_makes_its_ca(key, kind):
     assert (action.subject.common_name, action.subject.organizations) == ("My CA", ("ACME",))
 
 
+def test_a_new_issuer_that_is_older_than_the_limits_makes_a_ca_of_two_days():
+    (action,) = _plan(
+        **NO_CA, spec=given.issuer_spec(ca={"generate": {"commonName": "My CA", "duration": "1h"}})
+    ).actions
+    assert action.lifetime == 2 * DAY
+
+
 @pytest.mark.parametrize(
     "world",
     [
@@ -239,6 +246,12 @@ def test_a_crl_is_good_from_an_hour_back_for_as_long_as_the_spec_says():
     spec = given.issuer_spec(crl={"validity": "48h", "renewEvery": "12h"})
     (action,) = _plan(published=Unseen.ABSENT, spec=spec).actions
     assert (action.this_update, action.next_update) == (NOW - HOUR, NOW + 2 * DAY)
+
+
+def test_a_serial_is_named_for_as_long_as_the_shortest_crl_is_good_after_its_expiry():
+    spec = given.issuer_spec(crl={"validity": "1s", "renewEvery": "1s"})
+    (over, recent) = (given.expired(n, since=n * SECOND, revocation=given.revocation()) for n in (120, 119))
+    assert _listed(spec=spec, records=(over, recent)) == [119]
 
 
 def test_a_foreign_configmap_is_said_and_left_alone():

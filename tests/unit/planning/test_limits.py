@@ -125,6 +125,12 @@ def test_the_pace_of_a_crl_is(policy, expected):
     assert crl.pace(given.issuer_spec(crl=policy).crl) == expected
 
 
+def test_a_crl_of_a_second_is_signed_for_two_minutes_and_followed_after_one():
+    policy = given.issuer_spec(crl={"validity": "1s", "renewEvery": "1s"}).crl
+    assert crl.window(policy, NOW) == (NOW - HOUR, NOW + 2 * MINUTE)
+    assert crl.renewal_due(given.crl(signed=NOW), policy) == NOW + MINUTE
+
+
 def test_a_leaf_of_ten_minutes_that_an_older_version_signed_is_followed_by_one_of_an_hour():
     old = given.leaf(issued=NOW - MINUTE, lasts=10 * MINUTE)
     assert asked(spec=given.spec(duration="10m"), secret=given.secret(old)) == ["Issue"]

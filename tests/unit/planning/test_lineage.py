@@ -216,6 +216,9 @@ SETTLED = {"records": (OLD, NEW)}
         pytest.param({"spec": generate(renewBefore="8735h")}, None, id="an hour before its renewal"),
         pytest.param({"spec": generate(renewBefore="8736h")}, "its renewal is due", id="its renewal"),
         pytest.param(
+            {"spec": generate(renewBefore="8736h1s")}, None, id="one that would be due within a day each time"
+        ),
+        pytest.param(
             {"records": (OLD,), "gates": (JUST_NOW,), "spec": generate(rotate="now")}, None, id="one is on its way"
         ),
         pytest.param({"spec": distrust(1, 2)}, "every CA before it is distrusted", id="all are distrusted"),
