@@ -10,8 +10,8 @@ from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUER, NAM
 from doorward.objects.meta import ObjectKey
 from tests.support import promises
 from tests.support.operator_bed import NAMESPACE_NAME, PEOPLE, OperatorBed
-from tests.unit.runtime.looks import live, serial
 from tests.unit.given import NOW
+from tests.unit.runtime.looks import live, serial
 
 HOUR = 3600.0
 LONGEST = 15.0
