@@ -76,7 +76,7 @@ def _generations(body: Object) -> dict[int, str]:
     try:
         said = json.loads(text[:MAX_ANNOTATION] or "{}")
         found = {int(number): str(key) for number, key in said.items()}
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):  # 16 KB of brackets are a deep nesting
         return {}
     return found if all(0 < number <= MAX_GENERATION for number in found) else {}
 

@@ -76,7 +76,7 @@ def parse(body: Object) -> Record:
         key=ObjectKey(metadata["namespace"], metadata["name"]),
         issuer=ObjectKey(metadata["namespace"], spec["issuerName"]),
         generation=spec["generation"],
-        serial=int(spec["serialNumber"], 16),
+        serial=_serial(spec["serialNumber"]),
         subject=spec["subject"],
         not_before=parse_instant(spec["notBefore"]),
         not_after=parse_instant(spec["notAfter"]),
@@ -88,6 +88,14 @@ def parse(body: Object) -> Record:
         issued_at=parse_instant(metadata.get("creationTimestamp") or spec["notBefore"]),
         revocation=_parse_revocation(spec["revocation"], spec["notBefore"]) if spec.get("revocation") else None,
     )
+
+
+def _serial(text: str) -> int:
+    """One that a CRL can say (RFC 5280 §4.1.2.2): another would keep all others of its issuer from being published."""
+    number = int(text, 16)
+    if not 0 < number < 1 << 159:
+        raise ValueError("a serial outside of what 20 octets hold")
+    return number
 
 
 def _parse_revocation(body: Object, not_before: str) -> Revocation:

@@ -90,7 +90,10 @@ def parse_instant(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"an instant without an offset: {text!r}")
-    return moment.astimezone(UTC).replace(microsecond=0)
+    try:
+        return moment.astimezone(UTC).replace(microsecond=0)
+    except OverflowError as error:  # the first or last day of the calendar, in another zone
+        raise ValueError(f"an instant outside of the calendar: {text!r}") from error
 
 
 def owner_reference(body: Object, kind: str) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def test_the_configmap_says_which_anchor_is_which_generation() -> None:
         pytest.param("2026-09-01T11:00:00Z", NOW - HOUR, id="as it says"),
         pytest.param("2036-09-01T11:00:00Z", NOW, id="not since a time that is yet to come"),
         pytest.param("junk", NOW, id="now, where it says nothing"),
+        pytest.param("9999-12-31T23:59:59-01:00", NOW, id="now, where the calendar has no such instant"),
     ],
 )
 def test_a_gate_holds_its_anchors(text, since) -> None:
@@ -78,7 +79,22 @@ def test_a_gate_holds_its_anchors(text, since) -> None:
     assert crl_configmap.anchors_since(body, NOW) == since
 
 
-@pytest.mark.parametrize("text", ["", "junk", "[]", '{"x": 1}', '{"0": "aa"}', '{"1000001": "aa"}', "9" * 20_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "junk",
+        "[]",
+        '{"x": 1}',
+        '{"0": "aa"}',
+        '{"1000001": "aa"}',
+        "9" * 20_000,
+        "[" * 20_000,
+        '{"' + "9" * 10_000 + '": "aa"}',
+        '{"1": ' + "9" * 10_000 + "}",
+    ],
+    ids=lambda text: text[:12] or "nothing",
+)
 def test_an_annotation_that_is_not_as_we_write_it_says_nothing(text: str) -> None:
     body = configmap()
     body["metadata"]["annotations"][GENERATIONS_ANNOTATION] = text

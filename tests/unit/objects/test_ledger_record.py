@@ -123,13 +123,29 @@ def test_only_certificate_hold_is_a_hold(reason: str, hold: bool) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("serialNumber", "xyz"), ("notAfter", "soon"), ("notBefore", "2026-09-01T12:00:00")],
-    ids=["no serial", "no instant", "an instant without a zone"],
+    [
+        ("serialNumber", "xyz"),
+        ("serialNumber", "0"),
+        ("serialNumber", "-1"),
+        ("serialNumber", "8" + "0" * 39),
+        ("notAfter", "soon"),
+        ("notBefore", "2026-09-01T12:00:00"),
+        ("notAfter", "9999-12-31T23:59:59-01:00"),
+    ],
+    ids=[
+        "no serial",
+        "the serial 0",
+        "a negative serial",
+        "a serial of 21 octets",
+        "no instant",
+        "an instant without a zone",
+        "an instant after the last",
+    ],
 )
 def test_a_record_that_is_not_as_its_schema_says_is_refused(field: str, value: str) -> None:
     body = rendered()
     body["spec"][field] = value
-    with pytest.raises(ValueError, match=r"literal|isoformat|offset"):
+    with pytest.raises(ValueError, match=r"literal|isoformat|offset|calendar|20 octets"):
         ledger_record.parse(body)
 
 

@@ -86,7 +86,13 @@ def test_instants_are_utc_and_whole_seconds(text: str) -> None:
     assert (parsed, parsed.tzinfo) == (datetime(2026, 9, 1, 12, tzinfo=UTC), UTC)
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-09-01", "2026-09-01T12:00:00", "2026-13-01T12:00:00Z"])
+BEYOND = ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"]
+"""Instants that are none in UTC: the calendar ends."""
+
+
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2026-09-01", "2026-09-01T12:00:00", "2026-13-01T12:00:00Z", *BEYOND]
+)
 def test_what_is_no_instant_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"instant|isoformat|month"):
         meta.parse_instant(text)
