@@ -17,7 +17,7 @@ from doorward.objects.meta import (
 )
 from doorward.pki import keystores
 from doorward.pki.certificates import Leaf, read_leaf
-from doorward.pki.keys import SecretBytes, load_private_key, public_key_sha256
+from doorward.pki.keys import SecretBytes, fits
 from doorward.pki.pem import PkiError
 
 ROLE = "client"
@@ -80,7 +80,7 @@ def parse(body: Object, *, certificate: str, password: bytes | None) -> ClientSe
     return ClientSecret(
         leaf=leaf,
         ca=values["ca.crt"],
-        has_key=_fits(values["tls.key"], leaf),
+        has_key=bool(values["tls.key"]) and fits(values["tls.key"], leaf.certificate.public_key()),
         any_key=bool(values["tls.key"]),
         keystore_profile=_profile(values, annotations, password, leaf),
         own_password=bool(values[PASSWORD]),
@@ -88,13 +88,6 @@ def parse(body: Object, *, certificate: str, password: bytes | None) -> ClientSe
         annotations=annotations,
         version=version,
     )
-
-
-def _fits(pem: bytes, leaf: Leaf) -> bool:
-    try:
-        return bool(pem) and public_key_sha256(load_private_key(pem).public_key()) == leaf.public_key_sha256
-    except PkiError:
-        return False
 
 
 def _profile(

@@ -13,17 +13,31 @@ PkiError
     ├── CrlMalformed, CrlForeign, CrlRefused
 """
 
+import binascii
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 MAX_PEM_BYTES = 64 * 1024
 MAX_CRL_BYTES = 1024 * 1024
 MAX_CERTIFICATES = 10
+_SIGNING_KEYS = frozenset(
+    {
+        PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5,
+        PublicKeyAlgorithmOID.RSASSA_PSS,
+        PublicKeyAlgorithmOID.EC_PUBLIC_KEY,
+        PublicKeyAlgorithmOID.ED25519,
+        PublicKeyAlgorithmOID.ED448,
+        PublicKeyAlgorithmOID.DSA,
+    }
+)
+"""Of a certificate, a chain above it included. OpenSSL checks the parameters of a Diffie-Hellman key as it reads it: 150 ms
+for large ones that somebody planted (measured)."""
 
 
 class PkiError(ValueError):
@@ -108,6 +122,26 @@ def bounded(data: bytes, limit: int, what: str) -> bytes:
     return data
 
 
+def block(data: bytes, *labels: str) -> bytes:
+    """What the first PEM block of one of these labels holds (RFC 7468). Raises ValueError where there is none, or no base64."""
+    found = {data.find(b"-----BEGIN %b-----" % label.encode()): label.encode() for label in labels}
+    found.pop(-1, None)
+    if not found:
+        raise ValueError("there is no such PEM block")
+    at = min(found)
+    content, end, _ = data[at + len(b"-----BEGIN -----") + len(found[at]) :].partition(b"-----END %b-----" % found[at])
+    if not end:
+        raise ValueError("the PEM block has no end")
+    return binascii.a2b_base64(b"".join(content.split()), strict_mode=True)
+
+
+def pem_of(label: str, content: bytes) -> bytes:
+    """One PEM block, 64 characters a line."""
+    text = binascii.b2a_base64(content, newline=False)
+    lines = b"\n".join(text[at : at + 64] for at in range(0, len(text), 64))
+    return b"-----BEGIN %b-----\n%b\n-----END %b-----\n" % (label.encode(), lines, label.encode())
+
+
 @contextmanager
 def parsing(
     what: str, *, malformed: type[PkiError] = Malformed, unsupported: type[PkiError] = KeyUnsupported
@@ -122,6 +156,7 @@ def parsing(
     except (
         ValueError,
         TypeError,
+        InternalError,
         x509.InvalidVersion,
         x509.DuplicateExtension,
         x509.UnsupportedGeneralNameType,
@@ -143,7 +178,14 @@ def load_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
 
 def _read_through(certificate: x509.Certificate) -> None:
     """Parse now what cryptography parses when it is asked for, so that nobody meets a broken one later."""
+    signing_key(certificate)
     _ = certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key()
+
+
+def signing_key(holder: x509.Certificate | x509.CertificateSigningRequest) -> None:
+    """Raises cryptography's UnsupportedAlgorithm where the public key is of a kind that signs nothing, before it is read."""
+    if holder.public_key_algorithm_oid not in _SIGNING_KEYS:  # type: ignore[union-attr] # its stub lacks it
+        raise UnsupportedAlgorithm("a public key that signs nothing")
 
 
 def certificate_pem(certificate: x509.Certificate) -> bytes:

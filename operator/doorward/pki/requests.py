@@ -6,7 +6,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from doorward.pki.keys import KeyAlgorithm, KeyKind, kind_of, public_key_sha256
-from doorward.pki.pem import MAX_PEM_BYTES, AsksForCa, BadSignature, WeakKey, bounded, parsing
+from doorward.pki.pem import MAX_PEM_BYTES, AsksForCa, BadSignature, WeakKey, bounded, parsing, signing_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,7 @@ def read_request(pem: bytes) -> ClientRequest:
     bounded(pem, MAX_PEM_BYTES, "the request")
     with parsing("the request"):
         request = x509.load_pem_x509_csr(pem)
+        signing_key(request)
         public_key = request.public_key()
     kind = kind_of(public_key)
     if not kind.supported:

@@ -1,17 +1,21 @@
 """Private keys as openssl leaves them are read; all others are refused quickly, and none is ever shown."""
 
 import time
+import timeit
 from collections.abc import Callable
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doorward.pki import der
+from doorward.pki.der import encode
 from doorward.pki.keys import (
     KeyAlgorithm,
     KeyKind,
     SecretBytes,
+    fits,
     generate,
     kind_of,
     load_private_key,
@@ -19,6 +23,7 @@ from doorward.pki.keys import (
     public_key_sha256,
 )
 from doorward.pki.pem import KeyEncrypted, KeyProblem, KeyUnsupported, Malformed, PemError
+from tests.support.lock_hold import held
 from tests.support.openssl import EC_KEY, OpenSsl
 from tests.unit.given import key
 from tests.unit.pki.junk import JUNK, pem
@@ -79,19 +84,40 @@ def test_junk_is_refused_in_less_than_a_tenth_of_a_second(data: bytes) -> None:
     assert time.process_time() - begun < 0.1
 
 
-def der(tag: int, body: bytes) -> bytes:
-    """One value in DER."""
-    size = len(body)
-    more = size.to_bytes((size.bit_length() + 7) // 8) if size > 127 else b""
-    return bytes([tag]) + (bytes([0x80 + len(more)]) + more if more else bytes([size])) + body
+def integer(number: int) -> bytes:
+    """INTEGER of a number that is not negative."""
+    return encode(der.INTEGER, number.to_bytes(number.bit_length() // 8 + 1))
+
+
+def rsa_pem(*numbers: int) -> bytes:
+    """PKCS#1 of modulus, exponents, primes and the rest, in the order of RFC 8017 A.1.2."""
+    return pem("RSA PRIVATE KEY", encode(der.SEQUENCE, *map(integer, (0, *numbers))))
 
 
 def planted(p: int, q: int, modulus: int) -> bytes:
-    """An RSA key in PKCS#1 with those primes and that modulus, whether they fit or not."""
+    """An RSA key with those primes and that modulus, whether they fit or not."""
     d = pow(65537, -1, (p - 1) * (q - 1))
-    numbers = (0, modulus, 65537, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
-    body = b"".join(der(0x02, number.to_bytes(number.bit_length() // 8 + 1)) for number in numbers)
-    return pem("RSA PRIVATE KEY", der(0x30, body))
+    return rsa_pem(modulus, 65537, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
+
+
+def numbers_of(private_key: object) -> dict[str, int]:
+    """What PKCS#1 says of an RSA key, in its order."""
+    assert isinstance(private_key, rsa.RSAPrivateKey)
+    found = private_key.private_numbers()
+    public = found.public_numbers
+    return {
+        "n": public.n,
+        "e": public.e,
+        "d": found.d,
+        "p": found.p,
+        "q": found.q,
+        "dmp1": found.dmp1,
+        "dmq1": found.dmq1,
+        "iqmp": found.iqmp,
+    }
+
+
+RSA = numbers_of(key(1, "RSA", 2048))
 
 
 LARGE_PRIMES = (2**21701 - 1, 2**9941 - 1)
@@ -115,8 +141,113 @@ def test_large_rsa_primes_that_were_planted_are_not_tested_for_minutes(modulus: 
 
 def test_an_rsa_key_of_numbers_that_are_no_primes_is_refused() -> None:
     p, q = 2**1279 - 1, 2**1279 - 3
-    with pytest.raises(Malformed):
+    with pytest.raises(Malformed, match="does not sign for its own modulus"):
         load_private_key(planted(p, q, p * q))
+
+
+DAMAGED = {
+    "another private exponent": RSA | {"d": RSA["d"] + 2},
+    "another first exponent": RSA | {"dmp1": RSA["dmp1"] + 2},
+    "another second exponent": RSA | {"dmq1": RSA["dmq1"] + 2},
+    "another coefficient": RSA | {"iqmp": RSA["iqmp"] + 1},
+    "another coefficient that fits as well": RSA | {"iqmp": RSA["iqmp"] + RSA["p"]},
+    "another public exponent": RSA | {"e": 3},
+    "exponents that fit each other and not the public one": RSA | {"d": 3, "dmp1": 3, "dmq1": 3},
+    "a private exponent beyond the modulus": RSA | {"d": RSA["d"] + RSA["n"] * (RSA["p"] - 1) * (RSA["q"] - 1)},
+    "a public exponent beyond the modulus": RSA | {"e": RSA["e"] + (RSA["p"] - 1) * (RSA["q"] - 1) * 2},
+    "one prime": RSA | {"p": RSA["n"], "q": 1},
+    "the other prime": RSA | {"p": 1, "q": RSA["n"]},
+    "another prime": RSA | {"p": RSA["p"] + 2},
+    "an even modulus": RSA | {"n": 2 * RSA["q"], "p": 2},
+    "zeros": dict.fromkeys(RSA, 0),
+}
+
+
+@pytest.mark.parametrize("numbers", DAMAGED.values(), ids=DAMAGED)
+def test_an_rsa_key_whose_numbers_do_not_fit_each_other_is_refused(numbers: dict[str, int]) -> None:
+    damaged = rsa_pem(*numbers.values())
+    with pytest.raises(Malformed):
+        load_private_key(damaged)
+    assert not fits(damaged, key(1, "RSA", 2048).public_key())
+
+
+def test_loading_an_rsa_key_keeps_the_event_loop_in_no_step_for_long() -> None:
+    """OpenSSL's validation of 4,096 bits keeps the interpreter's lock for 253 ms, in a thread too (measured)."""
+    data = private_key_pem(key(1, "RSA", 4096)).reveal()
+    taken = min((held(lambda: load_private_key(data)) for _ in range(3)), key=lambda each: each.longest)
+    print(f"loading RSA 4096: {taken}")
+    assert taken.longest < 50
+
+
+# Which public key it is of
+
+FITTING = {"ECDSA": ("ECDSA", 256), "P-384": ("ECDSA", 384), "RSA": ("RSA", 2048), "Ed25519": ("Ed25519", 0)}
+
+
+@pytest.mark.parametrize("kind", FITTING.values(), ids=FITTING)
+def test_a_key_fits_its_own_public_key_and_no_other(kind: tuple[str, int]) -> None:
+    data = private_key_pem(key(1, *kind)).reveal()
+    assert fits(data, key(1, *kind).public_key())
+    assert not fits(data, key(2, *kind).public_key())
+    assert not fits(data, key(1, "ECDSA" if kind[0] != "ECDSA" else "Ed25519").public_key())
+
+
+@pytest.mark.parametrize("data", JUNK.values(), ids=JUNK)
+def test_junk_fits_nothing(data: bytes) -> None:
+    assert not fits(data, key().public_key())
+
+
+def test_whether_an_rsa_key_fits_is_told_in_two_milliseconds() -> None:
+    data, public_key = private_key_pem(key(1, "RSA", 4096)).reveal(), key(1, "RSA", 4096).public_key()
+    taken = min(timeit.repeat(lambda: fits(data, public_key), timer=time.thread_time, number=10, repeat=5)) * 100
+    print(f"whether an RSA key of 4096 bits fits: {taken:.2f} ms")
+    assert taken < 2
+
+
+# Planted: what OpenSSL would compute with for minutes
+
+DSA, DH, DHX = (bytes.fromhex(each) for each in ("2a8648ce380401", "2a864886f70d010301", "2a8648ce3e0201"))
+
+
+def pkcs8(algorithm: bytes, parameters: bytes, private: bytes) -> bytes:
+    named = encode(der.SEQUENCE, encode(0x06, algorithm), parameters)
+    return encode(der.SEQUENCE, integer(0), named, encode(der.OCTET_STRING, private))
+
+
+def large(algorithm: bytes, bits: int) -> bytes:
+    """A key whose public half is a power of that many bits to a power of as many."""
+    p, q, g, x = 2**bits - 1, 2**256 - 189, 2 ** (bits - 3) + 5, 2 ** (bits - 2) + 3
+    parameters = {DSA: (p, q, g), DH: (p, g), DHX: (p, g, q)}[algorithm]
+    return pkcs8(algorithm, encode(der.SEQUENCE, *map(integer, parameters)), integer(x))
+
+
+@pytest.mark.parametrize("label", ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"])
+@pytest.mark.parametrize("bits", [10_000, 90_000])
+@pytest.mark.parametrize("algorithm", [DSA, DH, DHX], ids=["DSA", "DH", "X9.42 DH"])
+def test_a_planted_key_of_another_kind_is_refused_before_anything_is_computed(
+    label: str, bits: int, algorithm: bytes
+) -> None:
+    data = pem(label, large(algorithm, bits))
+    begun = time.process_time()
+    with pytest.raises(KeyUnsupported, match="must be RSA, ECDSA or Ed25519"):
+        load_private_key(data)
+    assert time.process_time() - begun < 0.1
+
+
+@pytest.mark.parametrize("label", ["DSA PRIVATE KEY", "OPENSSH PRIVATE KEY", "PUBLIC KEY"])
+def test_a_block_of_another_kind_is_no_private_key(label: str) -> None:
+    with pytest.raises(Malformed):
+        load_private_key(pem(label, large(DSA, 10_000)))
+
+
+def test_an_rsa_pss_key_is_an_rsa_key(openssl: OpenSsl) -> None:
+    made = openssl.makes("genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048")
+    assert kind_of(load_private_key(made).public_key()) == RSA2048
+
+
+def test_windows_line_ends_and_text_before_the_key_change_nothing() -> None:
+    data = private_key_pem(key()).reveal()
+    assert fits(b"Bag Attributes: <none>\r\n" + data.replace(b"\n", b"\r\n"), key().public_key())
 
 
 @pytest.mark.promise(5)

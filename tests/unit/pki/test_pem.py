@@ -5,9 +5,12 @@ from collections.abc import Callable
 
 import pytest
 from cryptography import x509
+from cryptography.exceptions import InternalError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doorward.pki import der
+from doorward.pki.der import encode
 from doorward.pki.pem import (
     MAX_CERTIFICATES,
     MAX_PEM_BYTES,
@@ -22,10 +25,12 @@ from doorward.pki.pem import (
     fingerprint_sha1,
     fingerprint_sha256,
     load_certificates,
+    parsing,
 )
+from doorward.pki.requests import read_request
 from tests.support.openssl import OpenSsl
 from tests.unit.given import ca, leaf
-from tests.unit.pki.junk import CERTIFICATE, JUNK, changed, pem
+from tests.unit.pki.junk import CERTIFICATE, JUNK, REQUEST, changed, pem
 
 IGNORED_WARNING = "ignore:Parsed a serial number which wasn't positive"
 
@@ -94,6 +99,45 @@ def test_a_certificate_for_a_key_of_another_kind_is_named_so() -> None:
 def _unknown_key() -> bytes:
     """A certificate whose key's algorithm no one knows."""
     return CERTIFICATE.replace(bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d027f"))
+
+
+def with_public_key(known: bytes, public_key: bytes) -> bytes:
+    """A certificate or request, DER, for another key, SubjectPublicKeyInfo; its signature does not fit any more."""
+    signed, *rest = der.children(known, der.whole(known, der.SEQUENCE))
+    parts = [der.raw(known, part) for part in der.children(known, signed)]
+    at = next(index for index, part in enumerate(parts) if bytes.fromhex("06072a8648ce3d0201") in part)
+    parts[at] = public_key
+    return encode(der.SEQUENCE, encode(signed.tag, *parts), *(der.raw(known, each) for each in rest))
+
+
+def diffie_hellman(bits: int) -> bytes:
+    """A public key, X9.42, DER, with a modulus of that many bits."""
+    numbers = [
+        encode(der.INTEGER, each.to_bytes(each.bit_length() // 8 + 1))
+        for each in (2**bits - 1, 5, 2**256 - 189, 2**bits - 5)
+    ]
+    algorithm = encode(der.SEQUENCE, bytes.fromhex("06072a8648ce3e0201"), encode(der.SEQUENCE, *numbers[:3]))
+    return encode(der.SEQUENCE, algorithm, encode(der.BIT_STRING, b"\0", numbers[3]))
+
+
+@pytest.mark.parametrize(
+    ("read", "label", "known"),
+    [(load_certificates, "CERTIFICATE", CERTIFICATE), (read_request, "CERTIFICATE REQUEST", REQUEST)],
+    ids=["certificate", "request"],
+)
+def test_a_diffie_hellman_key_is_refused_before_its_parameters_are_checked(
+    read: Callable[[bytes], object], label: str, known: bytes
+) -> None:
+    """OpenSSL takes 150 ms to check large ones, and a chain may hold several (measured)."""
+    planted = pem(label, with_public_key(known, diffie_hellman(30_000)))
+    with pytest.raises(KeyUnsupported, match="is of a kind that is not supported"):
+        read(planted)
+
+
+def test_an_internal_error_of_openssls_is_an_error_of_ours() -> None:
+    """It is no ValueError; cryptography raises it where OpenSSL's reason is one that it does not know."""
+    with pytest.raises(Malformed, match="the key cannot be parsed"), parsing("the key"):
+        raise InternalError("unknown", [])
 
 
 DAMAGE = {
