@@ -28,6 +28,7 @@ from doorward.pki.crls import CrlEntry, PublishedCrl
 from doorward.pki.keys import PrivateKey, kind_of, public_key_sha256
 from doorward.pki.pem import certificate_pem, fingerprint_sha256
 from doorward.pki.requests import ClientRequest, read_request
+from doorward.pki.signers import KeySigner
 from doorward.pki.subjects import Subject
 from doorward.planning.gate import GateObserved
 from doorward.planning.observed import (
@@ -87,7 +88,7 @@ def ca(number: int = 100, name: str = "Partners CA") -> CertificateAuthority:
     certificate = build_ca(
         subject=Subject(common_name=name), key=private_key, serial=number, not_before=CA_BORN, not_after=CA_ENDS
     )
-    return CertificateAuthority(certificate=certificate, chain=(), anchor=certificate, private_key=private_key)
+    return CertificateAuthority(certificate=certificate, chain=(), anchor=certificate, signer=KeySigner(private_key))
 
 
 def authority(**override: Any) -> Authority:

@@ -78,6 +78,11 @@ class IssuerMemory:
         """By generation, the certificates of the CAs whose keys can be used."""
         return {generation: loaded.signer.certificate for generation, loaded in self.held.items()}
 
+    def newest_by_generation(self) -> dict[int, PublishedCrl]:
+        """Of the CAs whose keys can be used, the newest CRL that was seen."""
+        keys = {generation: loaded.authority.public_key_sha256 for generation, loaded in self.held.items()}
+        return {generation: self.newest_crls[key] for generation, key in keys.items() if key in self.newest_crls}
+
     def cas(self) -> frozenset[tuple[int, str]]:
         """What the verification of a bundle hangs on."""
         return frozenset((generation, loaded.authority.sha256) for generation, loaded in self.held.items())
@@ -88,7 +93,7 @@ class IssuerMemory:
 
     def with_copy(self, copy: TrustBundle) -> "IssuerMemory":
         """With the CRLs of a gate that are newer than what is published: what comes next must not forget them."""
-        found = trust_bundle.crls_of(copy.crl, self.certificates())
+        found = trust_bundle.crls_of(copy.crl, self.certificates(), self.newest_by_generation())
         return self._with_crls({self.held[g].authority.public_key_sha256: crl for g, crl in found.items()})
 
     def _with_crls(self, seen: Mapping[str, PublishedCrl]) -> "IssuerMemory":

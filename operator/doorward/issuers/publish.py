@@ -150,18 +150,20 @@ class Publisher:
         where the ConfigMap lacks one, every gate's copy.
         """
         cas = {generation: each.signer.certificate for generation, each in loaded.items()}
-        published = trust_bundle.crls_of(parse_configmap(body).crl, cas) if body is not None else {}
+        known = memory.newest_by_generation()
+        held = parse_configmap(body).crl if body is not None else b""
+        published = await asyncio.to_thread(trust_bundle.crls_of, held, cas, known)
         found = {generation: [published[generation]] if generation in published else [] for generation in loaded}
-        for generation, each in loaded.items():
-            if (known := memory.newest_crls.get(each.authority.public_key_sha256)) is not None:
-                found[generation].append(known)
+        for generation in loaded.keys() & known.keys():
+            found[generation].append(known[generation])
         missing = {generation: ca for generation, ca in cas.items() if generation not in published}
         if missing:
             # Where nothing is published, the ledger alone says who is refused.
             if await ledger.is_behind(self._gateway, self._view.ledger, issuer):
                 raise Conflict(f"the ledger of {issuer} is not heard to its end")
             for copy in await self._gate_copies(issuer):
-                for generation, crl_there in trust_bundle.crls_of(copy.crl, missing).items():
+                there = await asyncio.to_thread(trust_bundle.crls_of, copy.crl, missing, known)
+                for generation, crl_there in there.items():
                     found[generation].append(crl_there)
         return found
 
@@ -211,6 +213,7 @@ class Publisher:
             number=next_number(highest, self._clock.now_precise()),
             this_update=action.this_update,
             next_update=action.next_update,
+            previous=newest,
         )
         return check_published(
             pem, ca_certificate=loaded.signer.certificate, previous=newest, expected=entries, leaving=leaving

@@ -3,12 +3,9 @@
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -27,9 +24,8 @@ from doorward.pki.pem import (
     fingerprint_sha256,
     load_certificates,
 )
+from doorward.pki.signers import KeySigner, Signer
 from doorward.pki.subjects import AltNames, Subject
-
-Hash: TypeAlias = hashes.SHA256 | hashes.SHA384 | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +35,7 @@ class CertificateAuthority:
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
     anchor: x509.Certificate
-    private_key: PrivateKey = field(repr=False)
+    signer: Signer = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,20 +66,6 @@ class Leaf:
     certificate: x509.Certificate
 
 
-def hash_for(key: PrivateKey) -> Hash:
-    """The digest to sign with: SHA-384 for P-384, none for Ed25519, else SHA-256."""
-    if isinstance(key, ed25519.Ed25519PrivateKey):
-        return None
-    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size == 384:
-        return hashes.SHA384()
-    return hashes.SHA256()
-
-
-def deterministic(key: PrivateKey) -> bool | None:
-    """Whether to ask for RFC 6979 signatures: equal inputs then give equal bytes."""
-    return True if isinstance(key, ec.EllipticCurvePrivateKey) else None
-
-
 def _key_usage(**usages: bool) -> x509.KeyUsage:
     names = (
         "digital_signature",
@@ -102,16 +84,16 @@ def _key_usage(**usages: bool) -> x509.KeyUsage:
 def _self_signed(
     *,
     name: x509.Name,
-    key: PrivateKey,
+    signer: Signer,
     serial: int,
     not_before: datetime,
     not_after: datetime,
     identifier: x509.SubjectKeyIdentifier,
 ) -> x509.Certificate:
     """PathLen 0: a client's own CA:TRUE could otherwise sign on. EKU clientAuth: it can never vouch for a server."""
-    return (
+    return signer.sign_certificate(
         x509.CertificateBuilder(subject_name=name, issuer_name=name)
-        .public_key(key.public_key())
+        .public_key(signer.public_key)
         .serial_number(serial)
         .not_valid_before(not_before)
         .not_valid_after(not_after)
@@ -119,7 +101,6 @@ def _self_signed(
         .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         .add_extension(identifier, critical=False)
-        .sign(key, hash_for(key), ecdsa_deterministic=deterministic(key))
     )
 
 
@@ -129,7 +110,7 @@ def build_ca(
     """A generated CA's self-signed certificate (RFC 5280 §4.2.1.1 to 4.2.1.12)."""
     return _self_signed(
         name=subjects.to_name(subject),
-        key=key,
+        signer=KeySigner(key),
         serial=serial,
         not_before=not_before,
         not_after=not_after,
@@ -171,7 +152,7 @@ def signed_by(certificate: x509.Certificate, ca_certificate: x509.Certificate) -
     return True
 
 
-def trust_anchor(certificate: x509.Certificate, key: PrivateKey) -> x509.Certificate:
+def trust_anchor(certificate: x509.Certificate, signer: Signer) -> x509.Certificate:
     """What gates trust: the CA itself where it is self-signed, else a self-signed twin of the intermediate.
 
     With the twin as only anchor its own leaves get in, those of the root and of sibling CAs do not, and no upper CRL is
@@ -182,7 +163,7 @@ def trust_anchor(certificate: x509.Certificate, key: PrivateKey) -> x509.Certifi
     seed = certificate.subject.public_bytes() + bytes.fromhex(public_key_sha256(certificate.public_key()))
     return _self_signed(
         name=certificate.subject,
-        key=key,
+        signer=signer,
         serial=int.from_bytes(hashlib.sha256(seed).digest()[:19]) | 1,
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
@@ -222,11 +203,12 @@ def load_ca(*, certificate: bytes, key: bytes, chain: bytes | None, now: datetim
         raise KeyDoesNotFit("the private key does not belong to the CA certificate")
     if chain is not None:
         upper += load_certificates(chain)
+    signer = KeySigner(private_key)
     return CertificateAuthority(
         certificate=first,
         chain=_ordered(first, upper),
-        anchor=trust_anchor(first, private_key),
-        private_key=private_key,
+        anchor=trust_anchor(first, signer),
+        signer=signer,
     )
 
 
@@ -271,8 +253,7 @@ def build_leaf(template: LeafTemplate, ca: CertificateAuthority) -> x509.Certifi
     san = subjects.to_san(template.alt_names)
     if san is not None:
         builder = builder.add_extension(san, critical=False)
-    key = ca.private_key
-    return builder.sign(key, hash_for(key), ecdsa_deterministic=deterministic(key))
+    return ca.signer.sign_certificate(builder)
 
 
 def read_leaf(pem: bytes) -> Leaf:

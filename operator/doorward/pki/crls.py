@@ -5,14 +5,31 @@ would refuse (measured), no delta, no removeFromCRL.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from doorward.pki.certificates import CertificateAuthority, authority_key_identifier, deterministic, hash_for
-from doorward.pki.pem import MAX_CRL_BYTES, CrlForeign, CrlMalformed, CrlRefused, bounded, parsing
+from doorward.pki import crl_der
+from doorward.pki.certificates import CertificateAuthority, authority_key_identifier
+from doorward.pki.crl_der import Parts
+from doorward.pki.keys import PublicKey, public_key_sha256
+from doorward.pki.pem import (
+    MAX_CRL_BYTES,
+    CrlForeign,
+    CrlMalformed,
+    CrlRefused,
+    block,
+    bounded,
+    parsing,
+    pem_of,
+)
+from doorward.pki.signers import scheme_of, verifies
+
+_LABEL = "X509 CRL"
+_MAX_NUMBER = (1 << 159) - 1
+"""20 octets (RFC 5280 §5.2.3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -22,6 +39,8 @@ class CrlEntry:
     serial: int
     revoked_at: datetime
     reason: x509.ReasonFlags | None
+    line: bytes = field(init=False, repr=False, compare=False, default=b"")
+    """Its DER, where it was read from a CRL of our form: what the same bytes say is known, and how to write it again."""
 
     @property
     def is_hold(self) -> bool:
@@ -37,6 +56,8 @@ class PublishedCrl:
     next_update: datetime
     entries: Mapping[int, CrlEntry]
     pem: bytes
+    verified_by: str = ""
+    """Whose signature was verified: `_name_of` that CA."""
 
     @property
     def size(self) -> int:
@@ -49,13 +70,6 @@ def next_number(previous: int | None, now: datetime) -> int:
     return max(int(now.astimezone(UTC).timestamp() * 1000), (previous or 0) + 1)
 
 
-def _revoked(entry: CrlEntry) -> x509.RevokedCertificate:
-    builder = x509.RevokedCertificateBuilder(serial_number=entry.serial, revocation_date=entry.revoked_at)
-    if entry.reason is not None:
-        builder = builder.add_extension(x509.CRLReason(entry.reason), critical=False)
-    return builder.build()
-
-
 def build_crl(
     *,
     ca: CertificateAuthority,
@@ -63,46 +77,115 @@ def build_crl(
     number: int,
     this_update: datetime,
     next_update: datetime,
+    previous: PublishedCrl | None = None,
 ) -> bytes:
-    """A CRL, PEM, entries by serial. Raises CrlRefused for a serial that stands twice or a removeFromCRL entry."""
+    """A CRL, PEM, entries by serial. `previous`: where entries may be found as they were written the last time.
+
+    Raises CrlRefused for a serial that stands twice, a removeFromCRL entry, and what no CRL can say.
+    """
     ordered = sorted(entries, key=lambda entry: entry.serial)
     if len({entry.serial for entry in ordered}) != len(ordered):
         raise CrlRefused("a serial stands twice")
     if any(entry.reason is x509.ReasonFlags.remove_from_crl for entry in ordered):
         raise CrlRefused("removeFromCRL belongs into a delta CRL; nginx would let the client in")
-    # The list given to the constructor: one add_revoked_certificate after the other is quadratic (measured).
-    builder = x509.CertificateRevocationListBuilder(
-        issuer_name=ca.certificate.subject,
-        last_update=this_update,
-        next_update=next_update,
-        revoked_certificates=[_revoked(entry) for entry in ordered],
-    )
-    crl = (
-        builder.add_extension(x509.CRLNumber(number), critical=False)
-        .add_extension(authority_key_identifier(ca.certificate), critical=False)
-        .sign(ca.private_key, hash_for(ca.private_key), ecdsa_deterministic=deterministic(ca.private_key))
-    )
-    return crl.public_bytes(Encoding.PEM)
+    algorithm = scheme_of(ca.signer.public_key).algorithm
+    known = previous.entries if previous is not None else {}
+    try:
+        signed = crl_der.to_be_signed(
+            algorithm=algorithm,
+            issuer=ca.certificate.subject,
+            this_update=this_update,
+            next_update=next_update,
+            entries=[_line_of(entry, known.get(entry.serial)) for entry in ordered],
+            number=x509.CRLNumber(number),
+            authority=authority_key_identifier(ca.certificate),
+        )
+    except ValueError as error:
+        raise CrlRefused(str(error)) from error
+    return pem_of(_LABEL, crl_der.put_together(signed, algorithm, ca.signer.sign(signed)))
 
 
-def read_crl(pem: bytes, ca_certificate: x509.Certificate) -> PublishedCrl:
-    """One CRL of that CA, PEM. Raises PemError, CrlMalformed, or CrlForeign where another CA signed it."""
+def _line_of(entry: CrlEntry, known: CrlEntry | None) -> bytes:
+    if known is not None and known.line and known == entry:
+        return known.line
+    return crl_der.encode_entry(entry.serial, entry.revoked_at, entry.reason)
+
+
+def _name_of(ca_certificate: x509.Certificate) -> str:
+    """What tells a CA from any other: its name and its key, hex."""
+    key = public_key_sha256(ca_certificate.public_key())
+    return f"{sha256(ca_certificate.subject.public_bytes()).hexdigest()}.{key}"
+
+
+def read_crl(pem: bytes, ca_certificate: x509.Certificate, *, known: PublishedCrl | None = None) -> PublishedCrl:
+    """One CRL of that CA, PEM. `known`: another that was read; what stands in both alike is not read again.
+
+    Raises PemError, CrlMalformed, or CrlForeign where another CA signed it.
+    """
     bounded(pem, MAX_CRL_BYTES, "the CRL")
+    with parsing("the CA certificate"):
+        verified_by = _name_of(ca_certificate)
+    if known is not None and (known.pem, known.verified_by) == (pem, verified_by):
+        return known
     if pem.count(b"-----BEGIN ") != 1:
         raise CrlMalformed("more than one PEM block where one CRL belongs")
     with parsing("the CRL", malformed=CrlMalformed, unsupported=CrlMalformed):
-        crl = x509.load_pem_x509_crl(pem)
-        key = ca_certificate.public_key()
-        if crl.issuer != ca_certificate.subject or not crl.is_signature_valid(key):  # type: ignore[arg-type]
+        data = block(pem, _LABEL)
+        crl = x509.load_der_x509_crl(data)
+        parts = _parts(data)
+        if crl.issuer != ca_certificate.subject or not _is_signed(crl, parts, ca_certificate):
             raise CrlForeign("the CRL was not signed by this CA")
         number = _number(crl)
         next_update = crl.next_update_utc
-        entries = {revoked.serial_number: _entry(revoked) for revoked in crl}
+        entries = _entries(crl, parts, known)
     if next_update is None:
         raise CrlMalformed("the CRL has no nextUpdate")
     return PublishedCrl(
-        number=number, this_update=crl.last_update_utc, next_update=next_update, entries=entries, pem=pem
+        number=number,
+        this_update=crl.last_update_utc,
+        next_update=next_update,
+        entries=entries,
+        pem=pem,
+        verified_by=verified_by,
     )
+
+
+def _parts(data: bytes) -> Parts | None:
+    """The parts of a CRL, DER; None: it is not of our form."""
+    try:
+        return crl_der.take_apart(data)
+    except ValueError:
+        return None
+
+
+def _is_signed(crl: x509.CertificateRevocationList, parts: Parts | None, ca_certificate: x509.Certificate) -> bool:
+    """Whether the CA's key signed it. cryptography's own answer takes 18 ms for 14,000 entries (measured)."""
+    key = ca_certificate.public_key()
+    if parts is not None and isinstance(key, PublicKey) and parts.algorithm == scheme_of(key).algorithm:
+        return verifies(key, parts.signature, parts.signed)
+    return crl.is_signature_valid(key)  # type: ignore[arg-type]
+
+
+def _entries(
+    crl: x509.CertificateRevocationList, parts: Parts | None, known: PublishedCrl | None
+) -> dict[int, CrlEntry]:
+    """By serial; those of our form with the bytes that they were read from."""
+    before = {entry.line: entry for entry in known.entries.values()} if known is not None else {}
+    before.pop(b"", None)
+    try:
+        if parts is not None:
+            found = (before.get(line) or _read_line(line) for line in parts.entries)
+            return {entry.serial: entry for entry in found}
+    except ValueError:
+        pass  # an entry of another form
+    return {revoked.serial_number: _entry(revoked) for revoked in crl}
+
+
+def _read_line(line: bytes) -> CrlEntry:
+    serial, revoked_at, reason = crl_der.decode_entry(line)
+    entry = CrlEntry(serial=serial, revoked_at=revoked_at, reason=reason)
+    object.__setattr__(entry, "line", line)
+    return entry
 
 
 def split_crls(pem: bytes) -> tuple[bytes, ...]:
@@ -115,9 +198,12 @@ def split_crls(pem: bytes) -> tuple[bytes, ...]:
 
 def _number(crl: x509.CertificateRevocationList) -> int:
     try:
-        return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     except x509.ExtensionNotFound as error:
         raise CrlMalformed("the CRL has no number") from error
+    if not 0 <= number <= _MAX_NUMBER:
+        raise CrlMalformed("the CRL's number has more than 20 octets")
+    return number
 
 
 def _entry(revoked: x509.RevokedCertificate) -> CrlEntry:
@@ -140,7 +226,7 @@ def check_published(
 
     Raises CrlError.
     """
-    crl = read_crl(pem, ca_certificate)
+    crl = read_crl(pem, ca_certificate, known=previous)
     if previous is not None and crl.number <= previous.number:
         raise CrlRefused(f"number {crl.number} is not above {previous.number}")
     if crl.entries != {entry.serial: entry for entry in expected}:

@@ -8,8 +8,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from doorward.pki.certificates import CertificateAuthority, LeafTemplate, build_ca, trust_anchor
-from doorward.pki.crls import CrlEntry, build_crl
+from doorward.pki.crls import CrlEntry, PublishedCrl, build_crl
 from doorward.pki.keys import PrivateKey
+from doorward.pki.signers import KeySigner
 from doorward.pki.subjects import AltNames, Subject, to_name
 from tests.unit.given import CA_BORN, CA_ENDS, DAY, HOUR, NOW, ca, key
 
@@ -42,13 +43,13 @@ def intermediate() -> CertificateAuthority:
         .not_valid_before(CA_BORN)
         .not_valid_after(CA_ENDS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(root.private_key, hashes.SHA256(), ecdsa_deterministic=True)
+        .sign(key(100), hashes.SHA256(), ecdsa_deterministic=True)
     )
     return CertificateAuthority(
         certificate=certificate,
         chain=(),
-        anchor=trust_anchor(certificate, private_key),
-        private_key=private_key,
+        anchor=trust_anchor(certificate, KeySigner(private_key)),
+        signer=KeySigner(private_key),
     )
 
 
@@ -62,7 +63,7 @@ def ca_with(private_key: PrivateKey) -> CertificateAuthority:
         not_before=CA_BORN,
         not_after=CA_ENDS,
     )
-    return CertificateAuthority(certificate=certificate, chain=(), anchor=certificate, private_key=private_key)
+    return CertificateAuthority(certificate=certificate, chain=(), anchor=certificate, signer=KeySigner(private_key))
 
 
 def entry(serial: int, reason: x509.ReasonFlags | None = None) -> CrlEntry:
@@ -76,8 +77,14 @@ def crl(
     number: int = 1,
     this_update: datetime = NOW - HOUR,
     next_update: datetime = NOW + 7 * DAY,
+    previous: PublishedCrl | None = None,
 ) -> bytes:
     """A CRL of `ca()`, or of another CA, for a week."""
     return build_crl(
-        ca=signer or ca(), entries=entries, number=number, this_update=this_update, next_update=next_update
+        ca=signer or ca(),
+        entries=entries,
+        number=number,
+        this_update=this_update,
+        next_update=next_update,
+        previous=previous,
     )

@@ -109,7 +109,7 @@ def test_an_intermediate_with_a_key_identifier_of_its_own_choosing_is_shown_with
 
 
 def test_equal_inputs_give_the_same_twin(pki: Pki) -> None:
-    again = trust_anchor(pki.ours.certificate, pki.ours.private_key)
+    again = trust_anchor(pki.ours.certificate, pki.ours.signer)
     assert certificate_pem(again) == pki.anchor()
 
 

@@ -297,7 +297,7 @@ def put_data(bed, number, name="Mine"):
     made = given.ca(number, name)
     data = {
         "tls.crt": base64.b64encode(certificate_pem(made.certificate)).decode(),
-        "tls.key": base64.b64encode(private_key_pem(made.private_key).reveal()).decode(),
+        "tls.key": base64.b64encode(private_key_pem(given.key(number)).reveal()).decode(),
     }
     if bed.find(SECRET, "mine") is None:
         body = {"metadata": {"name": "mine"}, "type": "kubernetes.io/tls", "data": data}
@@ -375,7 +375,7 @@ def replace_certificate(bed, ca):
     """The Secret `mine` with a certificate that ends a day later, over the same key; that certificate, PEM."""
     renewed = build_ca(
         subject=Subject(common_name="Mine"),
-        key=ca.private_key,
+        key=ca.signer.key,
         serial=999,
         not_before=ca.certificate.not_valid_before_utc,
         not_after=ca.certificate.not_valid_after_utc + timedelta(days=1),
