@@ -32,7 +32,7 @@ def element(data: bytes, at: int, stop: int) -> Element:
         digits = size & 0x7F
         start += digits
         size = int.from_bytes(data[at + 2 : start])
-        if not 1 <= digits <= 4 or size < 0x80 or size >> (8 * (digits - 1)) == 0:
+        if size < 0x80 or size >> (8 * (digits - 1)) == 0:
             raise NotDer("a length that is not the shortest")
     if start + size > stop:
         raise NotDer("an element ends early")

@@ -155,12 +155,10 @@ def _is_known(content: bytes) -> bool:
     """Whether a key, DER, is of an algorithm that OpenSSL may be given: PKCS #8 says which, RFC 5208 §5; the others have no
     parameters to compute with.
     """
-    version, second, *_ = der.children(content, der.whole(content, der.SEQUENCE))
-    if version.tag != der.INTEGER:
-        raise der.NotDer("no version")
-    if second.tag != der.SEQUENCE:
-        return second.tag in (der.INTEGER, der.OCTET_STRING)
-    return der.raw(content, der.element(content, second.start, second.stop)) in _ALGORITHMS
+    _, second, *_ = der.children(content, der.whole(content, der.SEQUENCE))
+    return (
+        second.tag != der.SEQUENCE or der.raw(content, der.element(content, second.start, second.stop)) in _ALGORITHMS
+    )
 
 
 def _check_rsa(key: rsa.RSAPrivateKey) -> None:
@@ -169,7 +167,7 @@ def _check_rsa(key: rsa.RSAPrivateKey) -> None:
         raise KeyUnsupported(f"the private key has {key.key_size} bits: use RSA of 2048, 3072 or 4096")
     found = key.private_numbers()
     n, e, p, q = found.public_numbers.n, found.public_numbers.e, found.p, found.q
-    if not (1 < p < n and 1 < q < n and p * q == n and n % 2):
+    if not (1 < p < n and p * q == n and n % 2):
         raise Malformed("the private key's primes do not make its modulus")
     if not (
         1 < e < n

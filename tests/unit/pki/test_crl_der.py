@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorward.pki import crl_der
+from doorward.pki import crl_der, der
 from doorward.pki.certificates import CertificateAuthority, authority_key_identifier
 from doorward.pki.crls import CrlEntry
-from doorward.pki.der import NotDer
+from doorward.pki.der import NotDer, encode
 from doorward.pki.keys import PrivateKey
 from tests.unit.given import DAY, HOUR, NOW, ca, key
 from tests.unit.pki.given import ca_with, crl, entry
@@ -101,6 +101,7 @@ def test_the_century_of_a_time_follows_from_its_form(at: str) -> None:
     [
         "260231120000Z",
         "261301120000Z",
+        "26W011120000Z",
         "260901240000Z",
         "260901126000Z",
         "260901120060Z",
@@ -191,3 +192,63 @@ def test_a_list_that_ends_within_an_entry_is_refused(length: int) -> None:
     data = LINE + LINE[:length]
     with pytest.raises(NotDer):
         crl_der.split_entries(data, 0, len(data))
+
+
+TIME = b"\x17\x0d260901120000Z"
+
+
+@pytest.mark.parametrize(
+    "serial",
+    [b"\x04\x01\x05", b"\x02\x00", b"\x02\x01\x00", b"\x02\x01\x85", b"\x02\x02\x00\x05", b"\x02\x15" + b"\x01" * 21],
+    ids=["no INTEGER", "empty", "zero", "negative", "a zero before it", "21 octets"],
+)
+def test_a_serial_of_another_form_is_not_read(serial: bytes) -> None:
+    with pytest.raises(NotDer, match="serial"):
+        crl_der.decode_entry(encode(der.SEQUENCE, serial, TIME))
+
+
+@pytest.mark.parametrize("rest", [TIME[:-1], TIME[:1], b""], ids=["cut off", "a tag alone", "none"])
+def test_an_entry_without_a_whole_time_is_not_read(rest: bytes) -> None:
+    with pytest.raises(NotDer, match="no time"):
+        crl_der.decode_entry(encode(der.SEQUENCE, b"\x02\x14" + b"\x01" * 20, rest))
+
+
+@pytest.mark.parametrize("suffix", [b"\x30\x00", b"\x05\x00", LINE[-14:-1] + b"\x08", LINE[-14:] + b"\x05\x00"])
+def test_an_entry_with_other_extensions_is_not_read(suffix: bytes) -> None:
+    with pytest.raises(NotDer, match="extensions of another form"):
+        crl_der.decode_entry(encode(der.SEQUENCE, b"\x02\x01\x05", TIME, suffix))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [encode(der.SEQUENCE, bytes(130)), encode(der.SEQUENCE, bytes(17)) + bytes(10), encode(0x31, bytes(30))],
+    ids=["a long one", "a short one", "another tag"],
+)
+def test_what_is_no_entry_is_not_taken_for_one(data: bytes) -> None:
+    with pytest.raises(NotDer, match="no entry"):
+        crl_der.split_entries(data, 0, len(data))
+
+
+SIGNED = crl_der.take_apart(FULL).signed
+INNER = SIGNED[4:] if SIGNED[1] == 0x82 else SIGNED[3:]
+STRANGE = {
+    "a signature with unused bits": encode(der.SEQUENCE, SIGNED, ALGORITHM, encode(der.BIT_STRING, b"\x01ab")),
+    "a signature in octets": encode(der.SEQUENCE, SIGNED, ALGORITHM, encode(der.OCTET_STRING, b"\0ab")),
+    "another algorithm outside": crl_der.put_together(SIGNED, bytes.fromhex("300506032b6570"), b"ab"),
+    "version 3": crl_der.put_together(encode(der.SEQUENCE, b"\x02\x01\x02", INNER[3:]), ALGORITHM, b"ab"),
+    "no version": crl_der.put_together(encode(der.SEQUENCE, INNER[3:]), ALGORITHM, b"ab"),
+    "something behind the extensions": crl_der.put_together(encode(der.SEQUENCE, INNER, b"\x05\0"), ALGORITHM, b"ab"),
+    "four parts": encode(der.SEQUENCE, SIGNED, ALGORITHM, encode(der.BIT_STRING, b"\0ab"), b"\x05\0"),
+}
+
+
+@pytest.mark.parametrize("data", STRANGE.values(), ids=STRANGE)
+def test_a_crl_of_another_form_is_not_taken_apart(data: bytes) -> None:
+    with pytest.raises(ValueError):
+        crl_der.take_apart(data)
+
+
+def test_a_crl_of_our_form_is_taken_apart() -> None:
+    """What the strange ones are made from."""
+    parts = crl_der.take_apart(crl_der.put_together(encode(der.SEQUENCE, INNER), ALGORITHM, b"ab"))
+    assert (parts.signed, parts.algorithm, parts.signature, len(parts.entries)) == (SIGNED, ALGORITHM, b"ab", 2)

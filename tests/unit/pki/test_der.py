@@ -42,6 +42,27 @@ def test_what_is_no_der_is_refused(data: str) -> None:
         der.whole(bytes.fromhex(data), der.SEQUENCE)
 
 
+def test_a_tag_of_several_octets_is_none() -> None:
+    with pytest.raises(NotDer, match="a tag of several bytes"):
+        der.element(bytes.fromhex("1f0100"), 0, 3)
+
+
+@pytest.mark.parametrize("stop", [5, 100])
+def test_an_element_ends_within_the_data(stop: int) -> None:
+    with pytest.raises(NotDer, match="ends early"):
+        der.element(bytes.fromhex("0403aabb"), 0, stop)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\x04\x80", b"\x04\x82\x00\x80" + bytes(128), b"\x04\x85\x00\x00\x00\x00\x80" + bytes(128)],
+    ids=["without a length", "a zero before it", "five octets"],
+)
+def test_a_length_has_one_form(data: bytes) -> None:
+    with pytest.raises(NotDer, match="a length that is not the shortest"):
+        der.element(data, 0, len(data))
+
+
 def test_a_child_does_not_reach_beyond_its_parent() -> None:
     data = bytes.fromhex("3003020200ff")
     with pytest.raises(NotDer, match="ends early"):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -154,11 +155,9 @@ DAMAGED = {
     "another public exponent": RSA | {"e": 3},
     "exponents that fit each other and not the public one": RSA | {"d": 3, "dmp1": 3, "dmq1": 3},
     "a private exponent beyond the modulus": RSA | {"d": RSA["d"] + RSA["n"] * (RSA["p"] - 1) * (RSA["q"] - 1)},
-    "a public exponent beyond the modulus": RSA | {"e": RSA["e"] + (RSA["p"] - 1) * (RSA["q"] - 1) * 2},
     "one prime": RSA | {"p": RSA["n"], "q": 1},
     "the other prime": RSA | {"p": 1, "q": RSA["n"]},
     "another prime": RSA | {"p": RSA["p"] + 2},
-    "an even modulus": RSA | {"n": 2 * RSA["q"], "p": 2},
     "zeros": dict.fromkeys(RSA, 0),
 }
 
@@ -169,6 +168,43 @@ def test_an_rsa_key_whose_numbers_do_not_fit_each_other_is_refused(numbers: dict
     with pytest.raises(Malformed):
         load_private_key(damaged)
     assert not fits(damaged, key(1, "RSA", 2048).public_key())
+
+
+def fitting(p: int, q: int, e: int) -> dict[str, int]:
+    """Numbers that all fit each other, whether p and q are primes or not."""
+    d = pow(e, -1, (p - 1) * (q - 1))
+    return {
+        "n": p * q,
+        "e": e,
+        "d": d,
+        "p": p,
+        "q": q,
+        "dmp1": d % (p - 1),
+        "dmq1": d % (q - 1),
+        "iqmp": pow(q, -1, p),
+    }
+
+
+UNFIT = {
+    "an even modulus": (fitting(4, RSA["q"], 65537), "do not make its modulus"),
+    "an exponent of 1": (fitting(RSA["p"], RSA["q"], 1), "do not fit each other"),
+    "an exponent beyond the modulus": (
+        fitting(RSA["p"], RSA["q"], 65537) | {"e": 65537 + (RSA["p"] - 1) * (RSA["q"] - 1) * 2},
+        "do not fit each other",
+    ),
+}
+
+
+@pytest.mark.parametrize(("numbers", "says"), UNFIT.values(), ids=UNFIT)
+def test_nothing_is_computed_with_an_rsa_key_that_no_one_would_make(numbers: dict[str, int], says: str) -> None:
+    with pytest.raises(Malformed, match=says):
+        load_private_key(rsa_pem(*numbers.values()))
+
+
+def test_the_private_half_of_another_key_does_not_fit() -> None:
+    """Modulus and exponent are the certificate's: no more than that is compared with it."""
+    other = numbers_of(key(2, "RSA", 2048))
+    assert not fits(rsa_pem(*(other | {"n": RSA["n"]}).values()), key(1, "RSA", 2048).public_key())
 
 
 def test_loading_an_rsa_key_keeps_the_event_loop_in_no_step_for_long() -> None:
@@ -243,6 +279,25 @@ def test_a_block_of_another_kind_is_no_private_key(label: str) -> None:
 def test_an_rsa_pss_key_is_an_rsa_key(openssl: OpenSsl) -> None:
     made = openssl.makes("genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048")
     assert kind_of(load_private_key(made).public_key()) == RSA2048
+
+
+def test_of_several_keys_the_first_is_read() -> None:
+    one, other = (private_key_pem(key(number)).reveal() for number in (1, 2))
+    assert fits(one + other, key(1).public_key())
+    assert not fits(one + other, key(2).public_key())
+    sec1 = key(2).private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    assert fits(sec1 + one, key(2).public_key())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"-----END PRIVATE KEY-----\n", b""), (b"\nMIG", b"\n*MIG"), (b"-----\nMIG", b"-----\nQUJD\nMIG")],
+    ids=["without an end", "a stray character", "bytes before it"],
+)
+def test_a_key_with_something_else_in_its_block_fits_nothing(old: bytes, new: bytes) -> None:
+    data = private_key_pem(key()).reveal()
+    assert data.replace(old, new) != data
+    assert not fits(data.replace(old, new), key().public_key())
 
 
 def test_windows_line_ends_and_text_before_the_key_change_nothing() -> None:
