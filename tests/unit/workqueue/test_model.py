@@ -14,7 +14,7 @@ from doorward.workqueue.queue import WorkQueue
 from tests.support.clock import FakeClock
 
 NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
-AT_ONCE = {Priority.BACKGROUND: 2, Priority.CA_CREATION: 1}
+AT_ONCE = {Priority.BACKGROUND: 1, Priority.CA_CREATION: 1}
 CREWS = crews(6, 2)
 KEYS = strategies.sampled_from([f"{share}/{number}" for share in "abc" for number in range(4)])
 PRIORITIES = strategies.sampled_from(Priority)
