@@ -21,15 +21,25 @@ Behaviour = Callable[[socket.socket], None]
 HOST = "shop.example"
 SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 GOAWAY = b"\x00\x00\x08\x07\x00\x00\x00\x00\x00" + bytes(8)
-RESET_STREAM = b"\x00\x00\x04\x03\x00\x00\x00\x00\x01\x00\x00\x00\x07"
+RESET_STREAM = b"\x00\x00\x04\x03\x00\x00\x00\x00\x01\x00\x00\x00\x02"
+"""By an internal error: after a refusal (7) curl itself would ask again."""
 
 
 def says(text: bytes) -> Behaviour:
     def behave(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(text)
+        drain(connection)
 
     return behave
+
+
+def drain(connection: socket.socket) -> None:
+    """End it, and take in what the client still sends: else that would turn the last words into a reset."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            pass
 
 
 def resets(connection: socket.socket) -> None:
@@ -145,10 +155,7 @@ def tls(openssl: OpenSsl, trusted: Issued | None = None) -> Iterator[int]:
                 secured.do_handshake()
                 response(200)(secured)
             except OSError:
-                with suppress(OSError):
-                    secured.shutdown(socket.SHUT_WR)  # what the client still sends would turn the alert into a reset
-                    while secured.recv(65536):
-                        pass
+                drain(secured)
 
     with server(behave) as port:
         yield port
