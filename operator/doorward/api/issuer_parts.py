@@ -299,6 +299,29 @@ class CrlPolicy(Model):
     }
 
 
+class LedgerPolicy(Model):
+    """How long the ledger keeps records of expired certificates."""
+
+    retention: Annotated[
+        Duration,
+        Field(
+            description="How long an IssuedCertificate is kept after its certificate expired and left the CRL (one"
+            " `crl.validity` after its expiry). Then the operator moves it to the archive, which"
+            " `doorward records --archived` reads. At least 24h, at most 87600h (10 years). Defaults to 2160h (90 days)."
+        ),
+    ] = "2160h"
+
+    model_config = Model.model_config | {
+        "json_schema_extra": validations(
+            rule(
+                f"!self.retention.matches('{DURATION_PATTERN}') || (duration(self.retention) >= duration('24h')"
+                " && duration(self.retention) <= duration('87600h'))",
+                "choose a retention between 24h and 87600h (10 years)",
+            )
+        )
+    }
+
+
 class IngressSettings(Model):
     """What ingress-nginx is told on each Ingress that opts in."""
 

@@ -30,6 +30,7 @@ from doorward.api.issuer_parts import (
     GatesRule,
     IngressSettings,
     Issuance,
+    LedgerPolicy,
     RevocationPolicy,
 )
 from doorward.api.limits import BETWEEN_RENEWALS
@@ -59,6 +60,10 @@ class MTLSIssuerSpec(Model):
         RevocationPolicy, Field(default_factory=RevocationPolicy, description="How a cut-off becomes final.")
     ]
     crl: Annotated[CrlPolicy, Field(default_factory=CrlPolicy, description="The pace of the revocation list.")]
+    ledger: Annotated[
+        LedgerPolicy,
+        Field(default_factory=LedgerPolicy, description="How long records of expired certificates are kept."),
+    ]
     ingress: Annotated[
         IngressSettings, Field(default_factory=IngressSettings, description="Settings on each Ingress that opts in.")
     ]

@@ -3,6 +3,8 @@
 from typing import Any
 
 from doorward.objects import client_secret
+from doorward.objects.archive import ARCHIVE_ROLE
+from doorward.objects.archive_index import INDEX_ROLE
 from doorward.objects.crl_configmap import CRL_ROLE
 from doorward.objects.meta import CLIENT_ANNOTATION, Object, is_ours, issuer_of_gate, owner_reference
 
@@ -19,7 +21,7 @@ def why_left(body: Object) -> str:
         return "left to you"
     if "deletionTimestamp" in metadata:
         return "was being deleted"
-    if kind == "ConfigMap" and not is_ours(body, CRL_ROLE):
+    if kind == "ConfigMap" and not any(is_ours(body, role) for role in (CRL_ROLE, ARCHIVE_ROLE, INDEX_ROLE)):
         return "left to you"
     if kind == "Secret" and issuer_of_gate(metadata["name"]) is not None:
         return "the operator writes it anew"

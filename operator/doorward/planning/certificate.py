@@ -63,7 +63,7 @@ def _entitled(o: CertificateObserved, records: tuple[Record, ...], before: tuple
     if problem is not None or isinstance(o.issuer, Unseen) or isinstance(o.spec, str):
         ready = problem or said("IssuerNotFound", issuer=o.issuer_key)
         return say(o, ready, before, now)
-    if again := record_again(o, records):
+    if again := record_again(o, records, now):
         return Plan(actions=(*before, *again))
     why = issuance.reason(o, o.spec, now)
     if why is not None:

@@ -22,9 +22,12 @@ def unheard(o: CertificateObserved) -> bool:
     return o.secret is Unseen.UNKNOWN or o.issuer is Unseen.UNKNOWN
 
 
-def record_again(o: CertificateObserved, records: tuple[Record, ...]) -> tuple[Action, ...]:
-    """A certificate of ours that the ledger does not know is recorded before anything else is decided of it."""
-    if isinstance(o.secret, ClientSecret) and o.leaf_is_ours:
+def record_again(o: CertificateObserved, records: tuple[Record, ...], now: datetime) -> tuple[Action, ...]:
+    """A certificate of ours that the ledger does not know is recorded before anything else is decided of it.
+
+    Not an expired one: it admits nobody, and its record may have been archived.
+    """
+    if isinstance(o.secret, ClientSecret) and o.leaf_is_ours and now < o.secret.leaf.not_after:
         serial = o.secret.leaf.serial
         if all(record.serial != serial for record in records) and not (o.pending and o.pending.serial == serial):
             return (RecordAgain(issuer=o.issuer_key, secret=ObjectKey(o.key.namespace, o.secret_name)),)
@@ -40,7 +43,7 @@ def deleting(o: CertificateObserved, records: tuple[Record, ...], since: datetim
         cut: tuple[Action, ...] = tuple(revocation.final(records, o.spec.revocation_reason, now))
     else:
         cut = tuple(revocation.held(records, _undo_window(o, issuer), now))
-    if cut := (*cut, *record_again(o, records)):
+    if cut := (*cut, *record_again(o, records, now)):
         return Plan(actions=cut)
     if unheard(o):
         return Plan(due=now + timing.LOOK_AGAIN)
@@ -75,7 +78,7 @@ def revoked(
 ) -> Plan:
     """`spec.revoked: true`: every unexpired serial is refused for good, since when it was refused first."""
     # What is recorded is revoked first: a certificate that cannot be recorded must not keep the others in.
-    actions = (*revocation.final(records, spec.revocation_reason, now), *record_again(o, records), *before)
+    actions = (*revocation.final(records, spec.revocation_reason, now), *record_again(o, records, now), *before)
     if actions:
         return Plan(actions=actions)
     if unheard(o):
@@ -90,7 +93,7 @@ def suspended(o: CertificateObserved, records: tuple[Record, ...], before: tuple
 
     A Secret that is lost meanwhile revokes nobody either: what comes of it is decided when the client is let in again.
     """
-    actions = (*revocation.suspended(records, now), *record_again(o, records), *before)
+    actions = (*revocation.suspended(records, now), *record_again(o, records, now), *before)
     if actions:
         return Plan(actions=actions)
     if unheard(o):

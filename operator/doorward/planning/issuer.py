@@ -114,13 +114,14 @@ def _problem(
         return said("CaReplaced", secret=o.ca_secret, subject=o.replaced)
     if not line.trusted:
         # Those that are held are over, and the key of the newest is gone: there is no CRL to publish.
-        newest = line.lost or max(record.generation for record in records)
+        signed = {*(record.generation for record in records), *o.archive.generations}
+        newest = line.lost or max(signed, default=o.ca_generation)
         return said("CaSecretMissing", secret=ca_secret_name(o.key.name, newest))
     return None
 
 
 def _missing_ca(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...]) -> Condition | CreateCa:
-    if spec.ca.generate is None or records or o.published is not Unseen.ABSENT:
+    if spec.ca.generate is None or records or o.archive.exists or o.published is not Unseen.ABSENT:
         # A CA that has signed is never made anew unasked: everyone would be locked out, unseen.
         return said("CaSecretMissing", secret=o.ca_secret)
     return _next_ca(o, spec, records, "there is none yet")

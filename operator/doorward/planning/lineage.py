@@ -1,7 +1,7 @@
 """One CA generation after the other: which one signs, which ones the gates are shown, and when the next is made.
 
-Nothing of this is remembered: a generation that signed any certificate in the ledger signs on; a new one waits until every
-gate has held its anchor and CRL for a while; an old one is shown for as long as a certificate of its could get in.
+Nothing of this is remembered: a generation that signed any certificate in ledger or archive signs on; a new one waits
+until every gate has held its anchor and CRL for a while; an old one is shown for as long as a certificate of its could get in.
 """
 
 from collections.abc import Iterator
@@ -62,16 +62,16 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True)
 class _Ledger:
-    """What the records say of the generations."""
+    """What the records, and the archive's index, say of the generations."""
 
     used: frozenset[int]
-    """Those that signed anything."""
+    """Those that signed anything, archived records included."""
     alive: dict[int, datetime]
     """Until when a certificate of a generation could get in, or be let in again."""
 
 
-def _read(records: tuple[Record, ...], now: datetime) -> _Ledger:
-    used: set[int] = set()
+def _read(records: tuple[Record, ...], archived: frozenset[int], now: datetime) -> _Ledger:
+    used = set(archived)
     alive: dict[int, datetime] = {}
     for record in records:
         generation = record.generation
@@ -84,7 +84,7 @@ def _read(records: tuple[Record, ...], now: datetime) -> _Ledger:
 
 def of(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...], now: datetime) -> Lineage:
     """The generations as they are to be at `now`; `records` is the whole ledger of the issuer."""
-    ledger = _read(records, now)
+    ledger = _read(records, o.archive.generations, now)
     published = o.published if isinstance(o.published, PublishedTrust) else None
     distrusted = frozenset(spec.ca.distrust)
     held = (*o.older, *_newest(o))
@@ -237,7 +237,7 @@ def _nearly_full(o: IssuerObserved, signing: Authority) -> bool:
 def next_number(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...]) -> int:
     """The number of the next generation: above every one that is known, and none that is distrusted already."""
     published = o.published.anchors if isinstance(o.published, PublishedTrust) else {}
-    known = {o.ca_names_taken, *published, *(record.generation for record in records)}
+    known = {o.ca_names_taken, *published, *(record.generation for record in records), *o.archive.generations}
     number = max(known) + 1
     while number in spec.ca.distrust:
         number += 1

@@ -8,6 +8,7 @@ from typing import Any
 
 from doorward.api.conditions import Condition
 from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
+from doorward.objects.archive_index import NO_ARCHIVE, ArchiveIndex
 from doorward.objects.client_secret import Broken, ClientSecret, Foreign
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import Object, ObjectKey
@@ -184,3 +185,5 @@ class IssuerObserved:
     """How many serials the ledger asked for when the CRL did not fit into its ConfigMap; None: the last one did."""
     put_back_at: datetime | None = None
     """When this process noticed that the cluster was put back to an older state."""
+    archive: ArchiveIndex = NO_ARCHIVE
+    """What rules need of the records that were archived."""

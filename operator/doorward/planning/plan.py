@@ -164,6 +164,30 @@ class PatchTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveRecords:
+    """Write records whose time is over into the archive of a month, and what rules need of them into its index; both are
+    read back before the plan goes on.
+    """
+
+    month: str
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRecord:
+    """Delete a ledger record that is archived, unless it changed since the plan was made."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmptyArchive:
+    """Remove the records of the oldest month from an archive that became too large."""
+
+    month: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WriteStatus:
     """Replace the status."""
 
@@ -184,6 +208,9 @@ Action: TypeAlias = (
     | CloseGate
     | ApplyTarget
     | PatchTarget
+    | ArchiveRecords
+    | DeleteRecord
+    | EmptyArchive
     | WriteStatus
 )
 

@@ -16,6 +16,8 @@ def body(kind, name="thing", *, role=None, **fields):
     [
         pytest.param(body("IssuedCertificate"), "", id="the ledger"),
         pytest.param(body("ConfigMap", role="crl"), "", id="a CRL"),
+        pytest.param(body("ConfigMap", role="archive"), "", id="an archive of the ledger"),
+        pytest.param(body("ConfigMap", role="archive-index"), "", id="the index of an archive"),
         pytest.param(body("Secret"), "", id="a Secret of a person's, such as a CA"),
         pytest.param(body("ConfigMap"), "left to you", id="another ConfigMap"),
         pytest.param(body("Ingress"), "left to you", id="another kind"),
