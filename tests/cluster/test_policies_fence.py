@@ -295,7 +295,7 @@ def test_labels_of_ones_own_on_a_record_are_free(edge):
     assert edge.person.patch(RECORDS, body, {"metadata": {"labels": {"audit": "seen"}}}).ok
 
 
-def test_the_operator_revokes_and_deletes_nothing(edge):
+def test_the_operator_revokes_and_deletes_nothing_that_is_valid(edge):
     body = written(edge, RECORDS, record(edge.namespace))
     change = {"spec": {"revocation": {"reason": "superseded", "time": "2026-02-01T00:00:00Z"}}}
     assert edge.operator.patch(RECORDS, body, change).ok
