@@ -173,6 +173,23 @@ class GatewayContract:
         with pytest.raises(NotFound):
             await gateway.get(CONFIG_MAP, namespace, "thing")
 
+    async def test_only_the_version_that_is_named_is_deleted(self, gateway, namespace):
+        old = await gateway.create(CONFIG_MAP, namespace, config_map())
+        new = await gateway.patch(CONFIG_MAP, namespace, "thing", {"metadata": LABELLED})
+        with pytest.raises(Conflict):
+            await gateway.delete(CONFIG_MAP, namespace, "thing", version=old["metadata"]["resourceVersion"])
+        assert await gateway.get(CONFIG_MAP, namespace, "thing") == new
+        await gateway.delete(CONFIG_MAP, namespace, "thing", version=new["metadata"]["resourceVersion"])
+        with pytest.raises(NotFound):
+            await gateway.get(CONFIG_MAP, namespace, "thing")
+
+    async def test_labels_select_what_is_not_so(self, gateway, namespace):
+        await gateway.create(CONFIG_MAP, namespace, {"metadata": {"name": "a", "labels": {"x": "1", "y": "1"}}})
+        await gateway.create(CONFIG_MAP, namespace, {"metadata": {"name": "b", "labels": {"x": "1", "y": "2"}}})
+        await gateway.create(CONFIG_MAP, namespace, {"metadata": {"name": "c", "labels": {"y": "2"}}})
+        items, _ = await gateway.list(CONFIG_MAP, namespace, selector="x=1,y!=1")
+        assert [item["metadata"]["name"] for item in items] == ["b"]
+
     async def test_a_finalizer_holds_back_what_is_deleted(self, gateway, namespace):
         await gateway.create(CONFIG_MAP, namespace, config_map(finalizers=[FINALIZER]))
         await gateway.delete(CONFIG_MAP, namespace, "thing")

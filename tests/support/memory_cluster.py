@@ -190,8 +190,10 @@ class MemoryCluster:
         after = field_managers.apply(before, body["metadata"].get("annotations") or {}, manager, force=force)
         return self._commit(kind, at, before, after, manager)
 
-    def delete(self, kind: Kind, at: ObjectKey, manager: str) -> None:
+    def delete(self, kind: Kind, at: ObjectKey, manager: str, *, version: str | None = None) -> None:
         before = self.get(kind, at)
+        if version is not None and version != before["metadata"]["resourceVersion"]:
+            raise Conflict(f"Precondition failed: ResourceVersion in precondition: {version}", status=409)
         if not before["metadata"].get("finalizers"):
             self._remove(kind, at, before, manager)
         elif "deletionTimestamp" not in before["metadata"]:

@@ -137,9 +137,9 @@ class MemoryGateway:
 
         return await self._write(Write("patch", kind.name, namespace, name, subresource), carry_out)
 
-    async def delete(self, kind: Kind, namespace: str, name: str) -> None:
+    async def delete(self, kind: Kind, namespace: str, name: str, *, version: str | None = None) -> None:
         def carry_out() -> Object:
-            self.cluster.delete(kind, ObjectKey(namespace, name), self.manager)
+            self.cluster.delete(kind, ObjectKey(namespace, name), self.manager, version=version)
             return {}
 
         await self._write(Write("delete", kind.name, namespace, name), carry_out)
@@ -185,8 +185,16 @@ def _selected(body: Object | None, selector: str) -> bool:
     if body is None:
         return False
     labels = body["metadata"].get("labels") or {}
-    pairs = (term.split("=", 1) for term in selector.split(",") if term)
-    return all(labels.get(name) == value for name, value in pairs)
+    return all(_fits(labels, term) for term in selector.split(",") if term)
+
+
+def _fits(labels: Mapping[str, str], term: str) -> bool:
+    """One term of a label selector: `a=b`, or `a!=b`."""
+    name, unequal, value = term.partition("!=")
+    if unequal:
+        return labels.get(name) != value
+    name, _, value = term.partition("=")
+    return labels.get(name) == value
 
 
 def _event(change: Change, selector: str) -> WatchEvent | None:

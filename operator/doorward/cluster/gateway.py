@@ -84,7 +84,9 @@ class Gateway(Protocol):
         query: Mapping[str, str] | None = None,
     ) -> Object: ...
 
-    async def delete(self, kind: Kind, namespace: str, name: str) -> None: ...
+    async def delete(self, kind: Kind, namespace: str, name: str, *, version: str | None = None) -> None:
+        """With `version`, a resourceVersion, only that version: a later one raises Conflict."""
+        ...
 
     def watch(
         self, kind: Kind, namespace: str | None, version: str, *, selector: str = "", metadata_only: bool = False

@@ -54,6 +54,6 @@ class GuardedGateway:
                 kind, namespace, name, body, content_type=content_type, subresource=subresource, query=query
             )
 
-    async def delete(self, kind: Kind, namespace: str, name: str) -> None:
+    async def delete(self, kind: Kind, namespace: str, name: str, *, version: str | None = None) -> None:
         async with self._leadership.while_leading():
-            await self._gateway.delete(kind, namespace, name)
+            await self._gateway.delete(kind, namespace, name, version=version)

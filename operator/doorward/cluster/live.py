@@ -176,8 +176,9 @@ class LiveGateway:
             "PATCH", path, body=body, content_type=content_type, query={"fieldManager": FIELD_MANAGER, **(query or {})}
         )
 
-    async def delete(self, kind: Kind, namespace: str, name: str) -> None:
-        await self._request("DELETE", kind.path(namespace, name))
+    async def delete(self, kind: Kind, namespace: str, name: str, *, version: str | None = None) -> None:
+        only = {"preconditions": {"resourceVersion": version}} if version is not None else None
+        await self._request("DELETE", kind.path(namespace, name), body=only)
 
     async def watch(
         self, kind: Kind, namespace: str | None, version: str, *, selector: str = "", metadata_only: bool = False
