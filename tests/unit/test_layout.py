@@ -9,8 +9,8 @@ SOURCE = Path(__file__).parents[2] / "operator" / "doorward"
 WRITES = {"create", "replace", "patch", "delete"}
 GATEWAYS = {SOURCE / "cluster" / name for name in ("gateway.py", "live.py", "guarded.py")}
 """What a write goes through."""
-WRITERS = {"cluster/leadership.py", "cluster/rollback.py", "issuers/publish.py"}
-"""Besides modules named apply.py: the Lease, lost records, the CRL."""
+WRITERS = {"cluster/leadership.py", "cluster/rollback.py", "issuers/archive.py", "issuers/publish.py"}
+"""Besides modules named apply.py: the Lease, lost records, the archive, the CRL."""
 
 
 def _writes(path: Path) -> list[int]:

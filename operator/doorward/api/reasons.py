@@ -21,6 +21,7 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "CASettled": sometimes.SETTLED,
     "CRLRoom": sometimes.ROOM,
     "DurationsInRange": sometimes.RANGE,
+    "LedgerArchived": sometimes.ARCHIVED,
     "LedgerComplete": sometimes.COMPLETE,
     "Gate": ingress.GATE | writes.GATE,
 }

@@ -67,3 +67,24 @@ COMPLETE = table(
         ),
     ),
 )
+
+ARCHIVED = table(
+    "LedgerArchived",  # said only while it is not so
+    (
+        "ArchiveRefused",
+        "False",
+        Mender.CLUSTER,
+        "Records of certificates that expired long ago cannot be moved to the archive. They stay in the ledger; nobody's access changes.",
+        (
+            "The operator cannot archive records of expired certificates: {detail}. They stay in the ledger. Change the policy, webhook,"
+            " quota or right that this names."
+        ),
+    ),
+    (
+        "ArchiveIndexInvalid",
+        "False",
+        Mender.CLUSTER,
+        "The index of the archive is malformed, so nothing is archived, and no CA is created in place of one that is missing.",
+        "ConfigMap {configmap} has no valid index.json, so the operator archives nothing. Restore the ConfigMap from a backup.",
+    ),
+)

@@ -12,6 +12,7 @@ _ASKS = {
     "CASettled": "Of an MTLSIssuer, while its CA generations change: is there one only?",
     "CRLRoom": "Of an MTLSIssuer whose CRL grows large: is there room for all that may have to be revoked?",
     "DurationsInRange": "Of an MTLSIssuer that is older than a limit: does the operator follow every duration in its spec?",
+    "LedgerArchived": "Of an MTLSIssuer whose old records cannot be archived: can they?",
     "LedgerComplete": "Of an MTLSIssuer, after a restore of etcd: is every serial on record?",
     "Gate": ("Of an Ingress, which has no conditions of Doorward's: said in its annotation `doorward.io/gate`."),
 }

@@ -93,7 +93,7 @@ class CertificateObserver:
             published=domain.published,
             crowded=domain.near_capacity,
             gates_behind=domain.gates_behind,
-            barred_keys=view.ledger.barred_keys(key),
+            barred_keys=view.barred_keys(key),
             namespace_labels=self._reads.namespace_labels(namespace),
             unexpired=view.ledger.unexpired_of_issuer(key, self._clock.now()),
         )

@@ -33,6 +33,7 @@ class Rollback:
         *,
         noticed: Callable[[], None],
         restored: Callable[[Record], None],
+        is_over: Callable[[Record], bool],
     ) -> None:
         self._gateway = gateway
         self._records = records
@@ -40,6 +41,8 @@ class Rollback:
         """Told at once; what was read at a resourceVersion is worth nothing any more."""
         self._tell_restored = restored
         """Told of each record that is as it was again, or cannot be restored."""
+        self._is_over = is_over
+        """Whether the record's time is over: it may have been archived, and is not restored."""
         self._noticed = asyncio.Event()
         self._lost: dict[ObjectKey, Record] = {}
 
@@ -81,6 +84,8 @@ class Rollback:
 
     async def _restore(self, record: Record) -> None:
         at, now = record.key, self._records.get(record.key)
+        if self._is_over(record):
+            return
         if now is None:
             with suppress(AlreadyExists):
                 body = ledger_record.render_again(record)

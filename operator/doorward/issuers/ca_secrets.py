@@ -121,7 +121,7 @@ class CaObserver:
             return 0, view
         body = self._view.configmaps.get(ObjectKey(key.namespace, crl_configmap_name(key.name)))
         bundle = crl_configmap.parse_configmap(body) if body is not None else None
-        recorded = self._view.ledger.generations(key)
+        recorded = self._view.signed_generations(key)
         number = trust_bundle.number_of(view.authority.public_key_sha256, bundle, recorded)
         return number, replace(view, authority=replace(view.authority, generation=number))
 

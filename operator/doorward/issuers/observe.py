@@ -48,11 +48,12 @@ class IssuerObserver:
         memory: IssuerMemory,
         rolled_back_at: datetime | None,
         troubled_targets: tuple[str, ...] = (),
+        archiving: str = "",
     ) -> tuple[IssuerObserved, IssuerMemory] | None:
         """Everything about an MTLSIssuer, and what is remembered of it from now on; None where there is none.
 
         `rolled_back_at`: when this process noticed that the cluster was rolled back; `troubled_targets`: what it cannot
-        configure.
+        configure; `archiving`: why it cannot archive records.
         """
         view, now = self._view, self._clock.now()
         found = view.issuers.get(key)
@@ -93,6 +94,8 @@ class IssuerObserver:
             skew=await self._skew(key),
             overflow=memory.overflow,
             put_back_at=rolled_back_at,
+            archive=view.archives.index(key),
+            archiving=archiving,
         )
         return observed, memory
 
@@ -120,7 +123,7 @@ class IssuerObserver:
         memory = replace(memory, configmap_unmanaged=False)
         known, version = memory.committed, version_of(body)
         if known is None or (known.version, known.cas) != (version, memory.cas()):
-            known = await asyncio.to_thread(_verify, body, memory, view.ledger.generations(key), at.name)
+            known = await asyncio.to_thread(_verify, body, memory, view.signed_generations(key), at.name)
             memory = replace(memory, committed=known)
             if known.trust is not None:
                 memory = memory.with_trust(known.trust)

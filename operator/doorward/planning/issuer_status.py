@@ -5,6 +5,7 @@ from datetime import datetime
 
 from doorward.api.conditions import Condition, instant, merge, said
 from doorward.api.kinds import MTLSIssuerSpec
+from doorward.objects.archive_index import index_name
 from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.meta import crl_configmap_name
 from doorward.objects.trust_bundle import PublishedTrust
@@ -52,6 +53,10 @@ def _conditions(o: IssuerObserved, ready: Condition, trouble: Trouble | None) ->
         yield out_of_range
     if o.put_back_at is not None:
         yield said("ClusterPutBack", time=instant(o.put_back_at))
+    if not o.archive.readable:
+        yield said("ArchiveIndexInvalid", configmap=index_name(o.key.name))
+    elif o.archiving:
+        yield said("ArchiveRefused", detail=o.archiving[:MOST_DETAIL])
 
 
 def _gates_condition(o: IssuerObserved, trouble: Trouble | None) -> Condition:

@@ -187,3 +187,5 @@ class IssuerObserved:
     """When this process noticed that the cluster was put back to an older state."""
     archive: ArchiveIndex = NO_ARCHIVE
     """What rules need of the records that were archived."""
+    archiving: str = ""
+    """Why records whose time is over cannot be archived; empty: they can."""

@@ -13,10 +13,10 @@ from doorward.objects import archive
 from doorward.objects.archive_index import MOST_BARRED, ArchiveIndex, is_compromised
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
+from doorward.objects.trust_bundle import PublishedTrust
 from doorward.planning import timing
 from doorward.planning.observed import Unseen
 from doorward.planning.plan import Action, ArchiveRecords, DeleteRecord, EmptyArchive, Plan, earliest
-from doorward.planning.trust import PublishedTrust
 
 MOST_AT_ONCE = 1000
 """Records in one plan: each is a DELETE, and all of them are one write of an archive."""

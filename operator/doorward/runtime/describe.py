@@ -5,9 +5,12 @@ from doorward.planning.plan import (
     Action,
     AddFinalizer,
     ApplyTarget,
+    ArchiveRecords,
     CloseGate,
     CreateCa,
+    DeleteRecord,
     Deliver,
+    EmptyArchive,
     Issue,
     PatchTarget,
     PublishCrl,
@@ -47,6 +50,12 @@ def describe(key: Key, action: Action) -> str:
             text = f"write Secret {action.namespace}/{gate_secret_name(at)}"
         case CloseGate():
             text = f"delete Secret {action.namespace}/{gate_secret_name(at)}"
+        case ArchiveRecords():
+            text = f"archive expired records of {action.month} in namespace {at.namespace}"
+        case DeleteRecord():
+            text = f"delete the archived IssuedCertificate {action.record.key}"
+        case EmptyArchive():
+            text = f"empty the archive of {action.month} of MTLSIssuer {at}"
         case ApplyTarget() | PatchTarget():
             text = f"update {key}"
         case WriteStatus():

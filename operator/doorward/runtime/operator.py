@@ -26,13 +26,17 @@ from doorward.gates.interface import DataPlane, target_kind
 from doorward.gates.observe import TargetObserver
 from doorward.gates.registry import PLANES
 from doorward.issuers.apply import IssuerApplier
+from doorward.issuers.archive import ArchiveApplier
 from doorward.issuers.memory import IssuerMemories
 from doorward.issuers.observe import IssuerObserver
+from doorward.issuers.retention import LedgerObserver
+from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
 from doorward.pki.key_source import KeySource
+from doorward.planning import retention
 from doorward.runtime import health, kopf_handlers
 from doorward.runtime.key_source import SystemKeySource
-from doorward.runtime.reconcile import Appliers, Certificates, Issuers, Reconciler, Targets
+from doorward.runtime.reconcile import Appliers, Certificates, Issuers, Ledgers, NotSettled, Reconciler, Targets
 from doorward.runtime.troubles import Troubles
 from doorward.view.apply import SharedWrites
 from doorward.view.intake import Intake
@@ -99,7 +103,11 @@ class Operator:
         self._issuers: Issuers
         self._reconciler = self._join(source)
         self._rollback = Rollback(
-            gateway, self.view.ledger.store, noticed=self._rolled_back, restored=self._routing.restored
+            gateway,
+            self.view.ledger.store,
+            noticed=self._rolled_back,
+            restored=self._routing.restored,
+            is_over=self._is_over,
         )
         self._resync = Resync(
             self.view,
@@ -134,11 +142,15 @@ class Operator:
                 clock,
             ),
             IssuerApplier(view, gateway, intake, self._issuer_memories, source, clock),
+            ArchiveApplier(view, gateway, intake),
             TargetApplier(view, gateway, intake),
             shared,
         )
         targets = Targets(TargetObserver(view, reads, self._planes), clock)
-        return Reconciler(self._issuers, certificates, targets, appliers, shared, troubles, self._routing, clock)
+        ledgers = Ledgers(LedgerObserver(view, gateway, self._issuer_memories), clock)
+        return Reconciler(
+            self._issuers, ledgers, certificates, targets, appliers, shared, troubles, self._routing, clock
+        )
 
     @property
     def ready(self) -> bool:
@@ -151,6 +163,12 @@ class Operator:
         if self._leadership is None or self._leadership.leads():
             return "leads"
         return f"stands by; {self._leadership.holder or 'nobody'} leads"
+
+    def _is_over(self, record: Record) -> bool:
+        found = self.view.issuers.get(record.issuer)
+        if found is None or isinstance(found.spec, str):
+            return False
+        return retention.is_over(record, found.spec, self._clock.now())
 
     def _counts_due(self, issuer: ObjectKey) -> bool:
         due = self._issuer_memories.get(issuer).counts_due

@@ -17,20 +17,25 @@ from doorward.cluster.errors import AlreadyExists, ApiError, Conflict, Gone, Not
 from doorward.gates.apply import TargetApplier
 from doorward.gates.observe import TargetObserver
 from doorward.issuers.apply import IssuerApplier
+from doorward.issuers.archive import ArchiveApplier
 from doorward.issuers.conflicts import concerned
 from doorward.issuers.memory import IssuerMemories, IssuerMemory
 from doorward.issuers.observe import IssuerObserver
+from doorward.issuers.retention import LedgerObserver
 from doorward.objects.meta import ObjectKey, key_of
 from doorward.objects.trust_bundle import PublishedTrust
-from doorward.planning import certificate, cut_off, gate, gone, issuer, issuer_status, timing
+from doorward.planning import certificate, cut_off, gate, gone, issuer, issuer_status, retention, timing
 from doorward.planning.observed import CertificateObserved, IssuerObserved, Unseen
 from doorward.planning.plan import (
     Action,
     AddFinalizer,
     ApplyTarget,
+    ArchiveRecords,
     CloseGate,
     CreateCa,
+    DeleteRecord,
     Deliver,
+    EmptyArchive,
     Issue,
     PatchTarget,
     Plan,
@@ -47,7 +52,7 @@ from doorward.planning.trouble import Trouble
 from doorward.runtime.describe import describe
 from doorward.runtime.troubles import Troubles
 from doorward.view.apply import SharedWrites
-from doorward.view.keys import Key, issuer_key, target_key
+from doorward.view.keys import Key, issuer_key, ledger_key, target_key
 from doorward.view.routing import Routing
 from doorward.view.stores import View
 from doorward.view.trust_domains import TrustDomain, TrustDomains
@@ -98,7 +103,10 @@ class Issuers:
         """The clock is read after the look, with the skew that the look found last: it may be set in between."""
         memories = self._memories
         before, era = memories.get(key), memories.era
-        found = await self._observer.observe(key, before, self.rolled_back_at, self._troubled_targets(key))
+        archiving = self._troubles.of(ledger_key(key))
+        found = await self._observer.observe(
+            key, before, self.rolled_back_at, self._troubled_targets(key), archiving.detail if archiving else ""
+        )
         if found is None:
             return Look(await self._gone(key, before))
         seen, memory = found
@@ -160,6 +168,20 @@ class Issuers:
         if self._view.issuers.get(key) is not None:
             due = self._clock.now() + timing.COUNTS_EVERY
             self._memories.keep(key, replace(self._memories.get(key), counts_due=due))
+
+
+class Ledgers:
+    """Plans for the ledgers of MTLSIssuers: what of them is archived."""
+
+    def __init__(self, observer: LedgerObserver, clock: Clock) -> None:
+        self._observer = observer
+        self._clock = clock
+
+    def look(self, key: ObjectKey) -> Look:
+        """Nothing where the issuer was deleted: without its spec nothing says how long its records are kept."""
+        now = self._clock.now()
+        seen = self._observer.observe(key, now)
+        return Look(retention.plan(seen, now) if seen is not None else Plan())
 
 
 class Certificates:
@@ -234,10 +256,16 @@ class Appliers:
     """Carries plans out: ledger before Secret, ledger before CRL, CRL before gates, gates before the finalizer."""
 
     def __init__(
-        self, certificates: CertificateApplier, issuers: IssuerApplier, targets: TargetApplier, shared: SharedWrites
+        self,
+        certificates: CertificateApplier,
+        issuers: IssuerApplier,
+        archives: ArchiveApplier,
+        targets: TargetApplier,
+        shared: SharedWrites,
     ) -> None:
         self._certificates = certificates
         self._issuers = issuers
+        self._archives = archives
         self._targets = targets
         self._shared = shared
 
@@ -262,6 +290,12 @@ class Appliers:
                 return self._issuers.publish(key.at, action)
             case WriteGate() | CloseGate():
                 return self._issuers.gate(key.at, action)
+            case ArchiveRecords():
+                return self._archives.archive(key.at, action)
+            case DeleteRecord():
+                return self._archives.delete(action)
+            case EmptyArchive():
+                return self._archives.empty(key.at, action)
             case ApplyTarget():
                 return self._targets.apply(key, action.fields)
             case PatchTarget():
@@ -278,6 +312,7 @@ class Reconciler:
     def __init__(
         self,
         issuers: Issuers,
+        ledgers: Ledgers,
         certificates: Certificates,
         targets: Targets,
         appliers: Appliers,
@@ -287,6 +322,7 @@ class Reconciler:
         clock: Clock,
     ) -> None:
         self._issuers = issuers
+        self._ledgers = ledgers
         self._certificates = certificates
         self._targets = targets
         self._appliers = appliers
@@ -310,6 +346,9 @@ class Reconciler:
             trouble = await self._carry_out(key, look)
             if trouble is not None:
                 return self._due(replace(plan, due=earliest(plan.due, trouble.again_at)))
+            if key.kind == "ledger":  # a long backlog is many plans, each behind what people wait for
+                self._settled(key)
+                return self._clock.now() + UNFINISHED
             if all(isinstance(action, WriteStatus) for action in plan.actions):
                 self._settled(key)
                 return self._due(plan)
@@ -329,14 +368,23 @@ class Reconciler:
                 return await self._certificates.look(key.at)
             case "issuer":
                 return await self._issuers.look(key.at)
+            case "ledger":
+                return self._ledgers.look(key.at)
             case "target":
                 return self._targets.look(key)
 
     def _settled(self, key: Key) -> None:
         before = self._troubles.of(key)
         self._troubles.settled(key)
-        if before is not None and key.kind == "target":
+        if before is not None:
+            self._tell_others(key)
+
+    def _tell_others(self, key: Key) -> None:
+        """Trouble of a target or of a ledger is said by its issuer, too."""
+        if key.kind == "target":
             self._routing.target_trouble(key)
+        elif key.kind == "ledger":
+            self._routing.wake(issuer_key(key.at))
 
     async def _carry_out(self, key: Key, look: Look) -> Trouble | None:
         """The actions of one plan in their order, gates side by side; up to the first that cannot be done, or is in vain."""
@@ -377,8 +425,9 @@ class Reconciler:
 
     async def _report(self, key: Key, action: Action, look: Look, trouble: Trouble) -> None:
         """Told on the object, as far as that can be written; where its status cannot, by an Event."""
-        if key.kind == "target":
-            self._routing.target_trouble(key)
+        self._tell_others(key)
+        if key.kind == "ledger":
+            return
         try:
             if not isinstance(action, WriteStatus):
                 for said in look.report(trouble).actions:

@@ -9,7 +9,7 @@ from doorward.objects.meta import ObjectKey
 class Key(NamedTuple):
     """One object that is worked on, by name."""
 
-    kind: Literal["certificate", "issuer", "target"]
+    kind: Literal["certificate", "issuer", "ledger", "target"]
     at: ObjectKey
     plural: str = ""
     """Of a target: the plural of its kind, such as `ingresses`; else empty."""
@@ -26,6 +26,11 @@ def certificate_key(at: ObjectKey) -> Key:
 def issuer_key(at: ObjectKey) -> Key:
     """The key of an MTLSIssuer."""
     return Key("issuer", at)
+
+
+def ledger_key(at: ObjectKey) -> Key:
+    """The key of the ledger of an MTLSIssuer, whose old records are archived."""
+    return Key("ledger", at)
 
 
 def target_key(kind: Kind, at: ObjectKey) -> Key:

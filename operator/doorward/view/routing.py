@@ -3,11 +3,11 @@
 | change | keys |
 | --- | --- |
 | ClientCertificate | itself |
-| MTLSIssuer | itself; where its spec changed, its targets and its ClientCertificates |
+| MTLSIssuer | itself and its ledger; where its spec changed, its targets and its ClientCertificates |
 | target of a data plane | itself, and the issuers that it names or named |
 | IssuedCertificate | its ClientCertificate; its issuer, where its revocation changed, or where the counts are due |
 | Secret | ClientCertificates that it belongs to or that take their password from it; issuers whose CA or gate it is |
-| ConfigMap | the issuer whose CRL it is |
+| ConfigMap | the issuer whose CRL, or whose archive's index, it is |
 | Namespace (labels, deletion), opt-in | all that is in it, and the issuers with a gate in it |
 | what an issuer publishes or signs with | the ClientCertificates that it concerns: see `trust_domain` |
 | a target cannot be configured, or can again | the issuers that it names |
@@ -31,7 +31,7 @@ from doorward.cluster.gateway import (
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey, issuer_of_ca_secret, key_of
 from doorward.planning import revocation
-from doorward.view.keys import Key, certificate_key, issuer_key, target_key
+from doorward.view.keys import Key, certificate_key, issuer_key, ledger_key, target_key
 from doorward.view.parsed import IssuerObject, gate_of
 from doorward.view.stores import TargetKind, View
 from doorward.view.trust_domains import TrustDomain
@@ -73,6 +73,8 @@ class Routing:
         return True
 
     def _priority(self, key: Key) -> Priority:
+        if key.kind == "ledger":
+            return Priority.MOVE
         if key.kind != "certificate":
             return Priority.CUT_OFF if key.kind == "issuer" else Priority.INTERACTIVE
         found = self._view.certificates.get(key.at)
@@ -99,7 +101,8 @@ class Routing:
         elif kind == SECRET:
             yield from self._secret(key, before, now)
         elif kind == CONFIG_MAP:
-            yield issuer_key(ObjectKey(key.namespace, key.name.removesuffix("-crl")))
+            suffix = "-crl" if key.name.endswith("-crl") else "-archive"
+            yield issuer_key(ObjectKey(key.namespace, key.name.removesuffix(suffix)))
         elif kind == NAMESPACE:
             if _told_of_namespace(before) != _told_of_namespace(now):
                 yield from self._namespace(key.name)
@@ -109,6 +112,7 @@ class Routing:
     def _issuer(self, key: ObjectKey, before: IssuerObject | None, now: IssuerObject | None) -> Iterator[Key]:
         yield issuer_key(key)
         if before is None or now is None or before.spec != now.spec:
+            yield ledger_key(key)
             for kind, target in self._view.targets_of(key):
                 yield target_key(kind, key_of(target))
             for certificate in self._view.certificates.lookup("issuer", key):
@@ -188,7 +192,7 @@ class Routing:
 
     def _trusted_generations(self, issuer: ObjectKey, before: TrustDomain, now: TrustDomain) -> None:
         """Those whose CA generation is trusted now, or no longer, or was not when the first bundle was seen."""
-        known = self._view.ledger.generations(issuer) if before.published is None else _trusted(before)
+        known = self._view.signed_generations(issuer) if before.published is None else _trusted(before)
         if changed := known ^ _trusted(now):
             for record in self._view.ledger.heard_of(issuer):
                 if record.generation in changed:

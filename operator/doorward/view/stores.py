@@ -12,6 +12,7 @@ from doorward.cluster.gateway import Kind, Object
 from doorward.cluster.store import Store
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
+from doorward.view.archives import Archives
 from doorward.view.ledger import Ledger
 from doorward.view.parsed import CertificateObject, IssuerObject, ca_of, gate_of, metadata_only, password_secret
 
@@ -60,6 +61,8 @@ class View:
         """By the plural of their kind."""
         self.ledger = Ledger()
         self.configmaps: Store[Object] = Store(lambda body: body)
+        """CRLs, and the indexes of archives; no archive."""
+        self.archives = Archives(self.configmaps)
         self.secrets: Store[Object] = Store(metadata_only, {"gate": gate_of, "ca": ca_of})
         self.namespaces: Store[Object] = Store(lambda body: body)
         self.opted_in: dict[str, bool | None] = {}
@@ -68,6 +71,14 @@ class View:
     def serves(self, namespace: str) -> bool:
         """Whether the namespace is in scope: of any other, nothing can be called absent."""
         return not self.scope or namespace in self.scope
+
+    def signed_generations(self, issuer: ObjectKey) -> frozenset[int]:
+        """The CA generations that have signed, by ledger and archive."""
+        return self.ledger.generations(issuer) | self.archives.index(issuer).generations
+
+    def barred_keys(self, issuer: ObjectKey) -> frozenset[str]:
+        """SHA-256 of the public keys that were revoked as keyCompromise, by ledger and archive: they are never certified again."""
+        return self.ledger.barred_keys(issuer) | self.archives.index(issuer).barred
 
     def certificate(self, key: ObjectKey) -> CertificateObject:
         """The ClientCertificate that is worked on; NotFound where it was deleted in the meantime."""

@@ -12,7 +12,8 @@ from doorward.cluster.errors import ApiError, Forbidden
 from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, NAMESPACE, ROLE_BINDING, SECRET, Gateway, Object
 from doorward.cluster.reflector import Notice, Source, follow
 from doorward.cluster.store import Store
-from doorward.objects.meta import SELECTOR, ObjectKey
+from doorward.objects.archive import WITHOUT_ARCHIVES
+from doorward.objects.meta import ObjectKey
 from doorward.view.routing import Routing
 from doorward.view.stores import View
 
@@ -106,7 +107,7 @@ class Subscriptions:
                 store=view.configmaps,
                 changed=partial(self._routing.changed, CONFIG_MAP),
                 heard=partial(self._heard, namespace, CONFIG_MAP.plural),
-                selector=SELECTOR,
+                selector=WITHOUT_ARCHIVES,
             ),
             Source(
                 kind=SECRET,
