@@ -63,6 +63,8 @@ class ArchiveApplier:
                         rendered = archive.render(issuer, month, number, packed, version=version)
                         await self._verified(await self._write(issuer, rendered), records)
                     return number, Part(records=len(together), size=len(packed))
+                if body is None:
+                    raise Invalid(f"{len(records)} records do not fit into an archive")
                 there = frozenset(known)
                 records = tuple(record for record in records if record not in there)
             number += 1
