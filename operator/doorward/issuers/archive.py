@@ -120,10 +120,10 @@ class ArchiveApplier:
         self._intake.written(CONFIG_MAP, written, by=ledger_key(issuer))
 
     async def _look_again(self, at: ObjectKey) -> None:
-        """At an index that is another one than was known. Raises Conflict where the name is taken."""
+        """At an index that is another one than was known. Raises Invalid where the name is taken."""
         body = await self._get(at)
         if body is not None and not is_ours(body, INDEX_ROLE):
-            raise Conflict(f"ConfigMap {at} is not an index of Doorward's: delete or rename it")
+            raise Invalid(f"ConfigMap {at} is not Doorward's: delete or rename it")
         if body is not None:
             self._intake.written(
                 CONFIG_MAP, body, by=ledger_key(ObjectKey(at.namespace, at.name.removesuffix("-archive")))

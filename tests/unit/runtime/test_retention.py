@@ -270,6 +270,9 @@ def test_no_record_is_deleted_while_its_archive_cannot_be_written(backlog, name)
 
     backlog.restart()
     backlog.gateway.refuse = refuse
+    backlog.advance(90)
+    assert issuer_said(backlog)["LedgerArchived"] == "ArchiveRefused"
+    assert issuer_said(backlog)["Ready"] == "Signing"
     backlog.advance(3600)
     before = set(ledger(backlog))
     assert {record_name(ISSUER_AT.name, 1, number) for number in range(1, 6)} <= before
@@ -277,6 +280,7 @@ def test_no_record_is_deleted_while_its_archive_cannot_be_written(backlog, name)
     assert len(backlog.gateway.writes) < 60
     backlog.gateway.refuse = lambda _: None
     days(backlog, 2)
+    assert "LedgerArchived" not in issuer_said(backlog)
     assert not {record_name(ISSUER_AT.name, 1, number) for number in range(1, 6)} & set(ledger(backlog))
     nothing_lost(backlog)
 
@@ -340,6 +344,7 @@ def test_with_the_name_of_the_index_taken_no_record_is_deleted(backlog, labelled
     backlog.advance(3600)
     assert list(deletions(backlog)) == []
     assert backlog.find(CONFIG_MAP, INDEX)["data"] == {"index.json": "{}"}
+    assert issuer_said(backlog)["LedgerArchived"] == ("ArchiveIndexInvalid" if labelled else "ArchiveRefused")
     backlog.delete(CONFIG_MAP, INDEX)
     days(backlog, 2)
     nothing_lost(backlog)
@@ -349,8 +354,7 @@ def test_what_does_not_fit_goes_on_in_the_next_part(backlog):
     for number in range(10, 40):
         plant(backlog, number, over=41 * DAY)
     with mock.patch.object(archive, "MOST_BYTES", 2400):
-        backlog.restart()
-        days(backlog, 1)
+        look(backlog)
         for number in range(50, 80):
             plant(backlog, number, over=42 * DAY)
         days(backlog, 2)
