@@ -77,7 +77,7 @@ ARCHIVED = table(
         "Records of certificates that expired long ago cannot be moved to the archive. They stay in the ledger; nobody's access changes.",
         (
             "The operator cannot archive records of expired certificates: {detail}. They stay in the ledger. Change the policy, webhook,"
-            " quota or right that this names."
+            " quota or right that this names"
         ),
     ),
     (
@@ -85,6 +85,6 @@ ARCHIVED = table(
         "False",
         Mender.CLUSTER,
         "The index of the archive is malformed, so nothing is archived, and no CA is created in place of one that is missing.",
-        "ConfigMap {configmap} has no valid index.json, so the operator archives nothing. Restore the ConfigMap from a backup.",
+        "ConfigMap {configmap} has no valid index.json, so the operator archives nothing. Restore the ConfigMap from a backup",
     ),
 )
