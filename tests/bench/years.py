@@ -1,0 +1,248 @@
+"""Three years of clients with 720h certificates: what ledger and archive take in etcd, and what the operator takes to start on them.
+
+Time is not simulated: the cluster is brought to where it is after three years. The clients of today are issued by the operator; the
+records of the 127 days before (30 of validity, 7 of the CRL, 90 of retention) and the archives of the rest are written as it would.
+"""
+
+import asyncio
+import json
+import random
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from kubernetes import config
+
+from doorward.clock import SystemClock
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, Gateway, Kind
+from doorward.cluster.live import LiveGateway, connect
+from doorward.objects import archive, archive_index, ledger_record
+from doorward.objects.archive import ArchivedRecord, archived
+from doorward.objects.archive_index import NO_ARCHIVE, ArchiveIndex, Part
+from doorward.objects.ledger_record import Record, record_name
+from doorward.objects.meta import ObjectKey
+from tests.bench.figures import Cost, show
+from tests.support import installation
+from tests.support.home import Home, client
+from tests.support.kube import Person
+from tests.testbed.controlplane import Cluster
+
+LIFETIME, EVERY = timedelta(hours=720), timedelta(hours=480)
+"""Of a certificate, and how often it is renewed: at two thirds."""
+KEPT = LIFETIME + timedelta(days=97)
+YEARS = 3
+AT_ONCE = 50
+MOST_MEMORY, MOST_ETCD, LONGEST_START = 300.0, 150.0, 30.0
+PATIENCE = 1800.0
+
+
+def run(folder: Path, clients: int) -> bool:
+    """Measure and print; whether every limit is kept."""
+    print(f"\nYears: {YEARS} of {clients} clients with certificates of 720h\n")
+    with Cluster.start(folder, unsafe_no_fsync=True) as cluster:
+        installation.install(cluster)
+        operator = installation.OperatorProcess(cluster)
+        try:
+            admin = Person(config.new_client_from_config(config_file=str(cluster.kubeconfig)))
+            home = Home.found(admin, folder)
+            operator.start()
+            home.partners()
+            asyncio.run(_issue(cluster, home.namespace, clients))
+            operator.stop()
+            kept = _ledger_and_archive(cluster, ObjectKey(home.namespace, "partners"), clients)
+            return _start(cluster, operator, home.namespace) and kept
+        finally:
+            operator.close()
+
+
+@asynccontextmanager
+async def _gateway(cluster: Cluster) -> AsyncIterator[LiveGateway]:
+    gateway = LiveGateway(await connect(str(cluster.kubeconfig)), SystemClock())
+    try:
+        yield gateway
+    finally:
+        await gateway.close()
+
+
+async def _create_all(gateway: Gateway, kind: Kind, namespace: str, bodies: Iterable[dict[str, Any]]) -> None:
+    waiting = iter(bodies)
+
+    async def create() -> None:
+        for body in waiting:
+            await gateway.create(kind, namespace, body)
+
+    await asyncio.gather(*(create() for _ in range(AT_ONCE)))
+
+
+async def _issue(cluster: Cluster, namespace: str, clients: int) -> None:
+    """Today's certificates, by the operator itself."""
+    async with _gateway(cluster) as gateway:
+        bodies = (client(_name(number), duration="720h") for number in range(clients))
+        await _create_all(gateway, CLIENT_CERTIFICATE, namespace, bodies)
+        async with asyncio.timeout(PATIENCE):
+            while await _ready(gateway, namespace) < clients:
+                await asyncio.sleep(2)
+
+
+def _name(number: int) -> str:
+    return f"client-{number:05d}"
+
+
+async def _ready(gateway: Gateway, namespace: str) -> int:
+    items, _ = await gateway.list(CLIENT_CERTIFICATE, namespace)
+    conditions = (c for body in items for c in body.get("status", {}).get("conditions", ()) if c["type"] == "Ready")
+    return sum(condition["status"] == "True" for condition in conditions)
+
+
+def _records(issuer: ObjectKey, clients: int, seed: int, begin: datetime, end: datetime) -> Iterator[Record]:
+    """What was issued in that time, each client at its own moment of each renewal period; one in fifty is revoked."""
+    chance = random.Random(seed)
+    for number in range(clients):
+        who = random.Random(number)
+        issued = begin + EVERY * who.random()
+        uid = str(UUID(int=who.getrandbits(128)))
+        while issued < end:
+            yield _record(issuer, number, uid, chance, issued.replace(microsecond=0))
+            issued += EVERY
+
+
+def _record(issuer: ObjectKey, number: int, uid: str, chance: random.Random, issued: datetime) -> Record:
+    serial = chance.getrandbits(159)
+    revoked = ledger_record.Revocation(reason="superseded", time=issued + timedelta(days=21))
+    return Record(
+        key=ObjectKey(issuer.namespace, record_name(issuer.name, 1, serial)),
+        issuer=issuer,
+        generation=1,
+        serial=serial,
+        subject=f"CN={_name(number)}.example",
+        not_before=issued - timedelta(hours=1),
+        not_after=issued + LIFETIME,
+        sha256=chance.randbytes(32).hex(),
+        sha1=chance.randbytes(20).hex(),
+        public_key_sha256=chance.randbytes(32).hex(),
+        holder=ObjectKey(issuer.namespace, _name(number)),
+        holder_uid=uid,
+        issued_at=issued,
+        revocation=revoked if chance.random() < 0.02 else None,
+    )
+
+
+def _ledger_and_archive(cluster: Cluster, issuer: ObjectKey, clients: int) -> bool:
+    now = SystemClock().now()
+    begin, window, today = now - timedelta(days=365 * YEARS), now - KEPT, now - EVERY / 2
+    before = _etcd(cluster)
+    show("etcd with today's clients, Secrets and records, MB", f"{before:.1f}")
+    count = asyncio.run(_plant_ledger(cluster, issuer, clients, window, today))
+    with_ledger = _etcd(cluster)
+    show("older records in the ledger; etcd bytes of each", f"{count}, {(with_ledger - before) * 1e6 / count:.0f}")
+    index = asyncio.run(_plant_archive(cluster, issuer, clients, begin, window))
+    after = _etcd(cluster)
+    size = (after - with_ledger) * 1e6 / index.records
+    show("archived records; etcd bytes of each", f"{index.records}, {size:.0f}")
+    ledger = (with_ledger - before) * (count + clients) / count
+    taken = ledger + after - with_ledger
+    kept = show(
+        "etcd: ledger and archive, MB", f"{taken:.1f}", limit=f"at most {MOST_ETCD:.0f}", kept=taken <= MOST_ETCD
+    )
+    show("    with clients, their Secrets and all else, MB", f"{after:.1f}")
+    return kept
+
+
+async def _plant_ledger(cluster: Cluster, issuer: ObjectKey, clients: int, begin: datetime, end: datetime) -> int:
+    planted = 0
+
+    def bodies() -> Iterator[dict[str, Any]]:
+        nonlocal planted
+        for record in _records(issuer, clients, 1, begin, end):
+            planted += 1
+            yield ledger_record.render_again(record)
+
+    async with _gateway(cluster) as gateway:
+        await _create_all(gateway, ISSUED_CERTIFICATE, issuer.namespace, bodies())
+    return planted
+
+
+async def _plant_archive(
+    cluster: Cluster, issuer: ObjectKey, clients: int, begin: datetime, end: datetime
+) -> ArchiveIndex:
+    months: dict[str, list[ArchivedRecord]] = {}
+    for record in _records(issuer, clients, 2, begin, end):
+        months.setdefault(archive.month_of(record.not_after), []).append(archived(record))
+    index = NO_ARCHIVE
+    async with _gateway(cluster) as gateway:
+        with ProcessPoolExecutor(2) as pool:
+            for month, parts in zip(months, pool.map(_parts, months.values()), strict=True):
+                for number, (held, packed) in enumerate(parts, start=1):
+                    body = archive.render(issuer, month, number, packed, version=None)
+                    await gateway.create(CONFIG_MAP, issuer.namespace, body)
+                    index = archive_index.with_part(index, month, number, Part(records=held, size=len(packed)))
+        index = archive_index.ArchiveIndex(generations=frozenset({1}), months=index.months)
+        await gateway.create(CONFIG_MAP, issuer.namespace, archive_index.render(issuer, index, version=None))
+    return index
+
+
+def _parts(records: list[ArchivedRecord]) -> list[tuple[int, bytes]]:
+    """A month in as many parts as it takes."""
+    records.sort(key=lambda record: record.not_after)
+    size = len(records)
+    for count in range(1, 100):
+        step = -(-size // count)
+        some = [archive.merged((), records[first : first + step]) for first in range(0, size, step)]
+        packed = [(len(each), data) for each in some if (data := archive.pack(each)) is not None]
+        if len(packed) == len(some):
+            return packed
+    raise AssertionError("a month does not fit")
+
+
+def _etcd(cluster: Cluster) -> float:
+    """MB in use, once history is compacted away."""
+    port = cluster.control_plane.places.etcd_client
+
+    def ask(path: str, **said: Any) -> dict[str, Any]:
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/v3/{path}", data=json.dumps(said).encode())
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+    revision = ask("maintenance/status")["header"]["revision"]
+    ask("kv/compaction", revision=revision, physical=True)
+    ask("maintenance/defragment")
+    return int(ask("maintenance/status")["dbSizeInUse"]) / 1e6
+
+
+def _start(cluster: Cluster, operator: installation.OperatorProcess, namespace: str) -> bool:
+    """From the first instruction of the process to the first certificate that it issues."""
+    begun = time.monotonic()
+    operator.start()
+    show("seconds until all is listed", f"{time.monotonic() - begun:.1f}")
+    asyncio.run(_one_more(cluster, namespace))
+    seconds = time.monotonic() - begun
+    kept = show(
+        "seconds until the first new certificate is issued",
+        f"{seconds:.1f}",
+        limit=f"at most {LONGEST_START:.0f}",
+        kept=seconds <= LONGEST_START,
+    )
+    time.sleep(30)  # what it does behind that, it does within this
+    peak = Cost.of(operator.pid).memory
+    kept &= show("operator: peak MB", f"{peak:.0f}", limit=f"at most {MOST_MEMORY:.0f}", kept=peak <= MOST_MEMORY)
+    show("operator: CPU seconds", f"{Cost.of(operator.pid).cpu:.1f}")
+    return kept
+
+
+async def _one_more(cluster: Cluster, namespace: str) -> None:
+    async with _gateway(cluster) as gateway:
+        await gateway.create(CLIENT_CERTIFICATE, namespace, client("one-more", duration="720h"))
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                body = await gateway.get(CLIENT_CERTIFICATE, namespace, "one-more")
+                conditions = body.get("status", {}).get("conditions", ())
+                if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
+                    return
+                await asyncio.sleep(0.2)
