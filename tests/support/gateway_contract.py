@@ -183,6 +183,13 @@ class GatewayContract:
         with pytest.raises(NotFound):
             await gateway.get(CONFIG_MAP, namespace, "thing")
 
+    async def test_of_a_list_only_what_is_asked_for_is_collected(self, gateway, namespace):
+        await gateway.create(CONFIG_MAP, namespace, config_map())
+        _, listed = await gateway.list(CONFIG_MAP, namespace)
+        names, version = await gateway.collect(lambda body: body["metadata"]["name"], CONFIG_MAP, namespace)
+        assert "thing" in names
+        assert int(version) >= int(listed)
+
     async def test_labels_select_what_is_not_so(self, gateway, namespace):
         await gateway.create(CONFIG_MAP, namespace, {"metadata": {"name": "a", "labels": {"x": "1", "y": "1"}}})
         await gateway.create(CONFIG_MAP, namespace, {"metadata": {"name": "b", "labels": {"x": "1", "y": "2"}}})

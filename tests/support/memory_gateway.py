@@ -4,16 +4,18 @@ A process that was killed gets no answer any more: every call of its gateway wai
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 from doorward.cluster.errors import ApiError
 from doorward.cluster.gateway import APPLY_PATCH, MERGE_PATCH, Kind, Object, WatchEvent
 from doorward.cluster.skew import Skew
 from doorward.objects.meta import ObjectKey
 from tests.support.memory_cluster import Change, MemoryCluster
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,18 @@ class MemoryGateway:
         version = str(self.cluster.version)
         await self._travel()
         return [_partial(body) if metadata_only else body for body in items], version
+
+    async def collect(
+        self,
+        take: Callable[[Object], T],
+        kind: Kind,
+        namespace: str | None,
+        *,
+        selector: str = "",
+        metadata_only: bool = False,
+    ) -> tuple[Sequence[T], str]:
+        items, version = await self.list(kind, namespace, selector=selector, metadata_only=metadata_only)
+        return [take(item) for item in items], version
 
     async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
         name = body["metadata"].get("name", "")

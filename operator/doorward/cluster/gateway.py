@@ -1,14 +1,15 @@
 """The API server as the operator needs it: a Protocol, so that tests can stand something else in its place."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from doorward.api.fields import API_VERSION
 
 Object = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,18 @@ class Gateway(Protocol):
         self, kind: Kind, namespace: str | None, *, selector: str = "", metadata_only: bool = False
     ) -> tuple[list[Object], str]:
         """All objects and the resourceVersion to watch from."""
+        ...
+
+    async def collect(
+        self,
+        take: Callable[[Object], T],
+        kind: Kind,
+        namespace: str | None,
+        *,
+        selector: str = "",
+        metadata_only: bool = False,
+    ) -> tuple[Sequence[T], str]:
+        """As `list`, but of each object only what `take` makes of it, page by page: never are all of them in memory at once."""
         ...
 
     async def create(self, kind: Kind, namespace: str, body: Object) -> Object: ...

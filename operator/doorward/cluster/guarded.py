@@ -1,10 +1,13 @@
 """The gateway of a process that may have to stand by: whether it leads is asked before every write; reads pass."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import TypeVar
 
 from doorward.cluster.gateway import MERGE_PATCH, Gateway, Kind, Object, WatchEvent
 from doorward.cluster.leadership import Leadership
+
+T = TypeVar("T")
 
 
 class GuardedGateway:
@@ -24,6 +27,17 @@ class GuardedGateway:
         self, kind: Kind, namespace: str | None, *, selector: str = "", metadata_only: bool = False
     ) -> tuple[list[Object], str]:
         return await self._gateway.list(kind, namespace, selector=selector, metadata_only=metadata_only)
+
+    async def collect(
+        self,
+        take: Callable[[Object], T],
+        kind: Kind,
+        namespace: str | None,
+        *,
+        selector: str = "",
+        metadata_only: bool = False,
+    ) -> tuple[Sequence[T], str]:
+        return await self._gateway.collect(take, kind, namespace, selector=selector, metadata_only=metadata_only)
 
     def watch(
         self, kind: Kind, namespace: str | None, version: str, *, selector: str = "", metadata_only: bool = False

@@ -5,10 +5,10 @@ connections are used of it.
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
@@ -21,6 +21,7 @@ from doorward.cluster.errors import Transient, from_answer, seconds_of
 from doorward.cluster.gateway import FIELD_MANAGER, LAST_LOOK, MERGE_PATCH, Kind, Object, WatchEvent
 from doorward.cluster.skew import Skew
 
+T = TypeVar("T")
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=15.0, sock_connect=3.0)
 WATCH_SECONDS = 290
 LONGEST_SILENCE = 75.0
@@ -143,12 +144,27 @@ class LiveGateway:
     async def list(
         self, kind: Kind, namespace: str | None, *, selector: str = "", metadata_only: bool = False
     ) -> tuple[list[Object], str]:
-        items: list[Object] = []
+        def whole(body: Object) -> Object:
+            return body
+
+        items, version = await self.collect(whole, kind, namespace, selector=selector, metadata_only=metadata_only)
+        return [*items], version
+
+    async def collect(
+        self,
+        take: Callable[[Object], T],
+        kind: Kind,
+        namespace: str | None,
+        *,
+        selector: str = "",
+        metadata_only: bool = False,
+    ) -> tuple[Sequence[T], str]:
+        items: list[T] = []
         query = {"limit": str(_CHUNK)} | ({"labelSelector": selector} if selector else {})
         accept = _METADATA_LIST if metadata_only else "application/json"
         while True:
             page = await self._request("GET", kind.path(namespace), query=query, accept=accept)
-            items += page.get("items") or []
+            items += map(take, page.get("items") or ())
             token = page["metadata"].get("continue")
             if not token:
                 return items, page["metadata"]["resourceVersion"]

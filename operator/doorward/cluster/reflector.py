@@ -82,13 +82,13 @@ async def _sleep(again: asyncio.Event, seconds: float) -> bool:
 
 async def _list(gateway: Gateway, source: Source) -> str:
     asked = source.store.mark()
-    items, version = await gateway.list(
-        source.kind, source.namespace, selector=source.selector, metadata_only=source.metadata_only
+    items, version = await gateway.collect(
+        source.store.seen, source.kind, source.namespace, selector=source.selector, metadata_only=source.metadata_only
     )
     before = {key: source.store.get(key) for key in source.store.keys()}  # noqa: SIM118 - a Store is no dict
-    listed = {key_of(body): version_of(body) for body in items}
+    listed = {seen.key: seen.version for seen in items}
     rolled_back = source.store.was_put_back(listed, int(version), asked, source.namespace)
-    changed = source.store.replace_all(items, int(version), source.namespace)
+    changed = source.store.take_list(items, int(version), source.namespace)
     for key in changed:
         _tell(source, key, before.get(key))
     if rolled_back:

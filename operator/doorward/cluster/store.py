@@ -40,6 +40,21 @@ class _Held(NamedTuple, Generic[V]):
     change: int
 
 
+class Seen(NamedTuple, Generic[V]):
+    """One object of a list, parsed as it came in; `value` None: it is known in that version, or cannot be read."""
+
+    key: ObjectKey
+    version: int
+    value: V | None
+
+
+class _Single(NamedTuple, Generic[V]):
+    """An index's only object under one entry: a dict for each would take four times the memory."""
+
+    key: ObjectKey
+    value: V
+
+
 class Store(Generic[V]):
     """Objects of one kind, parsed once as they come in, with any number of indexes.
 
@@ -58,7 +73,7 @@ class Store(Generic[V]):
         self._ends = {name: Endings() for name in self._ends_by}
         self._items: dict[ObjectKey, _Held[V]] = {}
         self._by = indexes or {}
-        self._index: dict[str, dict[Hashable, dict[ObjectKey, V]]] = {name: {} for name in self._by}
+        self._index: dict[str, dict[Hashable, _Single[V] | dict[ObjectKey, V]]] = {name: {} for name in self._by}
         self._gone: dict[ObjectKey, tuple[int, int]] = {}
         """Version and number of the change."""
         self._changes = 0
@@ -89,7 +104,10 @@ class Store(Generic[V]):
 
     def lookup(self, index: str, value: Hashable) -> tuple[V, ...]:
         """The objects that `index` files under `value`."""
-        return tuple(self._index[index].get(value, {}).values())
+        shelf = self._index[index].get(value)
+        if shelf is None:
+            return ()
+        return (shelf.value,) if isinstance(shelf, _Single) else tuple(shelf.values())
 
     def unended(self, name: str, group: Hashable, now: datetime) -> int:
         """How many objects of the group end after `now`; a bisection, however many there are."""
@@ -106,12 +124,28 @@ class Store(Generic[V]):
     def put(self, body: Object) -> bool:
         """Take in an object; False where a newer one, or its end, is known already."""
         key, version = key_of(body), version_of(body)
-        if version <= self._gone.get(key, (-1, 0))[0]:
+        if self._knows_better(key, version):
             return False
+        self._keep(key, version, self._parse(body))
+        return True
+
+    def seen(self, body: Object) -> Seen[V]:
+        """One object of a list, parsed unless it is known in that version; one that cannot be read is loud."""
+        key, version = key_of(body), version_of(body)
+        if version and version == self.version(key):
+            return Seen(key, version, None)
+        try:
+            return Seen(key, version, self._parse(body))
+        except (ValueError, KeyError, TypeError):
+            logger.exception("cannot read %s %s", body.get("kind", "object"), key, extra={"object": str(key)})
+            return Seen(key, version, None)
+
+    def _knows_better(self, key: ObjectKey, version: int) -> bool:
+        """Whether a newer one, or its end, is known already."""
+        return version <= self._gone.get(key, (-1, 0))[0] or (key in self._items and version <= self.version(key))
+
+    def _keep(self, key: ObjectKey, version: int, value: V) -> None:
         before = self._items.get(key)
-        if before is not None and version <= before.version:
-            return False
-        value = self._parse(body)
         if before is not None:
             self._unfile(key, before.value)
         self._changes += 1
@@ -119,10 +153,21 @@ class Store(Generic[V]):
         self._items[key] = _Held(version, value, self._changes)
         for name, function in self._by.items():
             for entry in function(value):
-                self._index[name].setdefault(entry, {})[key] = value
+                self._file(self._index[name], entry, key, value)
         for name, end_of in self._ends_by.items():
             self._ends[name].add(*end_of(value))
-        return True
+
+    @staticmethod
+    def _file(
+        index: dict[Hashable, _Single[V] | dict[ObjectKey, V]], entry: Hashable, key: ObjectKey, value: V
+    ) -> None:
+        shelf = index.get(entry)
+        if shelf is None:
+            index[entry] = _Single(key, value)
+        elif isinstance(shelf, _Single):
+            index[entry] = {shelf.key: shelf.value, key: value}
+        else:
+            shelf[key] = value
 
     def remove(self, key: ObjectKey, version: int = 0) -> bool:
         """Take out an object that went at `version`; False where it is not there, or was created again since."""
@@ -169,17 +214,18 @@ class Store(Generic[V]):
         What was created after the list was made is newer than it, and stays. An object that cannot be read is loud, is
         known as it was before, and harms no other.
         """
+        return self.take_list(map(self.seen, bodies), version, namespace)
+
+    def take_list(self, items: Iterable[Seen[V]], version: int, namespace: str | None = None) -> set[ObjectKey]:
+        """As `replace_all`, of objects that were parsed as they came in."""
         changed = set()
         listed = set()
         self.hear(version)
-        for body in bodies:
-            key = key_of(body)
+        for key, seen_at, value in items:
             listed.add(key)
-            try:
-                if self.put(body):
-                    changed.add(key)
-            except (ValueError, KeyError, TypeError):
-                logger.exception("cannot read %s %s", body.get("kind", "object"), key, extra={"object": str(key)})
+            if value is not None and not self._knows_better(key, seen_at):
+                self._keep(key, seen_at, value)
+                changed.add(key)
         for key, held in tuple(self._items.items()):
             if key not in listed and held.version <= version and namespace in (None, key.namespace):
                 self.remove(key, version)
@@ -191,8 +237,12 @@ class Store(Generic[V]):
             self._ends[name].remove(*end_of(value))
         for name, function in self._by.items():
             for entry in function(value):
-                shelf = self._index[name].get(entry)
-                if shelf is not None:
+                index = self._index[name]
+                shelf = index.get(entry)
+                if isinstance(shelf, _Single):
+                    if shelf.key == key:
+                        del index[entry]
+                elif shelf is not None:
                     shelf.pop(key, None)
                     if not shelf:
-                        del self._index[name][entry]
+                        del index[entry]

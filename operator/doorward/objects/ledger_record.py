@@ -1,7 +1,9 @@
 """The ledger record of one serial number: parse and render an IssuedCertificate."""
 
+import sys
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from doorward.api.conditions import instant
@@ -68,23 +70,28 @@ def record_name(issuer: str, generation: int, serial: int) -> str:
     return f"{issuer}.{generation}.{serial:x}"
 
 
+_shared_key = lru_cache(maxsize=65_536)(ObjectKey)
+"""Of issuers and clients: each has many records, which share its name in memory."""
+
+
 def parse(body: Object) -> Record:
-    """A record from the API; ValueError or KeyError where the object is not as its schema says."""
+    """A record from the API; ValueError, KeyError or TypeError where the object is not as its schema says."""
     metadata, spec = body["metadata"], body["spec"]
     holder = spec["clientCertificate"]
+    namespace = sys.intern(metadata["namespace"])
     return Record(
-        key=ObjectKey(metadata["namespace"], metadata["name"]),
-        issuer=ObjectKey(metadata["namespace"], spec["issuerName"]),
+        key=ObjectKey(namespace, metadata["name"]),
+        issuer=_shared_key(namespace, spec["issuerName"]),
         generation=spec["generation"],
         serial=_serial(spec["serialNumber"]),
-        subject=spec["subject"],
+        subject=sys.intern(spec["subject"]),
         not_before=parse_instant(spec["notBefore"]),
         not_after=parse_instant(spec["notAfter"]),
         sha256=spec["fingerprints"]["sha256"],
         sha1=spec["fingerprints"]["sha1"],
         public_key_sha256=spec["publicKeySHA256"],
-        holder=ObjectKey(holder["namespace"], holder["name"]),
-        holder_uid=holder["uid"],
+        holder=_shared_key(holder["namespace"], holder["name"]),
+        holder_uid=sys.intern(holder["uid"]),
         issued_at=parse_instant(metadata.get("creationTimestamp") or spec["notBefore"]),
         revocation=_parse_revocation(spec["revocation"], spec["notBefore"]) if spec.get("revocation") else None,
     )

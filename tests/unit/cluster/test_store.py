@@ -271,3 +271,49 @@ def test_a_list_undoes_nothing_of_what_was_heard_while_it_was_on_its_way(store, 
     asked = store.mark()
     act(store)
     assert listed(store, asked, 7, a=5) == (False, then)
+
+
+# Lists that are parsed as they come in
+
+
+def test_what_is_known_in_its_version_is_not_parsed_again(store):
+    store.put(body(version=5))
+    seen = store.seen(body(version=5, broken=True))
+    assert (seen.version, seen.value) == (5, None)
+    assert store.take_list([seen], 9) == set()
+    assert held(store) == {A: 5}
+
+
+def test_what_cannot_be_read_harms_no_other_in_its_list(store):
+    store.put(body(version=5))
+    items = [store.seen(body(version=6, broken=True)), store.seen(body(B, 6))]
+    assert store.take_list(items, 9) == {B}
+    assert held(store) == {A: 5, B: 6}
+
+
+def test_what_changes_while_its_list_is_read_stays(store):
+    items = [store.seen(body(version=5)), store.seen(body(B, 5))]
+    store.put(body(version=7))
+    store.put(body(B, 6))
+    store.remove(B, 8)
+    assert store.take_list(items, 6) == set()
+    assert held(store) == {A: 7}
+
+
+def test_an_index_holds_one_then_two_then_one_then_none(store):
+    def tagged():
+        return [found["metadata"]["name"] for found in store.lookup("tag", "x")]
+
+    shelves = []
+    for change in (
+        lambda: store.put(body(version=1, tags=["x"])),
+        lambda: store.put(body(version=2, tags=["x"])),
+        lambda: store.put(body(ELSEWHERE, 3, tags=["x"])),
+        lambda: store.put(body(B, 4, tags=["x"])),
+        lambda: store.remove(A),
+        lambda: store.put(body(B, 5, tags=["y"])),
+        lambda: store.remove(ELSEWHERE),
+    ):
+        change()
+        shelves.append(sorted(tagged()))
+    assert shelves == [["a"], ["a"], ["a", "a"], ["a", "a", "b"], ["a", "b"], ["a"], []]
