@@ -308,7 +308,9 @@ class IssuedCertificateSpec(Model):
     revocation: Annotated[Revocation | None, Field(description="Set: the serial is refused.")] = None
 
     model_config = Model.model_config | {
-        "json_schema_extra": validations(
+        # Atomic: with the managers of each field by name a record takes a third more in etcd, two a page instead of three.
+        "json_schema_extra": {"x-kubernetes-map-type": "atomic"}
+        | validations(
             *(
                 rule(f"self.{name} == oldSelf.{name}", f"{name} is immutable: only revocation may change")
                 for name in (

@@ -9,7 +9,7 @@ from typing import Any
 from doorward.api.conditions import instant
 from doorward.api.fields import API_VERSION
 from doorward.api.kinds import HoldSource
-from doorward.objects.meta import Object, ObjectKey, labels, parse_instant
+from doorward.objects.meta import Object, ObjectKey, parse_instant
 from doorward.pki.certificates import Leaf
 
 
@@ -126,7 +126,6 @@ def render(
         "metadata": {
             "namespace": issuer.namespace,
             "name": record_name(issuer.name, generation, leaf.serial),
-            "labels": labels("record"),
         },
         "spec": {
             "issuerName": issuer.name,
@@ -149,7 +148,7 @@ def render_again(record: Record) -> dict[str, Any]:
     return {
         "apiVersion": API_VERSION,
         "kind": "IssuedCertificate",
-        "metadata": {"namespace": record.key.namespace, "name": record.key.name, "labels": labels("record")},
+        "metadata": {"namespace": record.key.namespace, "name": record.key.name},
         "spec": {
             "issuerName": record.issuer.name,
             "generation": record.generation,

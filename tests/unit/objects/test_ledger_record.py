@@ -1,5 +1,6 @@
 """The ledger record: what was signed is read back as it was, and a revocation as it was said."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -160,3 +161,28 @@ def test_a_record_that_lacks_a_field_is_refused(field: str) -> None:
 def test_its_key_and_its_issuers_are_in_its_namespace() -> None:
     record = parsed()
     assert (record.key, record.issuer) == (ObjectKey("issuers", "partners.1.a1"), ISSUER)
+
+
+def test_three_records_fit_into_a_page_of_etcd():
+    """4 KiB that etcd fills to 90 %, less the key and etcd's own fields: with one more byte of each it is two."""
+    body = ledger_record.render_again(
+        given.record(2**158, holder=ObjectKey("edge", "client-00001"), subject="CN=client-00001.example")
+    )
+    metadata = body["metadata"] | {
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "generation": 1,
+        "uid": UID,
+        "managedFields": [
+            {
+                "apiVersion": "doorward.io/v1alpha1",
+                "fieldsType": "FieldsV1",
+                "fieldsV1": {"f:spec": {}},
+                "manager": "doorward",
+                "operation": "Update",
+                "time": "2026-01-01T00:00:00Z",
+            }
+        ],
+    }
+    stored = json.dumps(body | {"metadata": metadata}, separators=(",", ":"))
+    key = f"/registry/doorward.io/issuedcertificates/edge/{body['metadata']['name']}"
+    assert len(stored) + len(key) + 80 <= (4096 * 0.9) / 3
