@@ -24,7 +24,7 @@ MOST_TEXT = 768 * 1024
 """Bytes of their lines, uncompressed: they fit into an archive of their own whatever they are."""
 PATIENCE = timedelta(days=1)
 """Fewer records than fill a plan wait so long for others: each write of an archive writes all of it."""
-LOOK_AGAIN = timedelta(minutes=1)
+LOOK_AGAIN = timedelta(seconds=15)
 MOST_ARCHIVED = 64 * 1024 * 1024
 """Bytes of one issuer's archives, compressed, some 750,000 records; beyond it the oldest month is removed."""
 
