@@ -313,10 +313,10 @@ class LedgerPolicy(Model):
 
     model_config = Model.model_config | {
         "json_schema_extra": validations(
-            rule(
-                f"!self.retention.matches('{DURATION_PATTERN}') || (duration(self.retention) >= duration('24h')"
-                " && duration(self.retention) <= duration('87600h'))",
-                "choose a retention between 24h and 87600h (10 years)",
+            when_parsed(
+                "retention",
+                then="(duration(self.retention) >= duration('24h') && duration(self.retention) <= duration('87600h'))",
+                message="choose a retention between 24h and 87600h (10 years)",
             )
         )
     }

@@ -36,7 +36,7 @@ from doorward.pki.key_source import KeySource
 from doorward.planning import retention
 from doorward.runtime import health, kopf_handlers
 from doorward.runtime.key_source import SystemKeySource
-from doorward.runtime.reconcile import Appliers, Certificates, Issuers, Ledgers, NotSettled, Reconciler, Targets
+from doorward.runtime.reconcile import Appliers, Certificates, Issuers, Ledgers, Reconciler, Targets
 from doorward.runtime.troubles import Troubles
 from doorward.view.apply import SharedWrites
 from doorward.view.intake import Intake

@@ -74,7 +74,7 @@ class Routing:
 
     def _priority(self, key: Key) -> Priority:
         if key.kind == "ledger":
-            return Priority.MOVE
+            return Priority.BACKGROUND
         if key.kind != "certificate":
             return Priority.CUT_OFF if key.kind == "issuer" else Priority.INTERACTIVE
         found = self._view.certificates.get(key.at)
