@@ -1,12 +1,12 @@
-"""The commit of a CRL: read, verify, unite, sign, read back, write onto the version that was read; on conflict, again.
+"""The commit of the CRLs: read, gather, guard, take one snapshot, sign what it says, write onto the version that was read.
 
-Not even two operators that both believe they lead can forget a revocation this way.
+On a conflict all of it begins again. Not even two operators that both believe they lead can forget a revocation this way.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from doorward.clock import Clock
 from doorward.cluster.errors import AlreadyExists, Conflict, Forbidden, NotFound
@@ -24,17 +24,53 @@ from doorward.objects.crl_configmap import (
 )
 from doorward.objects.meta import ObjectKey, crl_configmap_name, gate_secret_name, is_ours
 from doorward.objects.trust_bundle import Anchor, PublishedTrust
-from doorward.pki.crls import CrlEntry, PublishedCrl, build_crl, check_published, next_number
+from doorward.pki.crls import PublishedCrl, build_crl, check_published
+from doorward.pki.pem import load_certificates
 from doorward.planning import crl, timing
+from doorward.planning.crl import CrlContent, Snapshot, Terms
 from doorward.planning.plan import PublishCrl
 from doorward.view import ledger
 from doorward.view.intake import Intake
 from doorward.view.keys import issuer_key
+from doorward.view.ledger import Listed
 from doorward.view.stores import View
 from doorward.view.trust_domains import LoadedCa
 
 logger = logging.getLogger(__name__)
 TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Signing:
+    """What a commit signs with, the same in each of its tries."""
+
+    terms: Terms
+    loaded: Mapping[int, LoadedCa] = field(repr=False)
+    retained: Mapping[int, Anchor]
+    newest: Mapping[int, PublishedCrl]
+    """By generation, the newest CRL that this process saw or signed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gathered:
+    """What only the API server can tell, for one try."""
+
+    published: Mapping[int, PublishedCrl]
+    """By generation, the CRLs in the ConfigMap."""
+    bases: Mapping[int, tuple[PublishedCrl, ...]]
+    """By generation that signs, what its new CRL must not forget: ConfigMap, this process's memory, gates."""
+    retained: Mapping[int, PublishedCrl]
+    """By generation whose key is missing, the CRL that stays as it is."""
+    listed: Mapping[ObjectKey, Listed]
+    """Of the ledger, what was asked for: all of it where nothing is published, else the records that are lifted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """Bundles that can be committed."""
+
+    bundle: TrustBundle
+    trust: PublishedTrust
 
 
 class Publisher:
@@ -48,50 +84,38 @@ class Publisher:
         self._memories = memories
 
     async def commit(self, issuer: ObjectKey, action: PublishCrl) -> None:
-        """Publish, or remember that it does not fit. Raises Conflict after five lost races, and where a CA generation was
-        published or retired in the meantime: that is planned again.
+        """Publish, or remember that it does not fit. Raises Conflict after five lost races, and where the plan does not fit
+        any more what is there: that is planned again.
         """
         at = ObjectKey(issuer.namespace, crl_configmap_name(issuer.name))
         memory = self._memories.get(issuer)
-        loaded = _signers(issuer, action, memory)
-        kept_anchors, kept_lists = _retained(action, memory)
+        signing = _signing(issuer, action.terms, memory)
         body = self._view.configmaps.get(at)
-        planned_on = parse_configmap(body).generations if body is not None else {}
         for _ in range(TRIES):
             if body is not None and not is_ours(body, CRL_ROLE):
-                self._memories.keep(issuer, replace(memory, configmap_unmanaged=True))
+                self._memories.keep(issuer, replace(self._memories.get(issuer), configmap_unmanaged=True))
                 return
-            bases = await self._bases(issuer, loaded, body, memory)
-            if abs(self._clock.now() - timing.BACKDATE - action.this_update) > timing.MAX_SKEW:
-                raise Conflict("the clock was set while a CRL was made")
-            await self._still_lifted(issuer, bases)
-            kept_out = self._view.pending_again(issuer, _named(bases), self._clock.now())
-            signed = {
-                generation: await asyncio.to_thread(
-                    self._sign, issuer, loaded[generation], action, found, kept_out, memory
-                )
-                for generation, found in bases.items()
-            }
-            anchors = {g: trust_bundle.anchor_of(ca.signer.anchor) for g, ca in loaded.items()} | kept_anchors
-            lists = signed | kept_lists
-            bundle = trust_bundle.bundle_of(anchors, lists)
-            if bundle.size > MAX_BYTES:
-                self._memories.keep(issuer, replace(memory, overflow=len(action.entries)))
+            self._same_generations(issuer, body, memory)
+            gathered = await self._gather(issuer, signing, body, memory)
+            # From the guards to the snapshot nothing is waited for: what was guarded is what is signed.
+            self._guard(issuer, signing.terms, gathered)
+            snapshot = self._snapshot(issuer, gathered, memory)
+            made = await asyncio.to_thread(_make, snapshot, signing, gathered.retained)
+            if made is None:
+                self._memories.keep(issuer, replace(self._memories.get(issuer), overflow=action.entries))
                 return
             try:
-                written = await self._write(issuer, at, bundle, body)
+                written = await self._write(issuer, at, made.bundle, body)
             except (AlreadyExists, Conflict, NotFound):
                 body = await self._read(at)
-                self._same_generations(issuer, body, planned_on)
             else:
-                trust = PublishedTrust(anchors=anchors, crls=lists, size=bundle.size)
-                self._take_in(issuer, written, bundle, trust)
+                self._take_in(issuer, written, made)
                 return
         raise Conflict(f"ConfigMap {at} changed {TRIES} times while a CRL was signed")
 
-    def _take_in(self, issuer: ObjectKey, written: Object, bundle: TrustBundle, trust: PublishedTrust) -> None:
+    def _take_in(self, issuer: ObjectKey, written: Object, made: _Made) -> None:
         """What was committed is known as published, with no need to read it again."""
-        memory = self._memories.get(issuer)
+        memory, bundle, trust = self._memories.get(issuer), made.bundle, made.trust
         committed = Committed(
             version=version_of(written),
             cas=memory.cas(),
@@ -108,22 +132,6 @@ class Publisher:
             extra={"object": f"MTLSIssuer {issuer}"},
         )
 
-    async def _still_lifted(self, issuer: ObjectKey, bases: Mapping[int, list[PublishedCrl]]) -> None:
-        """Raises Conflict where the record of a published serial that our ledger calls lifted does not say so any more, and
-        the watch has not told yet: another process or a person held it again, or it is gone. Its entry must not go.
-
-        Also where this process wrote the last CRL, another may have held the serial since (measured, with two that both
-        believe they lead).
-        """
-        published = _named(bases)
-        lifted = {r.key for r in self._view.ledger.heard_of(issuer) if r.is_lifted and r.serial in published}
-        if not lifted:
-            return
-        records = ledger.readable(await ledger.listed(self._gateway, issuer))
-        still = {key for key, record in records.items() if record is None or record.is_lifted}
-        if changed := sorted(lifted - still):
-            raise Conflict(f"{changed[0]} is lifted no longer")
-
     async def _write(self, issuer: ObjectKey, at: ObjectKey, bundle: TrustBundle, body: Object | None) -> Object:
         version = body["metadata"]["resourceVersion"] if body is not None else None
         rendered = render_configmap(issuer, bundle, version=version)
@@ -137,35 +145,26 @@ class Publisher:
         except NotFound:
             return None
 
-    def _same_generations(self, issuer: ObjectKey, body: Object | None, planned_on: Mapping[int, str]) -> None:
-        """Raises Conflict where the bundle that another process wrote is of other generations than the plan was made for."""
-        if body is not None and parse_configmap(body).generations != planned_on:
-            self._intake.written(CONFIG_MAP, body, by=issuer_key(issuer))
-            raise Conflict("the CA generations changed while a CRL was signed")
+    # What only the API server can tell
 
-    async def _bases(
-        self, issuer: ObjectKey, loaded: Mapping[int, LoadedCa], body: Object | None, memory: IssuerMemory
-    ) -> dict[int, list[PublishedCrl]]:
-        """By generation, what its new CRL must not forget, the published one first: ConfigMap, this process's memory, and,
-        where the ConfigMap lacks one, every gate's copy.
+    async def _gather(
+        self, issuer: ObjectKey, signing: _Signing, body: Object | None, memory: IssuerMemory
+    ) -> _Gathered:
+        """The published CRLs; where the ConfigMap lacks one, every gate's copy, and the ledger; and each record that is lifted.
+
+        The ledger is asked for last: all that is heard until the snapshot is newer.
         """
-        cas = {generation: each.signer.certificate for generation, each in loaded.items()}
-        known = memory.newest_by_generation()
-        held = parse_configmap(body).crl if body is not None else b""
-        published = await asyncio.to_thread(trust_bundle.crls_of, held, cas, known)
-        found = {generation: [published[generation]] if generation in published else [] for generation in loaded}
-        for generation in loaded.keys() & known.keys():
-            found[generation].append(known[generation])
-        missing = {generation: ca for generation, ca in cas.items() if generation not in published}
+        published = await _published(signing, body, memory)
+        missing = {g: ca.signer.certificate for g, ca in signing.loaded.items() if g not in published}
+        copies = await self._gate_copies(issuer) if missing else []
+        found = [published, signing.newest]
+        found += [await asyncio.to_thread(trust_bundle.crls_of, copy.crl, missing, signing.newest) for copy in copies]
+        bases = {g: tuple(crls[g] for crls in found if g in crls) for g in signing.terms.generations}
         if missing:
-            # Where nothing is published, the ledger alone says who is refused.
-            if await ledger.is_behind(self._gateway, self._view.ledger, issuer):
-                raise Conflict(f"the ledger of {issuer} is not heard to its end")
-            for copy in await self._gate_copies(issuer):
-                there = await asyncio.to_thread(trust_bundle.crls_of, copy.crl, missing, known)
-                for generation, crl_there in there.items():
-                    found[generation].append(crl_there)
-        return found
+            listed = await ledger.listed(self._gateway, issuer)
+        else:
+            listed = await ledger.asked(self._gateway, issuer, self._lifted(issuer, _named(bases)))
+        return _Gathered(published=published, bases=bases, retained=_retained(signing, published), listed=listed)
 
     async def _gate_copies(self, issuer: ObjectKey) -> list[TrustBundle]:
         copies = []
@@ -181,62 +180,125 @@ class Publisher:
                 raise
         return copies
 
-    def _sign(
-        self,
-        issuer: ObjectKey,
-        loaded: LoadedCa,
-        action: PublishCrl,
-        bases: Iterable[PublishedCrl],
-        kept_out: frozenset[int],
-        memory: IssuerMemory,
-    ) -> PublishedCrl:
-        bases = list(bases)
-        records = {
-            record.serial: record for record in self._view.ledger.heard_of(issuer) if record.serial not in kept_out
-        }
-        published: dict[int, CrlEntry] = {}
-        for base in bases:
-            published = dict(base.entries) | published
-        entries, leaving = crl.unite(
-            action.crls[loaded.authority.generation],
-            published.values(),
-            records,
-            keep_after_expiry=action.next_update - action.this_update - timing.BACKDATE,
-            now=action.this_update + timing.BACKDATE,
-        )
-        newest = max(bases, key=lambda base: base.number, default=None)
+    # Guards, and the snapshot
+
+    def _same_generations(self, issuer: ObjectKey, body: Object | None, memory: IssuerMemory) -> None:
+        """Raises Conflict where the bundle that is there is of other generations than the plan was made for."""
+        planned_on = memory.committed.bundle.generations if memory.committed is not None else {}
+        if body is not None and parse_configmap(body).generations != planned_on:
+            self._intake.written(CONFIG_MAP, body, by=issuer_key(issuer))
+            raise Conflict("the CA generations changed while a CRL was signed")
+
+    def _guard(self, issuer: ObjectKey, terms: Terms, gathered: _Gathered) -> None:
+        """Raises Conflict where the clock, or what the API server told, contradicts what would be signed now."""
+        if abs(self._clock.now() - terms.now) > timing.MAX_SKEW:
+            raise Conflict("the clock was set while a CRL was made")
+        # Where nothing is published, the ledger alone says who is refused.
+        missing = terms.generations - gathered.published.keys()
+        if missing and self._view.ledger.is_behind(gathered.listed):
+            raise Conflict(f"the ledger of {issuer} is not heard to its end")
+        # A serial leaves the CRL only by the API server's own word: another process, or a person, may have held it again
+        # since the watch told of it (measured, with two operators that both believe they lead).
+        for key in self._lifted(issuer, _named(gathered.bases)):
+            now = gathered.listed.get(key)
+            if now is None or not (now.record is None or now.record.is_lifted):
+                raise Conflict(f"{key} is lifted no longer")
+
+    def _lifted(self, issuer: ObjectKey, serials: frozenset[int]) -> list[ObjectKey]:
+        """The records of these serials that our ledger calls lifted."""
+        return [r.key for r in self._view.ledger.heard_of(issuer) if r.is_lifted and r.serial in serials]
+
+    def _snapshot(self, issuer: ObjectKey, gathered: _Gathered, memory: IssuerMemory) -> Snapshot:
+        named = _named(gathered.bases)
+        records = self._view.ledger.heard_of(issuer)
         # Above every other generation's, too: gates tell by the highest number in a bundle which one is newer.
-        highest = max((known.number for known in (*bases, *memory.newest_crls.values())), default=None)
-        pem = build_crl(
-            ca=loaded.signer,
-            entries=entries,
-            number=next_number(highest, self._clock.now_precise()),
-            this_update=action.this_update,
-            next_update=action.next_update,
-            previous=newest,
-        )
-        return check_published(
-            pem, ca_certificate=loaded.signer.certificate, previous=newest, expected=entries, leaving=leaving
+        seen = [*memory.newest_crls.values(), *gathered.published.values()]
+        seen += [base for found in gathered.bases.values() for base in found]
+        return Snapshot(
+            records=tuple(r for r in records if r.revocation is not None or r.serial in named),
+            pending_again=self._view.pending_again(issuer, named, self._clock.now()),
+            bases=gathered.bases,
+            highest_number=max((each.number for each in seen), default=0),
+            taken_at=self._clock.now_precise(),
         )
 
 
-def _signers(issuer: ObjectKey, action: PublishCrl, memory: IssuerMemory) -> dict[int, LoadedCa]:
-    """Raises Conflict where the key of a generation is not usable any more."""
-    if lost := sorted(action.crls.keys() - memory.held.keys()):
+def _signing(issuer: ObjectKey, terms: Terms, memory: IssuerMemory) -> _Signing:
+    """Raises Conflict where the key of a generation, or the anchor of one whose key is missing, is there no more."""
+    if lost := sorted(terms.generations - memory.held.keys()):
         raise Conflict(f"CA generation {lost[0]} of {issuer} is not usable any more")
-    return {generation: memory.held[generation] for generation in action.crls}
+    anchors = memory.published.anchors if memory.published is not None else {}
+    if lost := sorted(terms.retained - anchors.keys()):
+        raise Conflict(f"the anchor of CA generation {lost[0]} of {issuer} disappeared")
+    keys = {g: memory.held[g].authority.public_key_sha256 for g in terms.generations}
+    keys |= {g: anchors[g].public_key_sha256 for g in terms.retained}
+    return _Signing(
+        terms=terms,
+        loaded={generation: memory.held[generation] for generation in terms.generations},
+        retained={generation: anchors[generation] for generation in terms.retained},
+        newest={g: memory.newest_crls[key] for g, key in keys.items() if key in memory.newest_crls},
+    )
 
 
-def _retained(action: PublishCrl, memory: IssuerMemory) -> tuple[dict[int, Anchor], dict[int, PublishedCrl]]:
-    """Anchors and CRLs of the generations whose keys are gone, as they are published. Raises Conflict where one went."""
-    if not action.carried:
-        return {}, {}
-    trust = memory.published
-    if trust is None or not action.carried <= trust.crls.keys():
-        raise Conflict("a CRL whose CA key is not available any more disappeared while another was signed")
-    return {g: trust.anchors[g] for g in action.carried}, {g: trust.crls[g] for g in action.carried}
+async def _published(signing: _Signing, body: Object | None, memory: IssuerMemory) -> Mapping[int, PublishedCrl]:
+    """The CRLs in the ConfigMap, of the generations that sign and of those whose keys are missing; each verified, unless the
+    very same bundle was before.
+    """
+    if body is None:
+        return {}
+    bundle, committed = parse_configmap(body), memory.committed
+    if committed is not None and (committed.bundle, committed.cas) == (bundle, memory.cas()):
+        trust = committed.trust
+        if trust is not None and trust.sound:
+            return trust.crls
+    cas = {generation: ca.signer.certificate for generation, ca in signing.loaded.items()}
+    cas |= {generation: load_certificates(anchor.pem)[0] for generation, anchor in signing.retained.items()}
+    return await asyncio.to_thread(trust_bundle.crls_of, bundle.crl, cas, signing.newest)
 
 
-def _named(bases: Mapping[int, list[PublishedCrl]]) -> frozenset[int]:
+def _retained(signing: _Signing, published: Mapping[int, PublishedCrl]) -> dict[int, PublishedCrl]:
+    """The CRLs of the generations whose keys are missing, as they are published now: another process may have the key.
+
+    Raises Conflict where one is gone.
+    """
+    if lost := sorted(signing.retained.keys() - published.keys()):
+        raise Conflict(f"the CRL of CA generation {lost[0]} disappeared while another was signed")
+    found = {g: (published[g], signing.newest.get(g, published[g])) for g in signing.retained}
+    return {generation: max(crls, key=lambda each: each.number) for generation, crls in found.items()}
+
+
+def _make(snapshot: Snapshot, signing: _Signing, retained: Mapping[int, PublishedCrl]) -> _Made | None:
+    """Decide, sign and read back, for a thread: of the snapshot alone. None: it does not fit into a ConfigMap."""
+    contents = crl.decide(snapshot, signing.terms)
+    if crl.least_size(contents.values()) > MAX_BYTES:
+        return None
+    lists = {g: _signed(signing.loaded[g], content, signing.terms) for g, content in contents.items()} | dict(retained)
+    anchors = {g: trust_bundle.anchor_of(ca.signer.anchor) for g, ca in signing.loaded.items()} | dict(signing.retained)
+    bundle = trust_bundle.bundle_of(anchors, lists)
+    if bundle.size > MAX_BYTES:
+        return None
+    return _Made(bundle=bundle, trust=PublishedTrust(anchors=anchors, crls=lists, size=bundle.size))
+
+
+def _signed(loaded: LoadedCa, content: CrlContent, terms: Terms) -> PublishedCrl:
+    """One CRL, read back as a stranger would."""
+    pem = build_crl(
+        ca=loaded.signer,
+        entries=content.entries.values(),
+        number=content.number,
+        this_update=terms.this_update,
+        next_update=terms.next_update,
+        previous=content.previous,
+    )
+    return check_published(
+        pem,
+        ca_certificate=loaded.signer.certificate,
+        previous=content.previous,
+        expected=content.entries.values(),
+        leaving=content.leaving,
+    )
+
+
+def _named(bases: Mapping[int, tuple[PublishedCrl, ...]]) -> frozenset[int]:
     """The serials that any of these CRLs names."""
     return frozenset(serial for found in bases.values() for base in found for serial in base.entries)

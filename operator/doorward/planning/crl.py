@@ -1,4 +1,4 @@
-"""What the CRL must list, and when the next is due: a pure function of ledger, what is published, and the instant.
+"""What the CRLs of an issuer list, and when the next is due: a pure function of one snapshot, taken at one instant.
 
 An entry never disappears before its certificate expired plus one CRL period, unless its record says that a hold was
 lifted (RFC 5280 §3.3: an entry stays until one CRL after expiry was published). An entry without a record stays: its
@@ -6,6 +6,7 @@ expiry is unknown, so deleting a record un-revokes nobody.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -14,54 +15,143 @@ from doorward.api.issuer_parts import CrlPolicy
 from doorward.api.limits import BETWEEN_CRLS, LONGEST_CRL_VALIDITY
 from doorward.objects.ledger_record import Record
 from doorward.objects.trust_bundle import PublishedTrust
-from doorward.pki.crls import CrlEntry, PublishedCrl
+from doorward.pki.crls import CrlEntry, PublishedCrl, next_number
 from doorward.planning.timing import BACKDATE, duration
 
 _FIRST_TIME = datetime(1950, 1, 1, tzinfo=UTC)
 """No CRL says an earlier one (RFC 5280 §5.1.2.6): a slip in one record must not keep all others from being published."""
-_REASONS = {flag.value: flag for flag in x509.ReasonFlags}
+_REASONS = {flag.value: flag for flag in x509.ReasonFlags} | {"unspecified": None}
+"""`unspecified` is left out of a CRL (RFC 5280 §5.3.1)."""
+_LINE = 48
+"""Bytes in one line of PEM, which has 65 characters."""
 
 
-def entry_of(record: Record) -> CrlEntry:
-    """The CRL entry of a refused record; `unspecified` is left out (RFC 5280 §5.3.1)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """Which CRLs an issuer is to have, and for how long they are valid."""
+
+    generations: frozenset[int]
+    """The CA generations for which a CRL is signed."""
+    retained: frozenset[int]
+    """Published generations whose keys are missing: their anchors and CRLs stay as they are."""
+    adopting: int | None
+    """The generation whose CRL also lists the revoked serials of generations that the gates do not trust; None: none does.
+
+    A person may restore a CA that signed before under another number.
+    """
+    this_update: datetime
+    next_update: datetime
+
+    @property
+    def now(self) -> datetime:
+        """The instant that they were planned for."""
+        return self.this_update + BACKDATE
+
+    @property
+    def keep_after_expiry(self) -> timedelta:
+        """How long an entry stays after its certificate expired."""
+        return self.next_update - self.now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that the content of an issuer's CRLs depends on, as it was at one instant."""
+
+    records: tuple[Record, ...]
+    """Of the issuer: at least those that are revoked, and those that a base names."""
+    pending_again: frozenset[int]
+    """Serials that no record refuses, of clients whose own rules are about to refuse them again."""
+    bases: Mapping[int, tuple[PublishedCrl, ...]]
+    """By generation, the CRLs that the next one must not forget; what an earlier one says of a serial goes first."""
+    highest_number: int
+    """Of all CRLs of the issuer that were seen, of any generation; 0: there is none."""
+    taken_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrlContent:
+    """What one CRL is to say."""
+
+    entries: Mapping[int, CrlEntry]
+    """By serial."""
+    leaving: frozenset[int]
+    """Serials that a base names, and that this CRL rightly does not."""
+    number: int
+    previous: PublishedCrl | None
+    """The newest of its bases."""
+
+
+def decide(snapshot: Snapshot, terms: Terms) -> dict[int, CrlContent]:
+    """By generation, what its next CRL says: the ledger's word, united with what its bases say.
+
+    The ledger's word goes first where both name a serial: a hold may have become final.
+    """
+    revoked = _revoked(snapshot.records, terms)
+    records = {r.serial: r for r in snapshot.records if r.serial not in snapshot.pending_again}
+    number = next_number(snapshot.highest_number, snapshot.taken_at)
+    return {
+        generation: _content(revoked[generation], snapshot.bases.get(generation, ()), records, terms, number)
+        for generation in terms.generations
+    }
+
+
+def _revoked(records: Iterable[Record], terms: Terms) -> dict[int, list[Record]]:
+    """By generation, the records that its CRL must list."""
+    found: dict[int, list[Record]] = {generation: [] for generation in terms.generations}
+    trusted, last = terms.generations | terms.retained, terms.now - terms.keep_after_expiry
+    for record in records:
+        if record.refused and record.not_after > last:
+            generation = record.generation if record.generation in trusted else terms.adopting
+            if generation in found:
+                found[generation].append(record)
+    return found
+
+
+def _content(
+    revoked: Iterable[Record], bases: tuple[PublishedCrl, ...], records: Mapping[int, Record], terms: Terms, number: int
+) -> CrlContent:
+    published: Mapping[int, CrlEntry] = bases[0].entries if bases else {}
+    for base in bases[1:]:
+        published = {**base.entries, **published}
+    entries = {r.serial: entry_of(r, published.get(r.serial), terms.now) for r in revoked}
+    leaving = set()
+    for serial in published.keys() - entries.keys():
+        record = records.get(serial)
+        if record is not None and (record.is_lifted or record.not_after + terms.keep_after_expiry <= terms.now):
+            leaving.add(serial)
+        else:
+            entries[serial] = published[serial]
+    previous = max(bases, key=lambda base: base.number, default=None)
+    return CrlContent(entries=entries, leaving=frozenset(leaving), number=number, previous=previous)
+
+
+def entry_of(record: Record, published: CrlEntry | None, now: datetime) -> CrlEntry:
+    """The CRL entry of a revoked record: `published` itself where that says the same already.
+
+    A revocation to which a person gave no time has the time of its first entry, and `now` before there is one.
+    """
     revocation = record.revocation
     if revocation is None:
         raise ValueError(f"{record.key} is not revoked")
-    reason = None if revocation.reason == "unspecified" else _REASONS[revocation.reason]
-    return CrlEntry(serial=record.serial, revoked_at=max(revocation.time, _FIRST_TIME), reason=reason)
+    time = revocation.time
+    if not revocation.dated:
+        time = published.revoked_at if published is not None else now
+    time, reason = max(time, _FIRST_TIME), _REASONS[revocation.reason]
+    if published is not None and published.revoked_at == time and published.reason is reason:
+        return published
+    return CrlEntry(serial=record.serial, revoked_at=time, reason=reason)
 
 
-def from_ledger(records: Iterable[Record], *, keep_after_expiry: timedelta, now: datetime) -> tuple[CrlEntry, ...]:
-    """The entries that the ledger asks for."""
-    return tuple(entry_of(r) for r in records if r.refused and r.not_after + keep_after_expiry > now)
+def least_size(contents: Iterable[CrlContent]) -> int:
+    """Bytes, PEM, that these CRLs have at least: their entries alone."""
+    sizes = (sum(map(_size, content.entries.values())) for content in contents)
+    return sum(size // _LINE * 65 for size in sizes)
 
 
-def unite(
-    wanted: Iterable[CrlEntry],
-    published: Iterable[CrlEntry],
-    records: Mapping[int, Record],
-    *,
-    keep_after_expiry: timedelta,
-    now: datetime,
-) -> tuple[tuple[CrlEntry, ...], frozenset[int]]:
-    """The entries of the next CRL, and the published serials that rightly leave it.
-
-    `records` is the whole ledger of the issuer by serial. The ledger's word goes before the published one where both
-    name a serial: a hold may have become final.
-    """
-    entries = {entry.serial: entry for entry in wanted}
-    leaving = set()
-    for entry in published:
-        if entry.serial in entries:
-            continue
-        record = records.get(entry.serial)
-        lifted = record is not None and record.is_lifted
-        over = record is not None and record.not_after + keep_after_expiry <= now
-        if lifted or over:
-            leaving.add(entry.serial)
-        else:
-            entries[entry.serial] = entry
-    return tuple(sorted(entries.values(), key=lambda entry: entry.serial)), frozenset(leaving)
+def _size(entry: CrlEntry) -> int:
+    """Bytes, DER: a sequence of the serial, the time, and an extension that is the reason (RFC 5280 §5.1.2.6)."""
+    time = 15 if entry.revoked_at.year < 2050 else 17
+    return 4 + entry.serial.bit_length() // 8 + 1 + time + (14 if entry.reason is not None else 0)
 
 
 def pace(policy: CrlPolicy) -> tuple[timedelta, timedelta]:

@@ -1,18 +1,20 @@
 """The rules of one MTLSIssuer: its CA generations, its CRLs, its gates."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from doorward.api.conditions import Condition, instant, said
 from doorward.api.kinds import MTLSIssuerSpec
 from doorward.api.limits import SHORTEST_CA_LIFETIME
 from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.ledger_record import Record
-from doorward.objects.meta import ca_secret_name, crl_configmap_name
+from doorward.objects.meta import ca_secret_name
 from doorward.objects.trust_bundle import PublishedTrust
-from doorward.pki.crls import CrlEntry
 from doorward.pki.subjects import problems
 from doorward.planning import crl, issuer_status, lineage, revocation, timing
+from doorward.planning.crl import CrlContent, Snapshot, Terms
 from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
@@ -21,27 +23,97 @@ from doorward.planning.terms import key_kind_of, subject_of
 from doorward.planning.trouble import Trouble
 
 FULL_AGAIN = timedelta(minutes=10)  # entries leave a full CRL as their certificates expire
+MOST_REPAIRS = 32
+"""In one plan: a cut-off that comes while hundreds wait is published after so many writes, side by side."""
 
 
-def plan(o: IssuerObserved, now: datetime) -> Plan:
-    """What to do for this MTLSIssuer at `now`; the status is written when there is nothing else to do."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What one look at an MTLSIssuer comes to."""
+
+    plan: Plan
+    signing: Authority | Condition | Unseen
+    """The CA that certificates are signed with; or why there is none; UNKNOWN: nothing can be said yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """One instant of an issuer whose spec can be read, and what follows from it for every rule."""
+
+    o: IssuerObserved
+    spec: MTLSIssuerSpec
+    ledger: tuple[Record, ...]
+    records: tuple[Record, ...]
+    """Those that a CRL may have something to say of: a ledger is mostly of clients that are in."""
+    published: PublishedTrust | None
+    line: Lineage
+    problem: Condition | CreateCa | None
+    """What stands against signing, or the CA that must be made first."""
+    terms: Terms
+    contents: Mapping[int, CrlContent]
+    """By generation, what its CRL is to say."""
+    now: datetime
+
+    @property
+    def entries(self) -> int:
+        """How many entries all CRLs together are to have."""
+        return sum(len(content.entries) for content in self.contents.values())
+
+
+def decide(o: IssuerObserved, now: datetime) -> Decision:
+    """What to do for this MTLSIssuer at `now`, and which CA signs; the status is written when nothing else is to be done."""
     if isinstance(o.records, Unseen) or o.published is Unseen.UNKNOWN or o.authority is Unseen.UNKNOWN:
-        return Plan(due=now + timing.LOOK_AGAIN)
+        return Decision(plan=Plan(due=now + timing.LOOK_AGAIN), signing=Unseen.UNKNOWN)
     if isinstance(o.spec, str):
-        return issuer_status.write(o, said("InvalidSpec", detail=o.spec), now)
+        invalid = said("InvalidSpec", detail=o.spec)
+        return Decision(plan=issuer_status.write(o, invalid, now), signing=invalid)
+    look = _look(o, o.spec, o.records, now)
+    why = _why_not(look)
+    signing = why or look.line.signing
+    assert signing is not None
+    return Decision(plan=_plan(look, signing), signing=signing)
+
+
+def _look(o: IssuerObserved, spec: MTLSIssuerSpec, ledger: tuple[Record, ...], now: datetime) -> _Look:
+    line = lineage.of(o, spec, ledger, now)
+    published = o.published if isinstance(o.published, PublishedTrust) else None
+    named = published.entries if published is not None else {}
+    records = tuple(record for record in ledger if record.revocation is not None or record.serial in named)
+    snapshot = Snapshot(
+        records=records,
+        pending_again=o.kept_out,
+        bases={generation: (each,) for generation, each in published.crls.items()} if published is not None else {},
+        highest_number=published.number if published is not None else 0,
+        taken_at=now,
+    )
+    terms = lineage.terms(spec, line, now)
+    return _Look(
+        o=o,
+        spec=spec,
+        ledger=ledger,
+        records=records,
+        published=published,
+        line=line,
+        problem=_problem(o, spec, line, ledger, now),
+        terms=terms,
+        contents=crl.decide(snapshot, terms),
+        now=now,
+    )
+
+
+def _plan(look: _Look, signing: Authority | Condition) -> Plan:
+    o, problem, now = look.o, look.problem, look.now
     if timing.skewed(o.skew):
         skew = int(o.skew.total_seconds())
         return issuer_status.write(o, said("ClockSkewed", skew=skew), now, due=now + timing.LOOK_AGAIN)
-    line = lineage.of(o, o.spec, o.records, now)
-    if line.all_distrusted and (gates := tuple(closings(o.gates, everywhere=True))):
+    if look.line.all_distrusted and (gates := tuple(closings(o.gates, everywhere=True))):
         return Plan(actions=gates)
-    problem = _problem(o, o.spec, line, o.records, now)
     if isinstance(problem, CreateCa):
         return Plan(actions=(problem,))
-    if problem is not None and (not line.shown or o.published is Unseen.DENIED):
+    if problem is not None and (not look.line.shown or o.published is Unseen.DENIED):
         gates = tuple(closings(o.gates))
         return Plan(actions=gates) if gates else issuer_status.write(o, problem, now)
-    return _running(o, o.spec, o.records, line, problem, now)
+    return _running(look, signing)
 
 
 def report(o: IssuerObserved, trouble: Trouble, now: datetime) -> Plan:
@@ -52,44 +124,26 @@ def report(o: IssuerObserved, trouble: Trouble, now: datetime) -> Plan:
     return issuer_status.write(o, trouble.condition(), now, line=line, trouble=trouble)
 
 
-def signing(o: IssuerObserved, now: datetime) -> tuple[Authority | None, Condition | None]:
-    """The CA that certificates are signed with at `now`, or why there is none, for those who wait for one."""
-    if isinstance(o.spec, str):
-        return None, said("InvalidSpec", detail=o.spec)
-    if isinstance(o.records, Unseen):
-        return None, said("NotPublished", configmap=crl_configmap_name(o.key.name), detail="the ledger is not read yet")
-    line = lineage.of(o, o.spec, o.records, now)
-    problem = _problem(o, o.spec, line, o.records, now)
-    why = _why_not(o, o.spec, line, problem, now)
-    return (line.signing, None) if why is None else (None, why)
-
-
-def _why_not(
-    o: IssuerObserved, spec: MTLSIssuerSpec, line: Lineage, problem: Condition | CreateCa | None, now: datetime
-) -> Condition | None:
+def _why_not(look: _Look) -> Condition | None:
+    """Why nothing can be signed."""
+    o, line, problem = look.o, look.line, look.problem
     if isinstance(problem, Condition):
         return problem
     if line.signing is None:
         if line.announced is not None:
             return said("CaAnnounced", generation=line.announced.generation)
-        name = ca_secret_name(o.key.name, line.lost) if line.lost and spec.ca.generate else o.ca_secret
+        name = ca_secret_name(o.key.name, line.lost) if line.lost and look.spec.ca.generate else o.ca_secret
         return said("CaSecretMissing", secret=name)
-    if now >= line.signing.not_after:
+    if look.now >= line.signing.not_after:
         return said("CaExpired", secret=o.ca_secret, detail=f"the CA expired at {instant(line.signing.not_after)}")
-    assert not isinstance(o.records, Unseen)
-    return _overflow(o, spec, line, o.records, now)
+    return _overflow(look)
 
 
-def _overflow(
-    o: IssuerObserved, spec: MTLSIssuerSpec, line: Lineage, records: tuple[Record, ...], now: datetime
-) -> Condition | None:
-    """The ledger asks for no fewer entries than did not fit the last time: nothing is published, and nothing signed."""
-    if o.overflow is None:
+def _overflow(look: _Look) -> Condition | None:
+    """The CRLs are to have no fewer entries than did not fit the last time: nothing is published, and nothing signed."""
+    if look.o.overflow is None or look.entries < look.o.overflow:
         return None
-    wanted = sum(map(len, lineage.planned_crls(spec, line, records, now).values()))
-    if wanted < o.overflow:
-        return None
-    return said("CrlFull", entries=wanted, limit=MAX_BYTES)
+    return said("CrlFull", entries=look.entries, limit=MAX_BYTES)
 
 
 def _problem(
@@ -145,110 +199,74 @@ def _next_ca(
     )
 
 
-def _running(
-    o: IssuerObserved,
-    spec: MTLSIssuerSpec,
-    ledger: tuple[Record, ...],
-    line: Lineage,
-    problem: Condition | None,
-    now: datetime,
-) -> Plan:
-    published = o.published if isinstance(o.published, PublishedTrust) else None
-    records = _concerned(ledger, published)
-    repairs: list[Action] = [
-        *revocation.undated(records, now),
-        *revocation.holds_that_end(records, now),
-        *revocation.spent(records),
-    ]
-    if published is not None:
-        left = tuple(record for record in records if record.serial not in o.kept_out)
-        repairs += revocation.forgotten(left, published, now)
-    if repairs:
-        return Plan(actions=tuple(repairs))
+def _running(look: _Look, signing: Authority | Condition) -> Plan:
+    """An issuer that has something to publish with: who is in and who is out goes before everything else."""
+    o, now = look.o, look.now
+    later = _repairs(look)
     if isinstance(o.published, Condition) and o.published.reason.name == "CrlForeign":
-        return issuer_status.write(o, o.published, now)
-    if (full := _overflow(o, spec, line, ledger, now)) is not None:
-        return _full(o, full, published, now)
-    if (publish := _publish(o, spec, records, line, published, now)) is not None:
+        return replace(issuer_status.write(o, o.published, now), later=later)
+    if (full := _overflow(look)) is not None:
+        return replace(_full(look, full), later=later)
+    publish = PublishCrl(terms=look.terms, entries=look.entries)
+    if look.published is None or _must_publish(look, look.published):
         return Plan(actions=(publish,))
     gates: tuple[Action, ...] = (*_writings(o), *closings(o.gates))
     if gates:
         return Plan(actions=gates)
-    assert published is not None
+    if not later and not _says_all(look, look.published):
+        return Plan(actions=(publish,))
     due = earliest(
-        crl.renewal_due(published, spec.crl),
-        revocation.next_end_of_hold(records),
-        lineage.renewal_due(line, spec),
-        line.due,
+        crl.renewal_due(look.published, look.spec.crl),
+        revocation.next_end_of_hold(look.records),
+        lineage.renewal_due(look.line, look.spec),
+        look.line.due,
         _retry(o, now),
     )
-    ready = _why_not(o, spec, line, problem, now)
-    if ready is None and line.signing is not None:
-        ready = said("Signing", subject=line.signing.subject, until=instant(line.signing.not_after))
-    assert ready is not None
-    return issuer_status.write(o, ready, now, due=due, line=line)
+    ready = signing
+    if isinstance(ready, Authority):
+        ready = said("Signing", subject=ready.subject, until=instant(ready.not_after))
+    return replace(issuer_status.write(o, ready, now, due=due, line=look.line), later=later)
 
 
-def _concerned(records: tuple[Record, ...], published: PublishedTrust | None) -> tuple[Record, ...]:
-    """The records that a CRL may have something to say of: a ledger is mostly of clients that are in."""
-    named = published.entries if published is not None else {}
-    return tuple(record for record in records if record.revocation is not None or record.serial in named)
+def _repairs(look: _Look) -> tuple[Action, ...]:
+    found = revocation.repairs(look.records, look.published, look.o.kept_out, look.now)
+    return tuple(islice(found, MOST_REPAIRS))
 
 
-def _full(o: IssuerObserved, full: Condition, published: PublishedTrust | None, now: datetime) -> Plan:
+def _full(look: _Look, full: Condition) -> Plan:
     """No CRL is published any more; gates still get the last one, and are closed."""
-    gates: tuple[Action, ...] = (*(_writings(o) if published is not None else ()), *closings(o.gates))
+    o = look.o
+    gates: tuple[Action, ...] = (*(_writings(o) if look.published is not None else ()), *closings(o.gates))
     if gates:
         return Plan(actions=gates)
-    return issuer_status.write(o, full, now, due=now + FULL_AGAIN)
+    return issuer_status.write(o, full, look.now, due=look.now + FULL_AGAIN)
 
 
-def _publish(
-    o: IssuerObserved,
-    spec: MTLSIssuerSpec,
-    records: tuple[Record, ...],
-    line: Lineage,
-    published: PublishedTrust | None,
-    now: datetime,
-) -> PublishCrl | None:
-    """The CRLs that must be signed now; None where the published ones are right and young enough."""
-    wanted = lineage.planned_crls(spec, line, records, now)
-    if published is not None and _is_right(o, spec, line, published, wanted, records, now):
-        return None
-    this_update, next_update = crl.window(spec.crl, now)
-    return PublishCrl(crls=wanted, carried=line.carried, this_update=this_update, next_update=next_update)
-
-
-def _is_right(
-    o: IssuerObserved,
-    spec: MTLSIssuerSpec,
-    line: Lineage,
-    published: PublishedTrust,
-    wanted: Mapping[int, tuple[CrlEntry, ...]],
-    records: tuple[Record, ...],
-    now: datetime,
-) -> bool:
-    """Whether what is published is of the trusted generations, names whom the ledger wants named, and is young enough."""
+def _must_publish(look: _Look, published: PublishedTrust) -> bool:
+    """Whether what is published is not of the trusted generations, names others than it should, or is too old."""
+    o, line = look.o, look.line
     if not published.sound or published.anchors.keys() != line.trusted:
-        return False
+        return True
     if published.number < max(o.newest_numbers.values(), default=0):
-        return False  # of a generation that left, too: a gate that holds it takes none that seems older
-    keep = crl.pace(spec.crl)[0]
-    by_serial = {record.serial: record for record in records if record.serial not in o.kept_out}
+        return True  # of a generation that left, too: a gate that holds it takes none that seems older
     for authority in line.shown:
         last = published.crls[authority.generation]
         if published.anchors[authority.generation].pem != authority.anchor_pem:
-            return False
-        if last.number < o.newest_numbers.get(authority.generation, 0) or now >= crl.renewal_due(last, spec.crl):
-            return False
-        entries, leaving = crl.unite(
-            wanted[authority.generation], last.entries.values(), by_serial, keep_after_expiry=keep, now=now
-        )
-        if leaving or len(entries) != len(last.entries):
-            return False
-        if any(last.entries.get(entry.serial) != entry for entry in entries):
-            return False
-    return True
+            return True
+        if last.number < o.newest_numbers.get(authority.generation, 0):
+            return True
+        if look.now >= crl.renewal_due(last, look.spec.crl):
+            return True
+        if look.contents[authority.generation].entries.keys() != last.entries.keys():
+            return True
+    return False
+
+
+def _says_all(look: _Look, published: PublishedTrust) -> bool:
+    """Whether each entry has the reason and the time of its record. Nobody is refused or admitted by that, so the next CRL
+    waits until the records of this plan are repaired: hundreds of holds that become final at once are a few CRLs.
+    """
+    return all(published.crls[generation].entries == content.entries for generation, content in look.contents.items())
 
 
 def _writings(o: IssuerObserved) -> Iterator[WriteGate]:

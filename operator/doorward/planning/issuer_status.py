@@ -166,19 +166,27 @@ def _gate_status(gate: Gate) -> dict[str, object]:
 
 def _with_counts(o: IssuerObserved, status: dict[str, object], now: datetime, due: datetime | None) -> Plan:
     """Counts alone are no reason to write before they are due: a storm of certificates is not a storm of statuses."""
-    assert not isinstance(o.records, Unseen)
-    trusted = o.published.anchors if isinstance(o.published, PublishedTrust) else None
-    # A generation that the gates do not trust takes its certificates with it.
-    refused = sum(
-        r.refused or (trusted is not None and r.generation not in trusted and now < r.not_after) for r in o.records
-    )
-    expired = sum(now >= record.not_after and not record.refused for record in o.records)
-    counts = {"live": len(o.records) - refused - expired, "revoked": refused, "expired": expired}
-    before = o.status.get("counts")
-    if status == {k: v for k, v in o.status.items() if k != "counts"}:
-        if now < o.counts_due:
-            return Plan(due=earliest(due, o.counts_due))
-        if counts == before:
-            return Plan(due=due)
+    same = status == {k: v for k, v in o.status.items() if k != "counts"}
+    if same and now < o.counts_due:
+        return Plan(due=earliest(due, o.counts_due))
+    counts = _counts(o, now)
+    if same and counts == o.status.get("counts"):
+        return Plan(due=due)
     status["counts"] = counts
     return Plan(actions=(WriteStatus(status=status),), due=earliest(due, now + timing.COUNTS_EVERY))
+
+
+def _counts(o: IssuerObserved, now: datetime) -> dict[str, int]:
+    """A generation that the gates do not trust takes its certificates with it."""
+    assert not isinstance(o.records, Unseen)
+    trusted = o.published.anchors if isinstance(o.published, PublishedTrust) else None
+    refused = expired = 0
+    for record in o.records:
+        revocation = record.revocation
+        if revocation is not None and not revocation.lifted:
+            refused += 1
+        elif now >= record.not_after:
+            expired += 1
+        elif trusted is not None and record.generation not in trusted:
+            refused += 1
+    return {"live": len(o.records) - refused - expired, "revoked": refused, "expired": expired}

@@ -16,9 +16,8 @@ from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.ledger_record import Record
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki import subjects
-from doorward.pki.crls import CrlEntry
 from doorward.planning import timing
-from doorward.planning.crl import from_ledger, pace
+from doorward.planning.crl import Terms, window
 from doorward.planning.observed import Authority, Gate, IssuerObserved
 from doorward.planning.plan import earliest
 from doorward.planning.terms import key_kind_of, subject_of
@@ -71,15 +70,15 @@ class _Ledger:
 
 
 def _read(records: tuple[Record, ...], archived: frozenset[int], now: datetime) -> _Ledger:
-    used = set(archived)
+    """One walk over a whole ledger: 24,000 records take some milliseconds, so no property is called for most of them."""
     alive: dict[int, datetime] = {}
     for record in records:
-        generation = record.generation
-        used.add(generation)
-        may_return = not record.refused or (record.revocation is not None and record.revocation.is_hold)
-        if may_return and now < record.not_after and alive.get(generation, now) < record.not_after:
-            alive[generation] = record.not_after
-    return _Ledger(frozenset(used), alive)
+        revocation = record.revocation
+        if revocation is None or revocation.lifted or revocation.is_hold:  # a hold may be lifted
+            ends, generation = record.not_after, record.generation
+            if alive.get(generation, now) < ends:
+                alive[generation] = ends
+    return _Ledger(archived | {record.generation for record in records}, alive)
 
 
 def of(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...], now: datetime) -> Lineage:
@@ -244,18 +243,14 @@ def next_number(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, 
     return number
 
 
-def planned_crls(
-    spec: MTLSIssuerSpec, line: Lineage, records: tuple[Record, ...], now: datetime
-) -> dict[int, tuple[CrlEntry, ...]]:
-    """By shown generation, the entries that the ledger asks for.
-
-    A person may put a CA back that signed before under another number: its CRL names what was refused then.
-    """
-    keep = pace(spec.crl)[0]
-    by_generation: dict[int, list[Record]] = {authority.generation: [] for authority in line.shown}
-    own = None if spec.ca.secret_ref is None or not line.shown else line.shown[-1].generation
-    for record in records:
-        generation = record.generation if record.generation in line.trusted else own
-        if generation in by_generation:
-            by_generation[generation].append(record)
-    return {g: from_ledger(found, keep_after_expiry=keep, now=now) for g, found in by_generation.items()}
+def terms(spec: MTLSIssuerSpec, line: Lineage, now: datetime) -> Terms:
+    """Which CRLs the issuer is to have from `now` on."""
+    this_update, next_update = window(spec.crl, now)
+    own = spec.ca.secret_ref is not None and line.shown
+    return Terms(
+        generations=frozenset(authority.generation for authority in line.shown),
+        retained=line.carried,
+        adopting=line.shown[-1].generation if own else None,
+        this_update=this_update,
+        next_update=next_update,
+    )

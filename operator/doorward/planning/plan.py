@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 from doorward.objects.ledger_record import Record, Revocation
 from doorward.objects.meta import Object, ObjectKey
-from doorward.pki.crls import CrlEntry
 from doorward.pki.keys import KeyKind
 from doorward.pki.requests import ClientRequest
 from doorward.pki.subjects import AltNames, Subject
+from doorward.planning.crl import Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,21 +118,11 @@ class CreateCa:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishCrl:
-    """Sign and commit, for each generation, a CRL with at least these entries, united with what is published when it is
-    written.
-    """
+    """Sign and commit the CRLs of these terms. What they list is decided when they are written: see `crl.decide`."""
 
-    crls: Mapping[int, tuple[CrlEntry, ...]]
-    """By generation."""
-    carried: frozenset[int]
-    """Generations whose keys are gone: anchor and CRL stay as they are published."""
-    this_update: datetime
-    next_update: datetime
-
-    @property
-    def entries(self) -> tuple[CrlEntry, ...]:
-        """Of all CRLs."""
-        return tuple(entry for generation in sorted(self.crls) for entry in self.crls[generation])
+    terms: Terms
+    entries: int
+    """How many they would list as the plan sees it, over all generations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,9 +207,14 @@ Action: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Actions in their order, and the instant at which to look again; None: at the next event."""
+    """Actions in their order, and the instant at which to look again; None: at the next event.
+
+    `later`: what everything else goes before. It is carried out some at a time, and only where no action but a status is
+    left; the key is planned again in between.
+    """
 
     actions: tuple[Action, ...] = ()
+    later: tuple[Action, ...] = ()
     due: datetime | None = None
 
 

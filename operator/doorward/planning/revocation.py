@@ -7,17 +7,11 @@ from datetime import datetime, timedelta
 from doorward.api.kinds import HoldSource
 from doorward.objects.ledger_record import Record, Revocation
 from doorward.objects.trust_bundle import PublishedTrust
+from doorward.pki.crls import CrlEntry
 from doorward.planning.plan import Revoke
 
 HOLD = "certificateHold"
 KEY_COMPROMISE = "keyCompromise"
-
-
-def undated(records: tuple[Record, ...], now: datetime) -> Iterator[Revoke]:
-    """Revocations that a person gave no time: they get the one at which they are seen."""
-    for record in records:
-        if record.revocation is not None and not record.revocation.dated:
-            yield Revoke(record=record, revocation=replace(record.revocation, time=now, dated=True))
 
 
 def final(records: tuple[Record, ...], reason: str, now: datetime) -> Iterator[Revoke]:
@@ -95,36 +89,42 @@ def ended(record: Record, reason: str) -> Revoke:
     return Revoke(record=record, revocation=Revocation(reason=reason, time=record.revocation.time))
 
 
-def holds_that_end(records: tuple[Record, ...], now: datetime) -> Iterator[Revoke]:
-    """Holds whose time has come become final, as cessationOfOperation, since when they were held."""
+def repairs(
+    records: tuple[Record, ...], published: PublishedTrust | None, pending_again: frozenset[int], now: datetime
+) -> Iterator[Revoke]:
+    """What is to be put right in records whose revocation is not as it should be. Nobody is refused or admitted by it, so
+    cut-offs go before.
+    """
+    entries = published.entries if published is not None else {}
     for record in records:
         revocation = record.revocation
-        if not (record.refused and revocation and revocation.is_hold and revocation.dated):
+        if revocation is None:
+            if record.serial not in pending_again and record.serial in entries and now < record.not_after:
+                yield _again(record, entries[record.serial])
+        elif not revocation.dated:
+            entry = entries.get(record.serial)
+            time = entry.revoked_at if entry is not None else now
+            yield Revoke(record=record, revocation=replace(revocation, time=time, dated=True))
+        elif revocation.final_at is None or not revocation.is_hold:
             continue
-        if revocation.final_at and revocation.final_at <= now:
+        elif revocation.lifted:
+            # Or a person's next hold would be final at once.
+            yield Revoke(record=record, revocation=replace(revocation, final_at=None))
+        elif revocation.final_at <= now:
             yield ended(record, "cessationOfOperation")
+
+
+def _again(record: Record, entry: CrlEntry) -> Revoke:
+    """The revocation that a record lost and the published CRL still says, as a person's."""
+    reason = entry.reason.value if entry.reason is not None else "unspecified"
+    return Revoke(record=record, revocation=Revocation(reason=reason, time=entry.revoked_at))
 
 
 def next_end_of_hold(records: tuple[Record, ...]) -> datetime | None:
     """When the next hold becomes final."""
     return min(
-        (r.revocation.final_at for r in records if r.refused and r.revocation and r.revocation.final_at), default=None
+        (v.final_at for r in records if (v := r.revocation) and v.final_at and v.is_hold and not v.lifted), default=None
     )
-
-
-def spent(records: tuple[Record, ...]) -> Iterator[Revoke]:
-    """Holds that were lifted, and still say when they become final: a person's next one would be final at once."""
-    for record in records:
-        if record.is_lifted and record.revocation is not None and record.revocation.final_at is not None:
-            yield Revoke(record=record, revocation=replace(record.revocation, final_at=None))
-
-
-def forgotten(records: tuple[Record, ...], published: PublishedTrust, now: datetime) -> Iterator[Revoke]:
-    """Records that lost a revocation which the published CRL still says: it is written again, as a person's."""
-    for record in records:
-        if record.revocation is None and now < record.not_after and (entry := published.entries.get(record.serial)):
-            reason = entry.reason.value if entry.reason is not None else "unspecified"
-            yield Revoke(record=record, revocation=Revocation(reason=reason, time=entry.revoked_at))
 
 
 def unpublished(records: tuple[Record, ...], published: PublishedTrust | None, now: datetime) -> tuple[Record, ...]:

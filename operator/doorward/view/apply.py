@@ -30,7 +30,10 @@ class SharedWrites:
         self._clock = clock
 
     async def revoke(self, key: Key, action: Revoke) -> None:
-        """Onto the record that the plan was made from: what a person wrote into it in the meantime is not written over."""
+        """Onto the record that the plan was made from: what a person wrote into it in the meantime is not written over.
+
+        Raises Invalid where the answer is not as asked: it would be asked for again and again.
+        """
         record, ledger = action.record, self._view.ledger
         if ledger.get(record.key) != record:
             raise Conflict(f"record {record.key} changed in the meantime")
@@ -40,6 +43,8 @@ class SharedWrites:
         }
         body = await self._gateway.patch(ISSUED_CERTIFICATE, record.key.namespace, record.key.name, patch)
         self._intake.written(ISSUED_CERTIFICATE, body, by=key)
+        if changed := unlike({"spec": patch["spec"]}, body, me=FIELD_MANAGER):
+            raise Invalid(f"the API server answers with another revocation than was written: {changed}")
         logger.info(
             "serial %x: %s",
             record.serial,

@@ -3,7 +3,7 @@
 Nothing here is the truth: every store can be filled again from the cluster.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -93,12 +93,14 @@ class View:
             for body in store.lookup("issuer", issuer):
                 yield self.target_kinds[plural].kind, body
 
-    def pending_again(self, issuer: ObjectKey, serials: Iterable[int], now: datetime) -> frozenset[int]:
+    def pending_again(self, issuer: ObjectKey, serials: Container[int], now: datetime) -> frozenset[int]:
         """Of the serials, those that no record refuses though their client is deleted, revoked or suspended: its own rules
         are about to refuse them again.
         """
-        found = (record for serial in serials for record in self.ledger.of_serial(issuer, serial))
-        return frozenset(record.serial for record in found if record.live(now) and self._is_out(record))
+        # No property is called for each of 24,000 records: that would take 10 ms.
+        records = self.ledger.heard_of(issuer)
+        admitted = (r for r in records if ((v := r.revocation) is None or v.lifted) and r.serial in serials)
+        return frozenset(record.serial for record in admitted if record.live(now) and self._is_out(record))
 
     def _is_out(self, record: Record) -> bool:
         client = self.certificates.get(record.holder)

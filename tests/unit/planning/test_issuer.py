@@ -8,8 +8,10 @@ import pytest
 from doorward.api.conditions import said
 from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.meta import ObjectKey
+from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki.keys import KeyAlgorithm, KeyKind
-from doorward.planning import issuer, issuer_status
+from doorward.planning import crl, issuer, issuer_status
+from doorward.planning.crl import Snapshot
 from doorward.planning.observed import GateState, Unseen
 from doorward.planning.plan import CloseGate, Plan, PublishCrl, WriteGate
 from tests.unit import given
@@ -20,6 +22,7 @@ REVOKED = given.record(1, revocation=given.revocation())
 HELD = given.record(1, revocation=given.hold())
 LIFTED = given.record(1, revocation=given.hold(lifted=True, final_at=None))
 OVER = given.record(1, revocation=given.hold(final_at=NOW))
+TWO = given.record(2, revocation=given.revocation())
 LONG_EXPIRED = given.expired(1, since=7 * DAY, revocation=given.revocation())
 NO_CA = {"authority": Unseen.ABSENT, "published": Unseen.ABSENT}
 BROKEN_CA = {"authority": said("CaSecretInvalid", secret="partners-ca-1", detail="junk"), "published": Unseen.ABSENT}
@@ -30,7 +33,11 @@ FOREIGN_CRL = said("CrlForeign", configmap="partners-crl")
 
 
 def _plan(now=NOW, **world):
-    return issuer.plan(given.trust_domain(**world), now)
+    return issuer.decide(given.trust_domain(**world), now).plan
+
+
+def _signing(**world):
+    return issuer.decide(given.trust_domain(**world), NOW).signing
 
 
 def _names(**world):
@@ -48,9 +55,16 @@ def _reasons(**world):
 
 def _listed(**world):
     """The serials of the CRL that is to be published; None: none is."""
-    plan = _plan(**world)
+    o = given.trust_domain(**world)
+    plan = issuer.decide(o, NOW).plan
+    if not plan.actions or not isinstance(plan.actions[0], PublishCrl):
+        return None
     (action,) = plan.actions
-    return [entry.serial for entry in action.entries] if isinstance(action, PublishCrl) else None
+    bases = {g: (each,) for g, each in o.published.crls.items()} if isinstance(o.published, PublishedTrust) else {}
+    snapshot = Snapshot(records=o.records, pending_again=o.kept_out, bases=bases, highest_number=0, taken_at=NOW)
+    listed = sorted(n for content in crl.decide(snapshot, action.terms).values() for n in content.entries)
+    assert action.entries == len(listed)
+    return listed
 
 
 def _after(**world):
@@ -152,49 +166,112 @@ def test_an_issuer_that_cannot_sign_says_why(world, reason):
 
 @pytest.mark.parametrize(("world", "reason"), PROBLEMS)
 def test_its_certificates_hear_why(world, reason):
-    assert issuer.signing(given.trust_domain(**world), NOW)[1].reason.name == reason
+    assert _signing(**world).reason.name == reason
 
 
 @pytest.mark.parametrize(
     ("world", "reason"),
     [
         pytest.param({"spec": "junk"}, "InvalidSpec", id="a spec that cannot be read"),
-        pytest.param({"records": Unseen.UNKNOWN}, "NotPublished", id="a ledger that is not read yet"),
         pytest.param(NO_CA, "CaSecretMissing", id="a CA that is about to be made"),
         pytest.param(EXPIRED_CA, "CaExpired", id="a CA that has expired"),
     ],
 )
 def test_certificates_wait_for(world, reason):
-    assert issuer.signing(given.trust_domain(**world), NOW)[1].reason.name == reason
+    assert _signing(**world).reason.name == reason
 
 
-def test_certificates_need_not_wait_for_an_issuer_that_signs():
-    assert issuer.signing(given.trust_domain(), NOW) == (given.authority(), None)
+@pytest.mark.parametrize("skew", [0 * SKEWED, SKEWED])
+def test_certificates_need_not_wait_for_an_issuer_that_signs(skew):
+    assert _signing(skew=skew) == given.authority()
 
 
-# The ledger is mended before it is published
+@pytest.mark.parametrize("what", ["records", "published", "authority"])
+def test_certificates_are_told_nothing_before_it_is_heard_of(what):
+    world = {"published": Unseen.ABSENT} | {what: Unseen.UNKNOWN}
+    assert _signing(**world) is Unseen.UNKNOWN
+
+
+# The ledger is repaired when all that it says is published
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param({"published": given.published(given.entry(1, "certificateHold"))}, id="a serial must be refused"),
+        pytest.param(
+            {"published": given.published(given.entry(1, "certificateHold"), given.entry(2), signed=NOW - DAY)},
+            id="a CRL is due",
+        ),
+    ],
+)
+def test_a_cut_off_goes_before_holds_that_end(world):
+    plan = _plan(records=(OVER, TWO), **world)
+    assert (given.names(plan.actions), plan.later) == (["PublishCrl"], ())
+
+
+def test_gates_go_before_holds_that_end():
+    plan = _plan(records=(OVER,), gates=(given.gate(state=GateState.STALE),))
+    assert (given.names(plan.actions), plan.later) == (["WriteGate"], ())
+
+
+def test_of_hundreds_of_holds_that_end_some_are_repaired_after_the_status():
+    ended = tuple(given.record(n, revocation=given.hold(final_at=NOW)) for n in range(1, 401))
+    plan = _plan(records=ended)
+    assert (given.names(plan.actions), len(plan.later)) == (["WriteStatus"], issuer.MOST_REPAIRS)
+
+
+def test_a_reason_that_changed_is_published_when_no_record_is_left_to_be_repaired():
+    final = given.record(1, revocation=given.revocation("cessationOfOperation"))
+    over = given.record(2, revocation=given.hold(final_at=NOW))
+    published = given.published(given.entry(1, "certificateHold"), given.entry(2, "certificateHold"))
+    plan = _plan(records=(final, over), published=published)
+    assert (given.names(plan.actions), given.names(plan.later)) == (["WriteStatus"], ["Revoke"])
+    assert _names(records=(final,), published=published) == ["PublishCrl"]
+
+
+@pytest.mark.parametrize(
+    ("world", "reason"),
+    [
+        pytest.param({"published": FOREIGN_CRL}, "CrlForeign", id="the ConfigMap is somebody else's"),
+        pytest.param({"overflow": 1}, "CrlFull", id="the CRL does not fit"),
+    ],
+)
+def test_holds_end_also_where_no_crl_is_published_since(world, reason):
+    plan = _plan(records=(OVER,), **world)
+    (status,) = plan.actions
+    assert (given.reasons(status.status)["Ready"], given.names(plan.later)) == (reason, ["Revoke"])
+
+
+def test_a_revocation_without_a_time_is_published_first_and_then_has_that_time():
+    undated = given.record(1, revocation=given.own_hold(dated=False, time=NOW - 30 * DAY))
+    assert _listed(records=(undated,), published=given.published()) == [1]
+    published = given.published(given.entry(1, "certificateHold", at=NOW - SECOND))
+    (action,) = _plan(records=(undated,), published=published).later
+    assert action.revocation == given.own_hold(time=NOW - SECOND)
+    repaired = replace(undated, revocation=action.revocation)
+    assert _names(records=(repaired,), published=published) == ["WriteStatus"]
 
 
 def test_a_hold_whose_time_has_come_becomes_final_since_when_it_was_held():
-    (action,) = _plan(records=(OVER,)).actions
+    (action,) = _plan(records=(OVER,)).later
     assert (action.revocation.reason, action.revocation.time) == ("cessationOfOperation", OVER.revocation.time)
 
 
 @pytest.mark.promise(1)
 def test_a_record_that_lost_its_revocation_gets_it_back_from_the_crl():
     published = given.published(given.entry(1, "keyCompromise"))
-    (action,) = _plan(records=(given.record(1),), published=published).actions
+    (action,) = _plan(records=(given.record(1),), published=published).later
     assert (action.record.serial, action.revocation.reason) == (1, "keyCompromise")
 
 
 def test_a_record_that_lost_its_revocation_is_left_to_a_client_that_is_out_itself():
     published = given.published(given.entry(1, "certificateHold"))
-    (action,) = _plan(records=(given.record(1),), published=published, kept_out=frozenset({1})).actions
-    assert given.names([action]) == ["WriteStatus"]
+    assert _plan(records=(given.record(1),), published=published, kept_out=frozenset({1})).later == ()
 
 
 def test_a_hold_that_was_lifted_says_no_more_when_it_becomes_final():
-    (action,) = _plan(records=(given.record(1, revocation=given.hold(lifted=True)),)).actions
+    (action,) = _plan(records=(given.record(1, revocation=given.hold(lifted=True)),)).later
     assert (action.revocation.lifted, action.revocation.final_at) == (True, None)
     assert action.revocation.held_by == "Deletion"
 
@@ -245,7 +322,7 @@ def test_no_crl_is_published_where(world):
 def test_a_crl_is_good_from_an_hour_back_for_as_long_as_the_spec_says():
     spec = given.issuer_spec(crl={"validity": "48h", "renewEvery": "12h"})
     (action,) = _plan(published=Unseen.ABSENT, spec=spec).actions
-    assert (action.this_update, action.next_update) == (NOW - HOUR, NOW + 2 * DAY)
+    assert (action.terms.this_update, action.terms.next_update) == (NOW - HOUR, NOW + 2 * DAY)
 
 
 def test_a_serial_is_named_for_as_long_as_the_shortest_crl_is_good_after_its_expiry():

@@ -20,13 +20,13 @@ def ready(plan):
 
 
 def test_an_issuer_whose_crl_did_not_fit_says_so_and_looks_again():
-    plan = issuer.plan(world(), given.NOW)
+    plan = issuer.decide(world(), given.NOW).plan
     assert ready(plan) == "CrlFull"
     assert given.NOW < plan.due <= given.NOW + issuer.FULL_AGAIN
 
 
 def test_an_issuer_whose_crl_did_not_fit_signs_no_more():
-    assert issuer.signing(world(), given.NOW)[1].reason.name == "CrlFull"
+    assert issuer.decide(world(), given.NOW).signing.reason.name == "CrlFull"
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,14 @@ def test_an_issuer_whose_crl_did_not_fit_signs_no_more():
     ],
 )
 def test_a_crl_is_published_when(override):
-    (action,) = issuer.plan(world(**override), given.NOW).actions
+    (action,) = issuer.decide(world(**override), given.NOW).plan.actions
     assert isinstance(action, PublishCrl)
-    assert issuer.signing(world(**override), given.NOW)[1] is None
+    assert issuer.decide(world(**override), given.NOW).signing == given.authority()
 
 
 def test_gates_still_get_the_crl_that_was_published_last():
     stale = given.gate(state=given.GateState.STALE)
-    (action,) = issuer.plan(world(gates=(stale,)), given.NOW).actions
+    (action,) = issuer.decide(world(gates=(stale,)), given.NOW).plan.actions
     assert action == WriteGate(namespace="edge")
 
 
@@ -52,5 +52,6 @@ def test_what_a_ca_that_is_over_had_to_refuse_takes_no_room():
     two = given.authority(generation=2)
     old = given.trust({2: (two, given.crl())})
     o = world(authority=two, published=old, overflow=3)
-    assert "PublishCrl" not in given.names(issuer.plan(o, given.NOW).actions)
-    assert issuer.signing(o, given.NOW) == (two, None)
+    decision = issuer.decide(o, given.NOW)
+    assert "PublishCrl" not in given.names(decision.plan.actions)
+    assert decision.signing == two

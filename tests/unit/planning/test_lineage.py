@@ -276,8 +276,14 @@ def test_the_crl_of_a_ca_that_came_back_names_whom_it_refused_under_another_numb
     refused = record(1, 1, revocation=given.revocation())
     published = given.trust({3: (three, given.crl())})
     o = world(spec=OWN, authority=three, older=(), records=(refused,), published=published)
-    planned = lineage.planned_crls(o.spec, lineage.of(o, o.spec, o.records, NOW), o.records, NOW)
-    assert [entry.serial for entry in planned[3]] == [1]
+    (action,) = issuer.decide(o, NOW).plan.actions
+    assert (action.terms.adopting, action.entries) == (3, 1)
+
+
+def test_a_generated_ca_lists_no_serial_of_a_generation_that_left():
+    refused = record(1, 1, revocation=given.revocation())
+    (action,) = issuer.decide(world(older=(), records=(refused,), published=Unseen.ABSENT), NOW).plan.actions
+    assert (action.terms.adopting, action.entries) == (None, 0)
 
 
 @pytest.mark.promise(7)
@@ -291,6 +297,6 @@ def test_the_crl_of_a_ca_that_came_back_names_whom_it_refused_under_another_numb
 def test_nothing_is_published_where_the_one_key_left_is_over_and_the_newest_certificate(newest):
     over = record(1, 1, revocation=given.revocation())
     o = world(authority=ONE, older=(), records=(over, newest), published=Unseen.ABSENT)
-    (action,) = issuer.plan(o, NOW).actions
+    (action,) = issuer.decide(o, NOW).plan.actions
     (ready,) = (c for c in action.status["conditions"] if c["type"] == "Ready")
     assert (ready["reason"], "partners-ca-2" in ready["message"]) == ("CaSecretMissing", True)

@@ -20,9 +20,20 @@ def _only(revokes):
     return revoke.revocation
 
 
-def test_a_revocation_without_a_time_gets_the_one_at_which_it_is_seen():
-    records = (given.record(revocation=UNDATED), given.record(2, revocation=given.own_hold()), given.record(3))
-    assert _only(revocation.undated(records, NOW)) == given.own_hold(time=NOW)
+def _repairs(record, published=None, *, pending_again=frozenset()):
+    return list(revocation.repairs((record,), published, pending_again, NOW))
+
+
+@pytest.mark.parametrize(
+    ("published", "since"),
+    [
+        pytest.param(None, NOW, id="at which it is seen, where nothing is published"),
+        pytest.param(given.published(), NOW, id="at which it is seen, where no CRL names it"),
+        pytest.param(given.published(given.entry(0xA1, at=AGO)), AGO, id="of its CRL entry"),
+    ],
+)
+def test_a_revocation_without_a_time_gets_the_one(published, since):
+    assert _only(_repairs(given.record(revocation=UNDATED), published)) == given.own_hold(time=since)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +117,7 @@ def test_a_serial_is_not_held_where(record):
 )
 def test_a_hold_whose_window_ended_becomes_final_since_it_was_held(final_at):
     record = given.record(revocation=given.hold(final_at=final_at))
-    assert _only(revocation.holds_that_end((record,), NOW)) == Revocation(reason="cessationOfOperation", time=AGO)
+    assert _only(_repairs(record)) == Revocation(reason="cessationOfOperation", time=AGO)
 
 
 @pytest.mark.parametrize(
@@ -115,13 +126,22 @@ def test_a_hold_whose_window_ended_becomes_final_since_it_was_held(final_at):
         pytest.param(None, id="there is none"),
         pytest.param(given.hold(final_at=NOW + SECOND), id="its window is open"),
         pytest.param(given.hold(final_at=None), id="it has no window"),
-        pytest.param(given.hold(final_at=NOW, lifted=True), id="it was lifted"),
         pytest.param(given.revocation(), id="it is final"),
-        pytest.param(replace(UNDATED, final_at=NOW), id="nobody said since when, which comes first"),
+        pytest.param(given.revocation(final_at=NOW), id="a person made it final"),
     ],
 )
 def test_a_hold_does_not_end_where(before):
-    assert list(revocation.holds_that_end((given.record(revocation=before),), NOW)) == []
+    assert _repairs(given.record(revocation=before)) == []
+
+
+def test_a_hold_that_nobody_dated_is_dated_before_it_ends():
+    assert _only(_repairs(given.record(revocation=replace(UNDATED, final_at=NOW)))).reason == "certificateHold"
+
+
+def test_a_hold_that_was_lifted_does_not_end_and_forgets_its_window():
+    before = given.hold(final_at=NOW, lifted=True)
+    assert _only(_repairs(given.record(revocation=before))) == replace(before, final_at=None)
+    assert _repairs(given.record(revocation=replace(before, final_at=None))) == []
 
 
 @pytest.mark.parametrize(
@@ -130,6 +150,7 @@ def test_a_hold_does_not_end_where(before):
         pytest.param([], None, id="nothing is held"),
         pytest.param([given.hold(final_at=None)], None, id="what is held has no window"),
         pytest.param([given.hold(lifted=True)], None, id="the hold was lifted"),
+        pytest.param([given.revocation(final_at=NOW - HOUR)], None, id="a person made it final"),
         pytest.param([given.hold(final_at=NOW + HOUR), given.hold()], NOW + HOUR, id="the first of two"),
     ],
 )
@@ -142,7 +163,7 @@ def test_the_next_end_of_a_hold_is_known_where(holds, expected):
 @pytest.mark.parametrize("reason", ["keyCompromise", "certificateHold", None])
 def test_a_record_that_lost_its_revocation_gets_it_back_from_the_published_crl(reason):
     crl = given.published(given.entry(reason=reason))
-    found = _only(revocation.forgotten((given.record(),), crl, NOW))
+    found = _only(_repairs(given.record(), crl))
     assert found == Revocation(reason=reason or "unspecified", time=AGO)
 
 
@@ -152,7 +173,7 @@ def test_a_record_that_lost_its_revocation_gets_it_back_from_the_published_crl(r
         pytest.param(given.record(), given.published(), id="the CRL does not name it"),
         pytest.param(given.record(), given.published(given.entry(7)), id="the CRL names another"),
         pytest.param(
-            given.record(revocation=given.hold(lifted=True)),
+            given.record(revocation=given.hold(lifted=True, final_at=None)),
             given.published(given.entry(reason="certificateHold")),
             id="its hold was lifted and the CRL is behind",
         ),
@@ -160,7 +181,12 @@ def test_a_record_that_lost_its_revocation_gets_it_back_from_the_published_crl(r
     ],
 )
 def test_a_record_forgot_nothing_where(record, crl):
-    assert list(revocation.forgotten((record,), crl, NOW)) == []
+    assert _repairs(record, crl) == []
+
+
+def test_a_record_of_a_client_whose_own_rules_refuse_it_again_is_left_to_them():
+    published = given.published(given.entry())
+    assert _repairs(given.record(), published, pending_again=frozenset({0xA1})) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+"""The ledger as it was last seen: whether a list is ahead of it, and whose own rules are about to refuse again."""
+
+import pytest
+
+from doorward.cluster.errors import Forbidden
+from doorward.objects import ledger_record
+from doorward.view import ledger
+from doorward.view.ledger import Ledger, Listed
+from doorward.view.stores import View
+from tests.support.clock import FakeClock
+from tests.support.memory_cluster import ISSUED_CERTIFICATE, NAMESPACE, MemoryCluster
+from tests.support.memory_gateway import MemoryGateway
+from tests.unit import given
+from tests.unit.given import ALICE, ISSUER, NOW, SECOND
+from tests.unit.issuers.bed import WatchedGateway
+
+RECORD = given.record(1)
+JUNK = given.record(2)
+
+
+def body(record=RECORD, version=7):
+    made = ledger_record.render_again(record)
+    return {**made, "metadata": made["metadata"] | {"resourceVersion": str(version)}}
+
+
+@pytest.mark.parametrize(
+    ("listed", "behind"),
+    [
+        pytest.param({}, False, id="that is empty"),
+        pytest.param({RECORD.key: Listed(7, RECORD)}, False, id="with what was heard"),
+        pytest.param({RECORD.key: Listed(6, RECORD)}, False, id="with what was there before that"),
+        pytest.param({RECORD.key: Listed(8, RECORD)}, True, id="with a later version"),
+        pytest.param({given.record(2).key: Listed(1, given.record(2))}, True, id="with another record"),
+        pytest.param({RECORD.key: Listed(8, None)}, False, id="with a version that cannot be read"),
+    ],
+)
+def test_the_watch_is_behind_a_list(listed, behind):
+    known = Ledger()
+    known.put(body())
+    assert known.is_behind(listed) is behind
+
+
+@pytest.fixture
+def cluster():
+    """Two records, of which the second cannot be read."""
+    made = MemoryCluster(FakeClock(NOW))
+    made.create(NAMESPACE, "", {"metadata": {"name": ISSUER.namespace}}, "kubectl")
+    for record in (RECORD, JUNK):
+        made.create(ISSUED_CERTIFICATE, ISSUER.namespace, ledger_record.render_again(record), "kubectl")
+    made.merge_patch(ISSUED_CERTIFICATE, JUNK.key, {"spec": {"notAfter": "junk"}}, "kubectl", "")
+    return made
+
+
+def told(found):
+    """By record, its serial, or None where it cannot be read."""
+    return {key: each.record and each.record.serial for key, each in found.items()}
+
+
+async def test_a_list_has_all_of_the_issuers_namespace_as_far_as_it_can_be_read(cluster):
+    cluster.create(NAMESPACE, "", {"metadata": {"name": "other"}}, "kubectl")
+    elsewhere = ledger_record.render_again(RECORD) | {"metadata": {"name": RECORD.key.name}}
+    cluster.create(ISSUED_CERTIFICATE, "other", elsewhere, "kubectl")
+    found = await ledger.listed(MemoryGateway(cluster), ISSUER)
+    assert told(found) == {RECORD.key: 1, JUNK.key: None}
+    assert found[RECORD.key].version == int(cluster.get(ISSUED_CERTIFICATE, RECORD.key)["metadata"]["resourceVersion"])
+
+
+@pytest.mark.parametrize("most", [0, 512], ids=["by the list, as they are very many", "by name"])
+@pytest.mark.parametrize("at_once", [1, 32])
+async def test_records_are_asked_for(cluster, monkeypatch, most, at_once):
+    monkeypatch.setattr(ledger, "MOST_BY_NAME", most)
+    monkeypatch.setattr(ledger, "AT_ONCE", at_once)
+    gateway = WatchedGateway(cluster)
+    found = await ledger.asked(gateway, ISSUER, [RECORD.key, given.record(3).key, JUNK.key])
+    assert {verb for verb, _ in gateway.reads} == ({"get"} if most else {"list"})
+    assert told(found) == {RECORD.key: 1, JUNK.key: None}
+    assert found[RECORD.key].version == int(cluster.get(ISSUED_CERTIFICATE, RECORD.key)["metadata"]["resourceVersion"])
+    assert await ledger.asked(gateway, ISSUER, []) == {}
+    gateway.refuse_reads = lambda *_: Forbidden("no")
+    with pytest.raises(Forbidden):
+        await ledger.asked(gateway, ISSUER, [RECORD.key])
+
+
+def client(*, issuer=ISSUER.name, **spec):
+    reference = {"name": issuer, "namespace": ISSUER.namespace}
+    return {
+        "metadata": {"namespace": ALICE.namespace, "name": ALICE.name, "uid": given.UID, "resourceVersion": "3"},
+        "spec": {"issuerRef": reference, "commonName": "alice"} | spec,
+    }
+
+
+DELETED = {"deletionTimestamp": "2026-09-01T12:00:00Z"}
+OUT = client(suspended=True)
+PENDING = [
+    pytest.param(RECORD, OUT, True, id="is suspended"),
+    pytest.param(RECORD, client(revoked=True), True, id="is revoked"),
+    pytest.param(RECORD, OUT | {"metadata": OUT["metadata"] | DELETED}, True, id="is deleted"),
+    pytest.param(
+        given.record(1, revocation=given.own_hold(lifted=True)), OUT, True, id="is out, and a person lifted it"
+    ),
+    pytest.param(given.record(1, revocation=given.own_hold()), OUT, False, id="is out, and it is refused already"),
+    pytest.param(given.expired(1, since=SECOND), OUT, False, id="is out, and it has expired"),
+    pytest.param(given.record(2), OUT, False, id="is out, and it is not named"),
+    pytest.param(RECORD, client(), False, id="is in"),
+    pytest.param(RECORD, client(issuer="other", suspended=True), False, id="is another issuer's now"),
+    pytest.param(RECORD, None, False, id="is gone"),
+]
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize(("record", "holder", "expected"), PENDING)
+def test_a_serial_is_about_to_be_refused_again_whose_client(record, holder, expected):
+    view = View(account=given.ACCOUNT)
+    view.ledger.put(body(record))
+    if holder is not None:
+        view.certificates.put(holder)
+    assert view.pending_again(ISSUER, frozenset({1}), NOW) == (frozenset({1}) if expected else frozenset())
