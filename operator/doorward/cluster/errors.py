@@ -73,7 +73,7 @@ def seconds_of(header: str | None, now: datetime) -> float:
     """
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
-        return float(text.lstrip("0")[:10] or "0")
+        return float(text)  # however many digits: infinity, at most
     try:
         at = parsedate_to_datetime(text)
         return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())

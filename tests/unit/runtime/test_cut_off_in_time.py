@@ -69,6 +69,16 @@ def test_a_client_that_is_revoked_while_the_server_asks_to_wait_does_not_wait_fo
     assert number not in live(served)
 
 
+def test_a_server_that_asks_to_wait_is_left_alone_for_as_long(served):
+    refuse_all(served, asks=60)
+    before = len(served.gateway.writes)
+    served.apply("alice", reissue="now")
+    served.advance(59)
+    assert len(served.gateway.writes) == before + 1
+    served.advance(2)
+    assert len(served.gateway.writes) > before + 1
+
+
 # Beside another tenant whose every write takes long, by a webhook for example
 
 
