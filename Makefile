@@ -30,9 +30,10 @@ unit: $(STAMP)  ## the pure tests, in seconds
 crds: $(STAMP)  ## deploy/crds/ from the models
 	$(BIN)/doorward crds --directory deploy/crds
 
-docs: $(STAMP)  ## docs/reference/ from the reasons and the tests
+docs: $(STAMP)  ## docs/reference/ from the reasons, the metrics and the tests
 	$(BIN)/doorward explain --markdown > docs/reference/reasons.md
 	$(BIN)/python -m tests.support.promised > docs/reference/promises.md
+	$(BIN)/python -m tests.support.metrics_page > docs/reference/metrics.md
 
 lock:           ## requirements/*.txt from requirements/*.in
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip -q install uv

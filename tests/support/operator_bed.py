@@ -36,6 +36,7 @@ from tests.support.clock import FakeClock
 from tests.support.key_source import CountingKeySource
 from tests.support.memory_cluster import KINDS, MemoryCluster
 from tests.support.memory_gateway import MemoryGateway, Write
+from tests.support.scraped import Scraped
 
 NAMESPACE_NAME = "edge"
 ISSUER_AT = ObjectKey(NAMESPACE_NAME, "partners")
@@ -251,6 +252,10 @@ class OperatorBed:
     def jump(self, **by: float) -> None:
         """So much time passes at once, as while a machine sleeps."""
         self.clock.advance(**by)
+
+    def scrape(self) -> Scraped:
+        """What `/metrics` of the process that was started last shows."""
+        return Scraped(self._runner.run(self._processes[-1].operator.scrape()).decode())
 
     def set_wrong(self, by: timedelta) -> None:
         """The operator's wall clock is ahead of the server's by that."""

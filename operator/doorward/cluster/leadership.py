@@ -44,6 +44,11 @@ class Leadership:
         """Who leads, as far as was seen; empty: nobody."""
         return self._seen.holder if self._seen is not None else ""
 
+    @property
+    def renewed_ago(self) -> float | None:
+        """Seconds since this process last renewed the Lease; None: it does not hold it."""
+        return None if self._renewed is None else self._clock.monotonic() - self._renewed
+
     def leads(self) -> bool:
         """Whether this process may write now."""
         return self._renewed is not None and self._clock.monotonic() < self._renewed + lease.DEADLINE

@@ -1,5 +1,6 @@
 """What an MTLSIssuer says of itself: conditions, CA generations, CRL, gates, counts."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
 from doorward.planning.plan import Plan, WriteStatus, earliest
+from doorward.planning.states import CertificateState, state_of
 from doorward.planning.trouble import MOST_DETAIL, Trouble
 
 MOST_GATES = 50
@@ -180,13 +182,9 @@ def _counts(o: IssuerObserved, now: datetime) -> dict[str, int]:
     """A generation that the gates do not trust takes its certificates with it."""
     assert not isinstance(o.records, Unseen)
     trusted = o.published.anchors if isinstance(o.published, PublishedTrust) else None
-    refused = expired = 0
-    for record in o.records:
-        revocation = record.revocation
-        if revocation is not None and not revocation.lifted:
-            refused += 1
-        elif now >= record.not_after:
-            expired += 1
-        elif trusted is not None and record.generation not in trusted:
-            refused += 1
-    return {"live": len(o.records) - refused - expired, "revoked": refused, "expired": expired}
+    found = Counter(state_of(record, trusted, now) for record in o.records)
+    return {
+        "live": found[CertificateState.LIVE],
+        "revoked": found[CertificateState.HELD] + found[CertificateState.REVOKED],
+        "expired": found[CertificateState.EXPIRED],
+    }

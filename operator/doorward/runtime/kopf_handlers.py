@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,8 +123,15 @@ async def _run(
         heeding.cancel()
 
 
-async def supervise(handle: Handle, watched: Watched, *, stop: threading.Event, again: threading.Event) -> None:
-    """Keep Kopf running until `stop`; `again`: it lists and watches anew."""
+async def supervise(
+    handle: Handle,
+    watched: Watched,
+    *,
+    stop: threading.Event,
+    again: threading.Event,
+    restarted: Callable[[], None],
+) -> None:
+    """Keep Kopf running until `stop`; `again`: it lists and watches anew. `restarted`: told when it stopped by itself."""
     loop = asyncio.get_running_loop()
     rest = FIRST_REST
     while not stop.is_set():
@@ -140,6 +147,7 @@ async def supervise(handle: Handle, watched: Watched, *, stop: threading.Event, 
         if again.is_set():
             again.clear()
             continue
+        restarted()
         rest = FIRST_REST if loop.time() - begun > LONGEST_REST * 2 else min(rest * 2, LONGEST_REST)
         logger.warning("Kopf's part is started again in %.0f s; everything else goes on", rest)
         await asyncio.sleep(rest)

@@ -20,6 +20,7 @@ from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUER, Gateway, Kind, 
 from doorward.cluster.guarded import GuardedGateway
 from doorward.cluster.leadership import Leadership, Lost
 from doorward.cluster.live import LiveGateway, connect
+from doorward.cluster.metered import MeteredGateway
 from doorward.cluster.rollback import Rollback
 from doorward.gates.apply import TargetApplier
 from doorward.gates.interface import DataPlane, target_kind
@@ -34,9 +35,12 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
 from doorward.pki.key_source import KeySource
 from doorward.planning import retention
-from doorward.runtime import health, kopf_handlers
+from doorward.runtime import health, kopf_handlers, loop_lag
+from doorward.runtime.cut_offs import CutOffRecorder
 from doorward.runtime.key_source import SystemKeySource
+from doorward.runtime.metrics import Metrics
 from doorward.runtime.reconcile import Appliers, Certificates, Issuers, Ledgers, Reconciler, Targets
+from doorward.runtime.scrape import Figures, not_synced
 from doorward.runtime.troubles import Troubles
 from doorward.view.apply import SharedWrites
 from doorward.view.intake import Intake
@@ -85,6 +89,8 @@ class Operator:
     ) -> None:
         self._settings = settings
         self._clock = clock
+        self.metrics = Metrics(clock)
+        gateway = MeteredGateway(gateway, self.metrics)
         self._leadership: Leadership | None = None
         if settings.lease is not None:
             self._leadership = Leadership(gateway, clock, settings.lease, settings.identity)
@@ -96,9 +102,11 @@ class Operator:
         )
         self._issuer_memories = IssuerMemories()
         self._certificate_memories = CertificateMemories()
-        self.queue: WorkQueue[Key] = WorkQueue(clock, share=partial(share, self.view))
-        self._routing = Routing(self.view, self.queue, self._counts_due)
+        self.queue: WorkQueue[Key] = WorkQueue(clock, share=partial(share, self.view), meter=self.metrics)
+        self._cut_offs = CutOffRecorder(clock, gateway.skew, self.metrics)
+        self._routing = Routing(self.view, self.queue, self._counts_due, self._cut_offs)
         self._subscriptions: Subscriptions | None = None
+        self._domains = TrustDomains()
         self._intake = Intake(self.view, self._routing, self._takes_part)
         self._issuers: Issuers
         self._reconciler = self._join(source)
@@ -108,6 +116,17 @@ class Operator:
             noticed=self._rolled_back,
             restored=self._routing.restored,
             is_over=self._is_over,
+        )
+        self._figures = Figures(
+            view=self.view,
+            domains=self._domains,
+            clock=clock,
+            leads=lambda: self.leads,
+            lease_age=lambda: self._leadership.renewed_ago if self._leadership is not None else None,
+            pending=self._cut_offs.pending,
+            longest_lag=lambda: self.metrics.longest_lag.seconds,
+            unsynced=lambda: not_synced(self.view),
+            archived=lambda _: None,
         )
         self._resync = Resync(
             self.view,
@@ -120,14 +139,18 @@ class Operator:
 
     def _join(self, source: KeySource) -> Reconciler:
         view, gateway, clock, intake = self.view, self._gateway, self._clock, self._intake
-        domains, reads = TrustDomains(), Reads(view, gateway)
+        domains, reads = self._domains, Reads(view, gateway)
         shared = SharedWrites(view, gateway, intake, clock)
         issuer_observer = IssuerObserver(view, gateway, clock, self._issuer_memories, self._planes)
         troubles = Troubles(clock)
         self._issuers = Issuers(view, issuer_observer, self._issuer_memories, domains, self._routing, troubles, clock)
         certificate_observer = CertificateObserver(view, domains, gateway, clock, reads)
         certificates = Certificates(
-            certificate_observer, OrphanObserver(view, gateway, reads), self._certificate_memories, clock
+            certificate_observer,
+            OrphanObserver(view, gateway, reads),
+            self._certificate_memories,
+            clock,
+            self._cut_offs,
         )
         appliers = Appliers(
             CertificateApplier(
@@ -149,7 +172,16 @@ class Operator:
         targets = Targets(TargetObserver(view, reads, self._planes), clock)
         ledgers = Ledgers(LedgerObserver(view, gateway, self._issuer_memories), clock)
         return Reconciler(
-            self._issuers, ledgers, certificates, targets, appliers, shared, troubles, self._routing, clock
+            self._issuers,
+            ledgers,
+            certificates,
+            targets,
+            appliers,
+            shared,
+            troubles,
+            self._routing,
+            clock,
+            self.metrics,
         )
 
     @property
@@ -158,11 +190,20 @@ class Operator:
         return self.view.ledger.synced and self.view.certificates.synced and self.view.issuers.synced
 
     @property
+    def leads(self) -> bool:
+        """Whether this process plans and writes now."""
+        return self._leadership is None or self._leadership.leads()
+
+    @property
     def part(self) -> str:
         """What this process does beside others."""
-        if self._leadership is None or self._leadership.leads():
+        if self._leadership is None or self.leads:
             return "leads"
         return f"stands by; {self._leadership.holder or 'nobody'} leads"
+
+    async def scrape(self) -> bytes:
+        """What `/metrics` shows."""
+        return await self.metrics.render(self._figures)
 
     def _is_over(self, record: Record) -> bool:
         found = self.view.issuers.get(record.issuer)
@@ -188,7 +229,8 @@ class Operator:
         stop_kopf = threading.Event()
         runner = None
         if self._settings.health_port is not None:
-            runner = await health.serve(self._settings.health_port, lambda: self.ready, lambda: self.part)
+            port = self._settings.health_port
+            runner = await health.serve(port, lambda: self.ready, lambda: self.part, self.scrape)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = self._start(group, stop_kopf)
@@ -219,13 +261,23 @@ class Operator:
         subscriptions.start()
         watched = kopf_handlers.Watched(self.kinds(), scope)
         tasks = [
-            group.create_task(kopf_handlers.supervise(self.handle, watched, stop=stop_kopf, again=kopf_again)),
+            group.create_task(
+                kopf_handlers.supervise(
+                    self.handle,
+                    watched,
+                    stop=stop_kopf,
+                    again=kopf_again,
+                    restarted=self.metrics.kopf_restarted,
+                )
+            ),
             group.create_task(self._resync.keep()),
             group.create_task(self._rollback.keep(start_over, self._routing.rolled_back)),
             group.create_task(self._work(subscriptions)),
         ]
         if self._leadership is not None:
             tasks.append(group.create_task(self._leadership.keep()))
+        if self._settings.health_port is not None:
+            tasks.append(group.create_task(loop_lag.measure(self.metrics.lag)))
         return tasks
 
     def kinds(self) -> tuple[Kind, ...]:

@@ -50,7 +50,9 @@ from doorward.planning.plan import (
     earliest,
 )
 from doorward.planning.trouble import Trouble
+from doorward.runtime.cut_offs import CutOffRecorder
 from doorward.runtime.describe import describe
+from doorward.runtime.metrics import Metrics
 from doorward.runtime.troubles import Troubles
 from doorward.view.apply import SharedWrites
 from doorward.view.keys import Key, issuer_key, ledger_key, target_key
@@ -198,17 +200,20 @@ class Certificates:
         orphans: OrphanObserver,
         memories: CertificateMemories,
         clock: Clock,
+        cut_offs: CutOffRecorder,
     ) -> None:
         self._observer = observer
         self._orphans = orphans
         self._memories = memories
         self._clock = clock
+        self._cut_offs = cut_offs
 
     async def look(self, key: ObjectKey) -> Look:
         """The clock is read after the look."""
         memories, era = self._memories, self._memories.era
         known = memories.get(key)
         found = await self._observer.observe(key, known)
+        self._cut_offs.looked(key, found[0] if found is not None else None)
         memory = found[1] if found is not None else CertificateMemory(missing_since=known.missing_since)
         look = Look(Plan()) if found is None else self._planned(found[0])
         orphans, memory = await self._orphans.observe(key, memory, self._clock.now())
@@ -325,6 +330,7 @@ class Reconciler:
         troubles: Troubles,
         routing: Routing,
         clock: Clock,
+        meter: Metrics,
     ) -> None:
         self._issuers = issuers
         self._ledgers = ledgers
@@ -335,36 +341,52 @@ class Reconciler:
         self._troubles = troubles
         self._routing = routing
         self._clock = clock
+        self._meter = meter
 
     async def reconcile(self, key: Key) -> datetime | None:
         """When the key is due again; None: at its next event. Raises ApiError, after telling the object of one that lasts, and
         NotSettled.
         """
-        for _ in range(MOST_PASSES):
-            look = await self._look(key)
-            plan = look.plan
-            if self._waits_for_its_first_ca(key, plan) and self._routing.postpone(key, Priority.CA_CREATION):
-                return None
-            nearly = all(isinstance(action, WriteStatus) for action in plan.actions)
-            if nearly and plan.later:
-                if not self._routing.postpone(key, Priority.BACKGROUND):
-                    # The first one alone: what refuses them all is asked once, and told once.
-                    await self._side_by_side(key, plan.later[:1], look)
-                    await self._side_by_side(key, plan.later[1:], look)
-                    return self._clock.now()  # its next turn
-                if self._troubles.of(key) is not None:
-                    return self._due(plan)  # what is told stays told until then
-            trouble = await self._carry_out(key, look)
-            if trouble is not None:
-                return self._due(replace(plan, due=earliest(plan.due, trouble.again_at)))
-            if nearly:
-                if not plan.later:
-                    self._settled(key)
-                return self._due(plan)
-            if key.kind == "ledger":  # a long backlog is many plans, each behind what people wait for
-                self._settled(key)
-                return self._clock.now() + UNFINISHED
+        passes = 0
+        try:
+            while passes < MOST_PASSES:
+                passes += 1
+                over, due = await self._pass(key)
+                if over:
+                    return due
+        finally:
+            self._meter.passes(key.kind, passes)
+        self._meter.not_settled(key.kind)
         raise NotSettled(f"still not settled after {MOST_PASSES} passes")
+
+    async def _pass(self, key: Key) -> tuple[bool, datetime | None]:
+        """One look, and its plan carried out: whether that was the last one for now, and when the key is due again."""
+        look = await self._look(key)
+        plan = look.plan
+        if self._waits_for_its_first_ca(key, plan) and self._routing.postpone(key, Priority.CA_CREATION):
+            return True, None
+        nearly = all(isinstance(action, WriteStatus) for action in plan.actions)
+        if nearly and plan.later:
+            if not self._routing.postpone(key, Priority.BACKGROUND):
+                # The first one alone: what refuses them all is asked once, and told once.
+                await self._side_by_side(key, plan.later[:1], look)
+                await self._side_by_side(key, plan.later[1:], look)
+                return True, self._clock.now()  # its next turn
+            if self._troubles.of(key) is not None:
+                return True, self._due(plan)  # what is told stays told until then
+        trouble = await self._carry_out(key, look)
+        if trouble is not None:
+            if trouble.repeats:
+                self._meter.not_settled(key.kind)
+            return True, self._due(replace(plan, due=earliest(plan.due, trouble.again_at)))
+        if nearly:
+            if not plan.later:
+                self._settled(key)
+            return True, self._due(plan)
+        if key.kind == "ledger":  # a long backlog is many plans, each behind what people wait for
+            self._settled(key)
+            return True, self._clock.now() + UNFINISHED
+        return False, None
 
     def _waits_for_its_first_ca(self, key: Key, plan: Plan) -> bool:
         """Nothing is published yet: no cut-off waits while the CA waits for its turn."""

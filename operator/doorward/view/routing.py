@@ -31,6 +31,7 @@ from doorward.cluster.gateway import (
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey, issuer_of_ca_secret, key_of
 from doorward.planning import revocation
+from doorward.view.cut_offs import CutOffWatch
 from doorward.view.keys import Key, certificate_key, issuer_key, ledger_key, target_key
 from doorward.view.parsed import IssuerObject, gate_of
 from doorward.view.stores import TargetKind, View
@@ -51,10 +52,11 @@ def share(view: View, key: Key) -> tuple[ObjectKey | None, str]:
 class Routing:
     """From changes to keys in the queue, each with its priority."""
 
-    def __init__(self, view: View, queue: WorkQueue[Key], counts_due: CountsDue) -> None:
+    def __init__(self, view: View, queue: WorkQueue[Key], counts_due: CountsDue, cut_offs: CutOffWatch) -> None:
         self._view = view
         self._queue = queue
         self._counts_due = counts_due
+        self._cut_offs = cut_offs
 
     def wake(self, key: Key) -> None:
         """Make a key ready: cut-offs and what publishes them go before the issuing of many."""
@@ -87,6 +89,7 @@ class Routing:
 
     def changed(self, kind: Kind, key: ObjectKey, before: Any, now: Any, *, by: Key | None = None) -> None:
         """An object is another one than before (either may be None); `by`: the key whose own write this was."""
+        self._cut_offs.changed(kind, key, before, now)
         for woken in self._concerned(kind, key, before, now):
             if woken != by:
                 self.wake(woken)
@@ -177,6 +180,7 @@ class Routing:
 
     def trust_domain(self, issuer: ObjectKey, before: TrustDomain | None, now: TrustDomain) -> None:
         """What an issuer signs with or publishes changed: its ClientCertificates look again where that concerns them."""
+        self._cut_offs.published(issuer, before, now)
         view = self._view
         if before is None or (before.authority, before.problem) != (now.authority, now.problem):
             tell = self.wake if before is None or before.authority is None else self.wake_later

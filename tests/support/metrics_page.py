@@ -1,0 +1,54 @@
+"""The page docs/reference/metrics.md: every metric of the operator, from the table in the code.
+
+`python -m tests.support.metrics_page` prints it.
+"""
+
+from collections.abc import Iterator
+
+from doorward.runtime import metric_names
+
+_HEAD = """\
+# Metrics
+
+Made from `operator/doorward/runtime/metric_names.py` by `make docs`; do not edit.
+
+The operator serves metrics in Prometheus' text format on the health port (`--health-port`, 8080, named `http` in the Deployment), at
+the path `/metrics`. Every replica serves them. Only the replica that leads publishes CRLs and revokes access: add
+`and on (pod) doorward_leader == 1` to a query that must not see the others.
+
+Labels never contain the name of a client, a serial number or a message. The series of an MTLSIssuer disappear when it is deleted.
+
+| metric | type | labels | meaning |
+| --- | --- | --- | --- |
+"""
+_FOOT = """
+The operator also serves `process_open_fds`, `process_max_fds`, `process_resident_memory_bytes`, `process_virtual_memory_bytes`,
+`process_cpu_seconds_total` and `process_start_time_seconds` of the Prometheus client library.
+
+## Alerts
+
+| when | expression |
+| --- | --- |
+| a CRL expires within two days | `doorward_crl_next_update_seconds < 172800` |
+| the CRL is near its limit | `doorward_crl_size_ratio > 0.7` |
+| access is not revoked for one minute | `doorward_cut_off_oldest_pending_seconds > 60` |
+| the cluster refuses writes | `increase(doorward_writes_refused_total{code!="409"}[10m]) > 0` |
+| no replica leads | `sum(doorward_leader) == 0` |
+| a list of objects cannot be read | `sum(doorward_sources_not_synced) > 0` |
+"""
+
+
+def lines() -> Iterator[str]:
+    """One row for each metric."""
+    for each in metric_names.DEFINITIONS:
+        labels = ", ".join(f"`{label}`" for label in each.labels)
+        yield f"| `{each.name}` | {each.type} | {labels} | {each.help} |\n"
+
+
+def page() -> str:
+    """The whole page."""
+    return _HEAD + "".join(lines()) + _FOOT
+
+
+if __name__ == "__main__":
+    print(page(), end="")
