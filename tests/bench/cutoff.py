@@ -10,7 +10,7 @@ from typing import Any
 
 from kubernetes import config
 
-from tests.bench.figures import percentile, show
+from tests.bench.figures import Since, percentile, show
 from tests.support import installation
 from tests.support.ca import OpensslCa
 from tests.support.home import Home
@@ -26,14 +26,21 @@ OURS, DIRECT = "ours.example.com", "direct.example.com"
 def run(folder: Path, runs: int, refusals: int) -> bool:
     """Measure and print; whether every limit is kept."""
     print(f"\nCut-off: spec.revoked on an idle cluster, {runs} runs; first refused request, {refusals} runs each way\n")
-    with Cluster.start(folder) as cluster, IngressNginx.start(cluster) as ingress, installation.running(cluster):
+    with (
+        Cluster.start(folder) as cluster,
+        IngressNginx.start(cluster) as ingress,
+        installation.running(cluster) as operator,
+    ):
         admin = Person(config.new_client_from_config(config_file=str(cluster.kubeconfig)))
         home = Home.found(admin, folder)
         home.partners(*_names("w", runs), *_names("r", refusals))
         annotations = {"doorward.io/issuer": "partners"}
         ingress.back(home.namespace, OURS, name="ours", annotations=annotations)
         eventually(lambda: _ask(ingress, OURS, home.files(f"r{refusals - 1}")) == 200, "the host lets a client in")
+        before = operator.metrics()
         kept = _to_write(cluster, home, _names("w", runs))
+        counted = Since(before, operator.metrics())
+        show("mean of ledger + CRL + gates, by the operator's metrics", counted.stages())
         return kept & _to_refusal(ingress, home, refusals)
 
 

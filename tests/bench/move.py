@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kubernetes import config
 
-from tests.bench.figures import show
+from tests.bench.figures import Since, show
 from tests.support import installation
 from tests.support.home import Home, client
 from tests.support.kube import CERTIFICATES, ISSUERS, Person, eventually
@@ -20,7 +20,7 @@ PEOPLE = 5
 def run(folder: Path, count: int) -> bool:
     """Measure and print; there is no limit to keep."""
     print(f"\nMove: {count} clients to the next CA, {PEOPLE} new ones and {PEOPLE} cut-offs meanwhile\n")
-    with Cluster.start(folder) as cluster, installation.running(cluster):
+    with Cluster.start(folder) as cluster, installation.running(cluster) as operator:
         admin = Person(config.new_client_from_config(config_file=str(cluster.kubeconfig)))
         home = Home.found(admin, folder)
         home.partners(*(f"c{number}" for number in range(count)))
@@ -28,13 +28,16 @@ def run(folder: Path, count: int) -> bool:
         begun = time.perf_counter()
         eventually(lambda: _moved(home) > 0, "the first has moved", seconds=60, pause=0.05)
         new = [_timed(lambda number=number: _ask(home, f"new{number}")) for number in range(PEOPLE)]  # type: ignore[misc]
+        before = operator.metrics()
         out = [_timed(lambda number=number: _put_out(home, f"c{number}")) for number in range(PEOPLE)]  # type: ignore[misc]
+        counted = Since(before, operator.metrics())
         left = count - _moved(home)
         eventually(lambda: _moved(home) >= count - PEOPLE, "all have moved", seconds=300, pause=0.2)
         seconds = time.perf_counter() - begun
     show("moved", f"{count} in {seconds:.1f} s: {count / seconds:.0f} a second")
     show("a new client's certificate meanwhile, median (max)", f"{statistics.median(new):.2f} s ({max(new):.2f})")
     show("a cut-off meanwhile until the CRL names it, median (max)", f"{statistics.median(out):.2f} s ({max(out):.2f})")
+    show("mean of ledger + CRL + gates, by the operator's metrics", counted.stages())
     show("still to move when people had what they asked for", str(left))
     return True
 

@@ -7,7 +7,6 @@ import signal
 import statistics
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +16,9 @@ from kubernetes import config
 from doorward.clock import SystemClock
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, SECRET, Gateway
 from doorward.cluster.live import LiveGateway, connect
-from tests.bench.figures import Cost, show
+from tests.bench.figures import Cost, Since, show
 from tests.support import installation
-from tests.support.audit import WRITES, Audit, described
+from tests.support.audit import Audit, described
 from tests.support.home import Home, client
 from tests.support.kube import Person
 from tests.testbed.controlplane import Cluster
@@ -53,15 +52,15 @@ def _measure(cluster: Cluster, operator: installation.OperatorProcess, home: Hom
     bare = [asyncio.run(_bare(cluster, home.namespace, "before"))]
     pids = {"operator": operator.pid, **cluster.control_plane.pids}
     before = {name: Cost.of(pid) for name, pid in pids.items()}
-    log = Audit(cluster)
-    seen = len(log.events())
+    before_storm = operator.metrics()
     longest_callback(operator.pid, longest)
     seconds = asyncio.run(_certificates(cluster, home.namespace, count))
     blocked, what = longest_callback(operator.pid, longest)
     after = {name: Cost.of(pid) for name, pid in pids.items()}
     bare.append(asyncio.run(_bare(cluster, home.namespace, "after")))
     ceiling = statistics.mean(bare)
-    writes = _writes(log, seen)
+    counted = Since(before_storm, operator.metrics())
+    writes = counted.writes()
     each = sum(writes.values()) / count
     rate, allowed = count / seconds, ceiling / each
     show("certificates a second, first create to the last Ready", f"{rate:.1f}")
@@ -85,6 +84,9 @@ def _measure(cluster: Cluster, operator: installation.OperatorProcess, home: Hom
         )
     show("longest that the event loop was blocked", f"{blocked * 1000:.1f} ms")
     print(f"      by {what[:150]}")
+    lag = "doorward_event_loop_lag_seconds"
+    late = counted.more(f"{lag}_count") - counted.more(f"{lag}_bucket", le="0.05")
+    show("event-loop lag: mean; longest; timers over 50 ms late", _lag(counted, late))
     return kept
 
 
@@ -144,9 +146,9 @@ async def _all_ready(gateway: Gateway, namespace: str) -> bool:
     return len(conditions) == len(items) and all(c["status"] == "True" for c in conditions)
 
 
-def _writes(log: Audit, seen: int) -> Counter[str]:
-    """The operator's requests that change something, by verb and kind, as the API server's audit log has them."""
-    return Counter(described(event) for event in log.events()[seen:] if event["verb"] in WRITES)
+def _lag(counted: Since, late: float) -> str:
+    longest = counted.after.value("doorward_event_loop_lag_max_seconds") or 0.0
+    return f"{counted.mean('doorward_event_loop_lag_seconds') * 1000:.1f} ms; {longest * 1000:.0f} ms; {late:.0f}"
 
 
 def longest_callback(pid: int, file: Path) -> tuple[float, str]:

@@ -15,6 +15,7 @@ import yaml
 
 from doorward.objects.meta import FINALIZER
 from tests.support.kube import eventually
+from tests.support.scraped import Scraped
 from tests.testbed import manifests, ports
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
@@ -99,6 +100,12 @@ class OperatorProcess:
                 return str(answer.read().decode().strip())
         except (urllib.error.URLError, OSError):
             return ""
+
+    def metrics(self) -> Scraped:
+        """What it shows at `/metrics` now."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=30) as answer:
+            assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+            return Scraped(answer.read().decode())
 
     def send(self, number: signal.Signals) -> None:
         """A signal to the running process."""

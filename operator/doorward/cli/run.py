@@ -22,7 +22,7 @@ def add_parser(verbs: Any) -> None:
         default=[],
         help="a namespace to serve; may be repeated; none: all of them",
     )
-    parser.add_argument("--health-port", type=int, default=8080, help="port of /healthz and /readyz; 0: none")
+    parser.add_argument("--health-port", type=int, default=8080, help="port of /healthz, /readyz and /metrics; 0: none")
     parser.add_argument(
         "--account",
         default="doorward-system:doorward",
