@@ -286,6 +286,28 @@ def test_what_is_published_at_the_first_look_is_not_timed():
     assert told.stages == [("crl", 3600), ("gates", 0)]
 
 
+def test_where_no_gate_had_to_be_written_the_last_stage_takes_no_time(told):
+    told.refuse(RECORD)
+    told.later(1)
+    told.crl_written()
+    told.later(0.5)
+    told.publishes(0xA1)
+    assert (told.stages, told.whole) == ([("crl", 1), ("gates", 0)], [1])
+
+
+def test_while_nothing_is_published_not_even_an_expired_certificate_is_cut_off(told):
+    told.refuse(RECORD)
+    told.clock.advance(days=100)
+    told.looks_at_issuer(TrustDomain())
+    assert told.stages == []
+
+
+def test_a_change_of_the_issuer_ends_nothing(told):
+    told.refuse(RECORD)
+    told.recorder.changed(ISSUERS, ISSUER, object(), object())
+    assert told.counts()["crl"] == 1
+
+
 def test_an_issuer_that_is_gone_leaves_nothing_behind(told):
     told.refuse(RECORD)
     told.publishes(0xA1, behind=True)
@@ -301,6 +323,7 @@ def test_what_concerns_no_cut_off_is_not_kept(told):
     told.crl_written()
     told.gate_written()
     told.recorder.changed(INGRESS, GATE, {}, {})
+    assert told.recorder._wrote == {}
     told.refuse(RECORD)
     told.crl_written()
     told.publishes(0xA1)
