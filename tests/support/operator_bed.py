@@ -135,6 +135,8 @@ class OperatorBed:
         self._runner = virtual_loop.runner(self.clock)
         self._processes: list[_Process] = []
         self._started = 0
+        self.kopf_restarted: Callable[[], None] = lambda: None
+        """What Kopf's supervisor in the process that was started last would call."""
         self.gateway = MemoryGateway(self.cluster)
         self.cluster.create(NAMESPACE, "", {"metadata": {"name": NAMESPACE_NAME}}, PEOPLE)
 
@@ -162,7 +164,10 @@ class OperatorBed:
         operator = Operator(gateway, self.clock, self._source, settings, self.planes)
         started = asyncio.Event()
 
-        async def front(handle: Handle, watched: kopf_handlers.Watched, **_: object) -> None:
+        async def front(
+            handle: Handle, watched: kopf_handlers.Watched, *, restarted: Callable[[], None], **_: object
+        ) -> None:
+            self.kopf_restarted = restarted
             started.set()
             await _like_kopf(gateway, handle, watched.kinds)
 

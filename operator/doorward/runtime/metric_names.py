@@ -51,7 +51,7 @@ ARCHIVED_RECORDS = Definition(
     name="doorward_archived_records",
     type="gauge",
     labels=ISSUER_LABELS,
-    help="Records in the archive of the issuer. Absent if the issuer has no archive.",
+    help="Records in the archive of the issuer. Absent if the index of the archive cannot be read.",
 )
 CRL_NUMBER = Definition(
     name="doorward_crl_number",
@@ -146,8 +146,8 @@ PASSES = Definition(
     name="doorward_reconcile_passes",
     type="histogram",
     labels=("kind",),
-    help="Passes of observe, plan and apply that one reconciliation of an object took, by kind: certificate, issuer or"
-    " target.",
+    help="Passes of observe, plan and apply that one reconciliation of an object took, by kind: certificate, issuer,"
+    " ledger (the archiving of its records) or target.",
     buckets=_PASSES,
 )
 NOT_SETTLED = Definition(

@@ -126,7 +126,6 @@ class Operator:
             pending=self._cut_offs.pending,
             longest_lag=lambda: self.metrics.longest_lag.seconds,
             unsynced=lambda: not_synced(self.view),
-            archived=lambda _: None,
         )
         self._resync = Resync(
             self.view,

@@ -47,8 +47,6 @@ class Figures:
     pending: Callable[[], Mapping[Stage, Pending]]
     longest_lag: Callable[[], float]
     unsynced: Callable[[], Iterable[Source]]
-    archived: Callable[[ObjectKey], int | None]
-    """Archived records of an issuer; None: it has no archive."""
 
     async def samples(self) -> tuple[Sample, ...]:
         """All of them; the event loop is given to others again and again."""
@@ -62,12 +60,9 @@ class Figures:
             records, now = iter(self.view.ledger.heard_of(issuer)), self.clock.now()
             while some := tuple(islice(records, AT_ONCE - looked_at)):
                 first_expiry = _count(some, published, now, counts, first_expiry)
-                looked_at += len(some)
-                if looked_at >= AT_ONCE:
-                    looked_at = 0
-                    await asyncio.sleep(0)
+                looked_at = await _pause(looked_at + len(some))
             found += self._issuer(issuer, counts, first_expiry, published, now)
-            looked_at = min(looked_at + AN_ISSUER, AT_ONCE - 1)
+            looked_at = await _pause(looked_at + AN_ISSUER)
         return tuple(found)
 
     def _issuer(
@@ -84,8 +79,9 @@ class Figures:
         yield names.LEDGER_RECORDS, at, sum(counts.values())
         if first_expiry is not None:
             yield names.NEXT_EXPIRY, at, (first_expiry - now).total_seconds()
-        if (archived := self.archived(issuer)) is not None:
-            yield names.ARCHIVED_RECORDS, at, archived
+        index = self.view.archives.index(issuer)
+        if index.readable:
+            yield names.ARCHIVED_RECORDS, at, index.records
         if published is not None:
             yield names.CRL_NUMBER, at, published.number
             yield names.CRL_AGE, at, (now - published.this_update - timing.BACKDATE).total_seconds()
@@ -110,6 +106,14 @@ class Figures:
         others = Counter(resource for (resource, _), count in unsynced[MOST_SOURCES:] for _ in range(count))
         for resource, count in others.items():
             yield names.SOURCES_NOT_SYNCED, (resource, OTHERS), count
+
+
+async def _pause(looked_at: int) -> int:
+    """Give the event loop to others when enough was looked at; how much was looked at since."""
+    if looked_at < AT_ONCE:
+        return looked_at
+    await asyncio.sleep(0)
+    return 0
 
 
 def _count(

@@ -1,16 +1,19 @@
 """What `/metrics` shows of a whole operator: every name as documented, and the figures that follow from what happens."""
 
 import asyncio
+import threading
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
 from doorward.cluster.errors import Forbidden, Invalid
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, SECRET
+from doorward.objects.archive_index import NO_ARCHIVE, UNREADABLE, ArchiveIndex, Part
 from doorward.objects.meta import ObjectKey, parse_instant
 from doorward.planning.states import CertificateState
-from doorward.runtime import metric_names, scrape
+from doorward.runtime import kopf_handlers, metric_names, reconcile, scrape
 from doorward.runtime.cut_offs import Pending, Stage
 from doorward.runtime.loop_lag import EVERY, WINDOW, Longest, measure
 from doorward.runtime.metrics import Metrics
@@ -81,7 +84,6 @@ def test_what_is_documented_is_shown(served):
     missing = {definition.name.removesuffix("_total") for definition in metric_names.DEFINITIONS}
     missing -= served.scrape().families.keys()
     assert missing == {
-        "doorward_archived_records",  # there is none
         "doorward_lease_renewal_age_seconds",  # it is alone
         "doorward_sources_not_synced",  # all are
     }
@@ -306,6 +308,25 @@ def test_a_key_that_does_not_settle_is_counted(served):
     assert served.scrape().value("doorward_reconcile_not_settled_total", kind="certificate") > 0
 
 
+def test_a_key_that_is_not_done_after_its_passes_is_counted(served, monkeypatch):
+    monkeypatch.setattr(reconcile, "MOST_PASSES", 1)
+    served.apply("alice", suspended=True)
+    served.settle()
+    assert served.scrape().value("doorward_reconcile_not_settled_total", kind="certificate") > 0
+
+
+def test_the_queue_tells_waits_and_work_by_priority(served):
+    served.gateway.refuse = lambda write: Invalid("no", status=422) if write.kind == "IssuedCertificate" else None
+    served.apply("alice", revoked=True)
+    served.advance(10)
+    shown = served.scrape()
+    for priority in ("cut_off", "issuance"):
+        assert shown.value("doorward_queue_depth", priority=priority) == 0
+        assert shown.value("doorward_queue_wait_seconds_count", priority=priority) > 0
+        assert shown.value("doorward_work_duration_seconds_count", priority=priority, result="done") > 0
+    assert shown.value("doorward_work_duration_seconds_count", priority="cut_off", result="failed") > 0
+
+
 # The process
 
 
@@ -377,7 +398,6 @@ def figures(view, clock, **override):
             "pending": lambda: dict.fromkeys(Stage, Pending(0, 0.0)),
             "longest_lag": lambda: 0.0,
             "unsynced": lambda: (),
-            "archived": lambda _: None,
         }
         | override
     )
@@ -394,19 +414,29 @@ async def test_many_sources_that_are_not_synced_are_few_series():
     assert shown.value("doorward_sources_not_synced", resource="secrets", namespace="(others)") == 7
 
 
-def view_of(*counts):
+def view_of(*counts, index=NO_ARCHIVE):
     """Issuers with so many records each."""
     issuers = [ObjectKey("issuers", f"i{number}") for number in range(len(counts))]
     record = given.record()
     by_issuer = {issuer: (record,) * count for issuer, count in zip(issuers, counts, strict=True)}
     return SimpleNamespace(
-        issuers=SimpleNamespace(keys=lambda: iter(issuers)), ledger=SimpleNamespace(heard_of=by_issuer.__getitem__)
+        issuers=SimpleNamespace(keys=lambda: iter(issuers)),
+        ledger=SimpleNamespace(heard_of=by_issuer.__getitem__),
+        archives=SimpleNamespace(index=lambda _: index),
     )
 
 
-@pytest.mark.parametrize("counts", [(20_000,), (5,) * 400, (999, 1, 1001, 0, 3000)], ids=["one", "many", "some"])
-async def test_records_are_counted_bit_by_bit_while_others_have_the_event_loop(counts, monkeypatch):
-    looked, most = 0, 0
+@pytest.mark.parametrize(
+    ("counts", "turns"),
+    [
+        pytest.param((20_000,), 20, id="one issuer"),
+        pytest.param((5,) * 400, 9, id="many issuers"),
+        pytest.param((0,) * 400, 8, id="issuers without a record"),
+        pytest.param((999, 1, 1001, 0, 3000), 5, id="some of each"),
+    ],
+)
+async def test_records_are_counted_bit_by_bit_while_others_have_the_event_loop(counts, turns, monkeypatch):
+    looked, most, turned = 0, 0, 0
     real = scrape.state_of
 
     def counted(*arguments):
@@ -417,9 +447,9 @@ async def test_records_are_counted_bit_by_bit_while_others_have_the_event_loop(c
     monkeypatch.setattr(scrape, "state_of", counted)
 
     async def others():
-        nonlocal looked, most
+        nonlocal looked, most, turned
         while True:
-            most, looked = max(most, looked), 0
+            most, looked, turned = max(most, looked), 0, turned + 1
             await asyncio.sleep(0)
 
     beside = asyncio.create_task(others())
@@ -428,19 +458,44 @@ async def test_records_are_counted_bit_by_bit_while_others_have_the_event_loop(c
     live = [value for definition, labels, value in samples if labels[-1:] == ("live",)]
     assert live == list(counts)
     assert max(most, looked) <= scrape.AT_ONCE
+    assert turned >= turns
 
 
-async def test_archived_records_are_told_where_there_is_an_archive():
-    archived = {ObjectKey("issuers", "i0"): 7}.get
-    shown = await shown_by(figures(view_of(1, 1), FakeClock(NOW), archived=archived))
-    assert shown.value("doorward_archived_records", issuer_namespace="issuers", issuer="i0") == 7
-    assert shown.value("doorward_archived_records", issuer_namespace="issuers", issuer="i1") is None
+@pytest.mark.parametrize(
+    ("index", "shown"),
+    [
+        pytest.param(NO_ARCHIVE, 0, id="no archive"),
+        pytest.param(ArchiveIndex(months={"2026-01": (Part(records=7, size=1),)}, exists=True), 7, id="an archive"),
+        pytest.param(UNREADABLE, None, id="one that cannot be read"),
+    ],
+)
+async def test_archived_records_are_counted_by_the_index_of_the_archive(index, shown):
+    found = await shown_by(figures(view_of(1, index=index), FakeClock(NOW)))
+    assert found.value("doorward_archived_records", issuer_namespace="issuers", issuer="i0") == shown
 
 
-def test_restarts_of_kopf_are_counted():
-    metrics = Metrics(FakeClock(NOW))
-    metrics.kopf_restarted()
-    assert metrics.registry.get_sample_value("doorward_kopf_restarts_total") == 1
+def test_restarts_of_kopf_are_counted(served):
+    served.kopf_restarted()
+    assert served.scrape().value("doorward_kopf_restarts_total") == 1
+
+
+async def test_the_supervisor_tells_each_restart_of_kopf(monkeypatch):
+    stop, told = threading.Event(), []
+
+    async def ends(*_):
+        raise RuntimeError("a list is forbidden")
+
+    def restarted():
+        told.append(1)
+        if len(told) == 2:
+            stop.set()
+
+    monkeypatch.setattr(kopf_handlers, "_run", ends)
+    monkeypatch.setattr(kopf_handlers, "FIRST_REST", 0.0)
+    watched = kopf_handlers.Watched((), ())
+    handle = mock.Mock()
+    await kopf_handlers.supervise(handle, watched, stop=stop, again=threading.Event(), restarted=restarted)
+    assert len(told) == 2
 
 
 def test_two_operators_in_one_process_count_apart():
@@ -450,6 +505,16 @@ def test_two_operators_in_one_process_count_apart():
 
 
 # Event-loop lag
+
+
+async def test_a_lag_is_shown_in_the_histogram_and_as_the_longest():
+    metrics = Metrics(FakeClock(NOW))
+    metrics.lag(0.2)
+    metrics.lag(0.004)
+    found = figures(view_of(), FakeClock(NOW), longest_lag=lambda: metrics.longest_lag.seconds)
+    shown = Scraped((await metrics.render(found)).decode())
+    assert shown.within("doorward_event_loop_lag_seconds", 0.005) == (1, 2)
+    assert shown.value("doorward_event_loop_lag_max_seconds") == 0.2
 
 
 def test_the_longest_lag_is_that_of_the_last_minutes():
