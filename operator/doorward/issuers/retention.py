@@ -47,7 +47,8 @@ class LedgerObserver:
         if not view.certificates.synced or isinstance(records, Unseen) or isinstance(spec, str):
             return Unseen.UNKNOWN
         last: set[ObjectKey] = set()
-        for client in {record.holder for record in records if retention.is_over(record, spec, now)}:
+        over = retention.horizon(spec, now)
+        for client in {record.holder for record in records if record.not_after <= over}:
             found = view.certificates.get(client)
             if found is not None or not view.serves(client.namespace):
                 newest = retention.last_of(record for record in view.ledger.of_client(client) if record.issuer == key)

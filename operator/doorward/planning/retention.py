@@ -60,9 +60,14 @@ def keep_for(spec: MTLSIssuerSpec) -> timedelta:
     return timing.duration(spec.crl.validity) + timing.duration(spec.ledger.retention)
 
 
+def horizon(spec: MTLSIssuerSpec, now: datetime) -> datetime:
+    """The time of records is over whose certificates expired by then."""
+    return now - keep_for(spec)
+
+
 def is_over(record: Record, spec: MTLSIssuerSpec, now: datetime) -> bool:
     """Whether the record's time is over: then it is not written again where it is missing."""
-    return record.not_after + keep_for(spec) <= now
+    return record.not_after <= horizon(spec, now)
 
 
 def plan(o: LedgerObserved, now: datetime) -> Plan:
@@ -90,10 +95,10 @@ def plan(o: LedgerObserved, now: datetime) -> Plan:
 def _due(o: LedgerObserved, spec: MTLSIssuerSpec, index: ArchiveIndex, now: datetime) -> Iterator[Record]:
     if isinstance(o.records, Unseen) or isinstance(o.named, Unseen) or isinstance(o.last, Unseen):
         return
-    keep = keep_for(spec)
+    over = horizon(spec, now)
     room = MOST_BARRED - len(index.barred)
     for record in o.records:
-        if record.not_after + keep > now or record.serial in o.named or record.key in o.last:
+        if record.not_after > over or record.serial in o.named or record.key in o.last:
             continue
         if record.revocation is not None and not record.revocation.dated:
             continue  # the issuer's own rules are about to write since when

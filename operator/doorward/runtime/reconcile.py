@@ -184,11 +184,12 @@ class Ledgers:
         self._observer = observer
         self._clock = clock
 
-    def look(self, key: ObjectKey) -> Look:
+    async def look(self, key: ObjectKey) -> Look:
         """Nothing where the issuer was deleted: without its spec nothing says how long its records are kept."""
         now = self._clock.now()
         seen = self._observer.observe(key, now)
-        return Look(retention.plan(seen, now) if seen is not None else Plan())
+        # In a thread: all records of years are walked through, and nobody waits for it.
+        return Look(await asyncio.to_thread(retention.plan, seen, now) if seen is not None else Plan())
 
 
 class Certificates:
@@ -403,7 +404,7 @@ class Reconciler:
             case "issuer":
                 return await self._issuers.look(key.at)
             case "ledger":
-                return self._ledgers.look(key.at)
+                return await self._ledgers.look(key.at)
             case "target":
                 return self._targets.look(key)
 

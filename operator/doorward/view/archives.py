@@ -17,7 +17,7 @@ class Archives:
 
     def __init__(self, configmaps: Store[Object]) -> None:
         self._configmaps = configmaps
-        self._parsed: dict[ObjectKey, tuple[int, ArchiveIndex]] = {}
+        self._parsed: dict[ObjectKey, tuple[Object, ArchiveIndex]] = {}
 
     def index(self, issuer: ObjectKey) -> ArchiveIndex:
         """What rules need of the issuer's archived records; empty where nothing was archived, or is known yet."""
@@ -26,10 +26,9 @@ class Archives:
         if body is None or not is_ours(body, INDEX_ROLE):
             self._parsed.pop(at, None)
             return NO_ARCHIVE
-        version = self._configmaps.version(at)
         known = self._parsed.get(at)
-        if known is None or known[0] != version:
-            known = self._parsed[at] = (version, self._read(at, body))
+        if known is None or known[0] is not body:
+            known = self._parsed[at] = (body, self._read(at, body))
         return known[1]
 
     @staticmethod
