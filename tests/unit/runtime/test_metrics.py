@@ -15,7 +15,7 @@ from doorward.objects.meta import ObjectKey, parse_instant
 from doorward.planning.states import CertificateState
 from doorward.runtime import kopf_handlers, metric_names, reconcile, scrape
 from doorward.runtime.cut_offs import Pending, Stage
-from doorward.runtime.loop_lag import EVERY, WINDOW, Longest, measure
+from doorward.runtime.loop_lag import EVERY, SLOT, WINDOW, Longest, measure
 from doorward.runtime.metrics import Metrics
 from doorward.runtime.scrape import MOST_SOURCES, Figures
 from doorward.view.stores import View
@@ -494,7 +494,8 @@ async def test_the_supervisor_tells_each_restart_of_kopf(monkeypatch):
     monkeypatch.setattr(kopf_handlers, "FIRST_REST", 0.0)
     watched = kopf_handlers.Watched((), ())
     handle = mock.Mock()
-    await kopf_handlers.supervise(handle, watched, stop=stop, again=threading.Event(), restarted=restarted)
+    async with asyncio.timeout(10):
+        await kopf_handlers.supervise(handle, watched, stop=stop, again=threading.Event(), restarted=restarted)
     assert len(told) == 2
 
 
@@ -530,6 +531,15 @@ def test_the_longest_lag_is_that_of_the_last_minutes():
     assert longest.seconds == 0.1
     clock.advance(seconds=WINDOW)
     assert longest.seconds == 0
+
+
+def test_what_nobody_scrapes_is_forgotten_all_the_same():
+    clock = FakeClock(NOW)
+    longest = Longest(clock)
+    for _ in range(1_000):
+        longest.add(0.1)
+        clock.advance(seconds=SLOT)
+    assert len(longest._slots) <= WINDOW / SLOT + 1
 
 
 def test_a_callback_that_holds_up_the_event_loop_is_lag():
