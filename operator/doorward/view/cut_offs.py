@@ -17,3 +17,11 @@ class CutOffWatch(Protocol):
     def published(self, issuer: ObjectKey, before: TrustDomain | None, now: TrustDomain) -> None:
         """What a look found to be published of an issuer, and whether its gates hold it; before None: the first look."""
         ...
+
+
+class NobodyWatches:
+    """See `CutOffWatch`; keeps nothing."""
+
+    def changed(self, kind: Kind, key: ObjectKey, before: Any, now: Any) -> None: ...
+
+    def published(self, issuer: ObjectKey, before: TrustDomain | None, now: TrustDomain) -> None: ...

@@ -31,7 +31,7 @@ from doorward.cluster.gateway import (
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey, issuer_of_ca_secret, key_of
 from doorward.planning import revocation
-from doorward.view.cut_offs import CutOffWatch
+from doorward.view.cut_offs import CutOffWatch, NobodyWatches
 from doorward.view.keys import Key, certificate_key, issuer_key, ledger_key, target_key
 from doorward.view.parsed import IssuerObject, gate_of
 from doorward.view.stores import TargetKind, View
@@ -52,11 +52,13 @@ def share(view: View, key: Key) -> tuple[ObjectKey | None, str]:
 class Routing:
     """From changes to keys in the queue, each with its priority."""
 
-    def __init__(self, view: View, queue: WorkQueue[Key], counts_due: CountsDue, cut_offs: CutOffWatch) -> None:
+    def __init__(
+        self, view: View, queue: WorkQueue[Key], counts_due: CountsDue, cut_offs: CutOffWatch | None = None
+    ) -> None:
         self._view = view
         self._queue = queue
         self._counts_due = counts_due
-        self._cut_offs = cut_offs
+        self._cut_offs = cut_offs or NobodyWatches()
 
     def wake(self, key: Key) -> None:
         """Make a key ready: cut-offs and what publishes them go before the issuing of many."""
