@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, NAMESPACE, SECRET, Kind, Object
 from doorward.cluster.store import version_of
@@ -16,6 +17,7 @@ from doorward.pki.crls import CrlEntry, PublishedCrl, build_crl, read_crl
 from doorward.planning.crl import Terms
 from doorward.planning.observed import Authority
 from doorward.planning.plan import PublishCrl
+from doorward.view.cut_offs import CutOffWatch
 from doorward.view.intake import Intake
 from doorward.view.keys import Key
 from doorward.view.routing import Routing
@@ -76,6 +78,11 @@ def terms(*generations: int, **override: Any) -> Terms:
     return replace(made, **override)
 
 
+def routing(view: View, queue: WorkQueue[Key]) -> Routing:
+    """Nobody measures cut-offs, and no counts are due."""
+    return Routing(view, queue, lambda _: False, mock.Mock(spec=CutOffWatch))
+
+
 class WatchedGateway(MemoryGateway):
     """`before`: what happens in the cluster before the next call of a verb on a kind arrives there; once each."""
 
@@ -119,7 +126,7 @@ class PublisherBed:
         self.view.ledger.store.synced = True
         self.view.opted_in = {ISSUER.namespace: True, SHOP: True}
         self.queue: WorkQueue[Key] = WorkQueue(self.clock)
-        self.intake = Intake(self.view, Routing(self.view, self.queue, lambda _: False), lambda _: None)
+        self.intake = Intake(self.view, routing(self.view, self.queue), lambda _: None)
         self.memories = IssuerMemories()
         self.publisher = Publisher(self.view, self.gateway, self.clock, self.intake, self.memories)
         self.remember(held=held(1))

@@ -243,8 +243,8 @@ def test_the_number_of_a_generation_whose_records_are_archived_is_not_taken_agai
 @pytest.mark.parametrize("index", [with_records(NO_ARCHIVE, [over()]), UNREADABLE], ids=["readable", "malformed"])
 def test_a_ca_whose_records_are_all_archived_is_not_made_anew(index: Any) -> None:
     lost = worlds.trust_domain(authority=Unseen.ABSENT, published=Unseen.ABSENT, ca_generation=0)
-    assert any(isinstance(action, CreateCa) for action in issuer.plan(lost, NOW).actions)
-    plan = issuer.plan(replace(lost, archive=index), NOW)
+    assert any(isinstance(action, CreateCa) for action in issuer.decide(lost, NOW).plan.actions)
+    plan = issuer.decide(replace(lost, archive=index), NOW).plan
     assert not any(isinstance(action, CreateCa) for action in plan.actions)
 
 

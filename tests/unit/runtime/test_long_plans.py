@@ -8,13 +8,13 @@ from doorward.issuers.memory import IssuerMemories, IssuerMemory
 from doorward.runtime import reconcile
 from doorward.runtime.reconcile import Issuers
 from doorward.runtime.troubles import Troubles
-from doorward.view.routing import Routing
 from doorward.view.stores import View
 from doorward.view.trust_domains import TrustDomains
 from doorward.workqueue.queue import WorkQueue
 from tests.support.clock import FakeClock
 from tests.unit import given
 from tests.unit.given import ISSUER, NOW
+from tests.unit.issuers.bed import routing
 
 
 class Seen:
@@ -45,8 +45,8 @@ async def test_an_issuer_is_planned_in_a_thread_with(monkeypatch, records, elsew
     clock = FakeClock(NOW)
     view = View(account=given.ACCOUNT)
     domains = TrustDomains()
-    routing = Routing(view, WorkQueue(clock), lambda _: False)
-    issuers = Issuers(view, Seen(records), IssuerMemories(), domains, routing, Troubles(clock), clock)
+    waking = routing(view, WorkQueue(clock))
+    issuers = Issuers(view, Seen(records), IssuerMemories(), domains, waking, Troubles(clock), clock)
     look = await issuers.look(ISSUER)
     assert (threads != [threading.main_thread()]) is elsewhere
     assert (domains.get(ISSUER) is not None) is (records is not given.Unseen.UNKNOWN)
