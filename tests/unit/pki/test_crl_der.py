@@ -221,7 +221,7 @@ def test_an_entry_with_other_extensions_is_not_read(suffix: bytes) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [encode(der.SEQUENCE, bytes(130)), encode(der.SEQUENCE, bytes(17)) + bytes(10), encode(0x31, bytes(30))],
+    [encode(der.SEQUENCE, bytes(128)), encode(der.SEQUENCE, bytes(17)) + LINE, encode(0x31, bytes(30))],
     ids=["a long one", "a short one", "another tag"],
 )
 def test_what_is_no_entry_is_not_taken_for_one(data: bytes) -> None:
