@@ -1,0 +1,108 @@
+"""With which priority a key is made ready, and on whose account: cut-offs first, and what nobody waits for last."""
+
+import pytest
+
+from doorward.cluster.errors import Forbidden
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS
+from doorward.cluster.gateway import ISSUER as MTLS_ISSUER
+from doorward.objects.meta import ObjectKey
+from doorward.view.keys import certificate_key, issuer_key, target_key
+from doorward.view.routing import share
+from doorward.workqueue.priority import Priority
+from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE
+
+ALICE = certificate_key(ObjectKey(NAMESPACE_NAME, "alice"))
+NOBODY = certificate_key(ObjectKey(NAMESPACE_NAME, "nobody"))
+ISSUER = issuer_key(ISSUER_AT)
+TARGET = target_key(INGRESS, ObjectKey(NAMESPACE_NAME, "shop"))
+
+
+def leave_as_it_is(_bed):
+    pass
+
+
+def revoke(bed):
+    bed.apply("alice", revoked=True)
+
+
+def suspend(bed):
+    bed.apply("alice", suspended=True)
+
+
+def delete(bed):
+    bed.gateway.refuse = lambda _: Forbidden("no")
+    bed.delete(CLIENT_CERTIFICATE, "alice")
+
+
+def lift(bed):
+    suspend(bed)
+    bed.settle()
+    bed.gateway.refuse = lambda _: Forbidden("no")
+    bed.apply("alice", suspended=False)
+
+
+CASES = [
+    pytest.param(leave_as_it_is, ISSUER, Priority.CUT_OFF, Priority.CUT_OFF, id="an issuer, which publishes"),
+    pytest.param(leave_as_it_is, TARGET, Priority.INTERACTIVE, Priority.INTERACTIVE, id="an Ingress"),
+    pytest.param(leave_as_it_is, ALICE, Priority.ISSUANCE, Priority.BACKGROUND, id="a client that has access"),
+    pytest.param(leave_as_it_is, NOBODY, Priority.ISSUANCE, Priority.BACKGROUND, id="a client that is not there"),
+    pytest.param(revoke, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, id="a client that is revoked"),
+    pytest.param(suspend, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, id="a client that is suspended"),
+    pytest.param(delete, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, id="a client that is deleted"),
+    pytest.param(lift, ALICE, Priority.INTERACTIVE, Priority.INTERACTIVE, id="a client whose suspension is lifted"),
+]
+
+
+def made_ready(bed, key, wake):
+    """The priority that a key has then in a queue that nobody works on now."""
+    wake(key)
+    return bed.operator.queue._dirty[key].priority
+
+
+@pytest.mark.parametrize(("act", "key", "now", "later"), CASES)
+def test_the_priority_of(served, act, key, now, later):
+    act(served)
+    served.advance(2)
+    routing = served.operator._routing
+    assert made_ready(served, key, routing.wake_later) is later
+    assert made_ready(served, key, routing.wake) is now
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        pytest.param(ALICE, (ISSUER_AT, NAMESPACE_NAME), id="a client: with those of its issuer and namespace"),
+        pytest.param(NOBODY, (None, NAMESPACE_NAME), id="a client that is not there: with its namespace"),
+        pytest.param(ISSUER, (None, NAMESPACE_NAME), id="an issuer: with its namespace"),
+        pytest.param(TARGET, (None, NAMESPACE_NAME), id="an Ingress: with its namespace"),
+    ],
+)
+def test_turns_are_taken_by(served, key, expected):
+    assert share(served.operator.view, key) == expected
+
+
+@pytest.fixture
+def created(bed, monkeypatch):
+    """What issuer keys are worked on for while a CA is created for them."""
+    found, appliers = [], bed.operator._reconciler._appliers
+    create = appliers._issuers.create_ca
+
+    async def watched(key, action):
+        found.append(bed.operator.queue.working_priority(issuer_key(key)))
+        return await create(key, action)
+
+    monkeypatch.setattr(appliers._issuers, "create_ca", watched)
+    return found
+
+
+def test_the_first_ca_of_an_issuer_is_created_in_a_turn_of_its_own(bed, created):
+    body = {"metadata": {"name": "second"}, "spec": {"ca": {"generate": {"commonName": "Second CA"}}}}
+    bed.cluster.create(MTLS_ISSUER, NAMESPACE_NAME, body, PEOPLE)
+    bed.settle()
+    assert created == [Priority.CA_CREATION]
+
+
+def test_the_next_ca_of_an_issuer_does_not_wait_since_its_crl_would_wait_with_it(bed, created):
+    bed.edit(MTLS_ISSUER, ISSUER_AT.name, {"spec": {"ca": {"generate": {"rotate": "now"}}}})
+    bed.settle()
+    assert created == [Priority.CUT_OFF]
