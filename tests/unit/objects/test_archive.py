@@ -186,6 +186,37 @@ def test_a_line_that_is_none_is_malformed(line: bytes) -> None:
         archive.unpack(lzma.compress(packed_text(ONE) + line + b"\n"))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generation": 0},
+        {"generation": "1"},
+        {"generation": True},
+        {"serial": "A1"},
+        {"serial": "1" * 41},
+        {"serial": 1},
+        {"sha256": "0" * 63},
+        {"client": "alice"},
+        {"client": "/alice"},
+        {"client": ["edge", "alice"]},
+        {"uid": "u" * 65},
+        {"uid": None},
+        {"subject": "x" * 4097},
+        {"notBefore": "2026-01-01T00:00:00"},
+        {"notAfter": "soon"},
+        {"revocation": None},
+        {"revocation": {"reason": "boredom", "time": "2026-01-01T00:00:00Z"}},
+        {"revocation": {"reason": "superseded"}},
+        {"revocation": {"reason": "superseded", "time": "2026-01-01T00:00:00Z", "heldBy": "Mallory"}},
+    ],
+    ids=str,
+)
+def test_a_line_that_says_what_no_record_says_is_malformed(change: dict[str, Any]) -> None:
+    line = archive.as_json(ONE) | change
+    with pytest.raises(ArchiveMalformed, match="line 1 of"):
+        archive.unpack(lzma.compress(json.dumps(line).encode()))
+
+
 def packed_text(*records: ArchivedRecord) -> bytes:
     return lzma.decompress(packed(*records))
 
