@@ -41,9 +41,10 @@ def test_it_is_ours_and_names_the_version_that_it_replaces() -> None:
 
 def test_it_knows_generations_and_compromised_keys_of_what_was_archived() -> None:
     stolen, other = record(1, revocation=revocation("keyCompromise")), record(2, revocation=hold())
-    index = with_records(replace(NO_ARCHIVE, generations=frozenset({7})), [stolen, other])
+    before = replace(NO_ARCHIVE, generations=frozenset({7}), barred=frozenset({"f" * 64}))
+    index = with_records(before, [stolen, other])
     assert index.generations == {1, 7}
-    assert index.barred == {stolen.public_key_sha256}
+    assert index.barred == {stolen.public_key_sha256, "f" * 64}
     assert index.exists
 
 
