@@ -18,7 +18,7 @@ from doorward.planning.crl import CrlContent, Snapshot, Terms
 from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
-from doorward.planning.plan import Action, CloseGate, CreateCa, Plan, PublishCrl, WriteGate, earliest
+from doorward.planning.plan import Action, CloseGate, CreateCa, Plan, PublishCrl, WriteGate, WriteStatus, earliest
 from doorward.planning.terms import key_kind_of, subject_of
 from doorward.planning.trouble import Trouble
 
@@ -109,11 +109,20 @@ def _plan(look: _Look, signing: Authority | Condition) -> Plan:
     if look.line.all_distrusted and (gates := tuple(closings(o.gates, everywhere=True))):
         return Plan(actions=gates)
     if isinstance(problem, CreateCa):
-        return Plan(actions=(problem,))
+        return _before(look, signing, problem)
     if problem is not None and (not look.line.shown or o.published is Unseen.DENIED):
         gates = tuple(closings(o.gates))
         return Plan(actions=gates) if gates else issuer_status.write(o, problem, now)
     return _running(look, signing)
+
+
+def _before(look: _Look, signing: Authority | Condition, creation: CreateCa) -> Plan:
+    """A CA is made when nothing else is to be done: its key takes seconds, and a cut-off must not wait for it."""
+    if look.line.shown and look.published is not None:
+        first = _running(look, signing)
+        if any(not isinstance(action, WriteStatus) for action in first.actions):
+            return first
+    return Plan(actions=(creation,))
 
 
 def report(o: IssuerObserved, trouble: Trouble, now: datetime) -> Plan:

@@ -165,11 +165,6 @@ class Issuers:
         self._domains.keep(key, domain)
         self._routing.trust_domain(key, before, domain)
 
-    def publishes(self, key: ObjectKey) -> bool:
-        """Whether a CRL of this issuer is known to be published."""
-        domain = self._domains.get(key)
-        return domain is not None and domain.published is not None
-
     def status_written(self, key: ObjectKey) -> None:
         """The counts rest for a while."""
         if self._view.issuers.get(key) is not None:
@@ -364,7 +359,9 @@ class Reconciler:
         """One look, and its plan carried out: whether that was the last one for now, and when the key is due again."""
         look = await self._look(key)
         plan = look.plan
-        if self._waits_for_its_first_ca(key, plan) and self._routing.postpone(key, Priority.CA_CREATION):
+        if any(isinstance(action, CreateCa) for action in plan.actions) and self._routing.postpone(
+            key, Priority.CA_CREATION
+        ):
             return True, None
         nearly = all(isinstance(action, WriteStatus) for action in plan.actions)
         if nearly and plan.later:
@@ -388,10 +385,6 @@ class Reconciler:
             self._settled(key)
             return True, self._clock.now() + UNFINISHED
         return False, None
-
-    def _waits_for_its_first_ca(self, key: Key, plan: Plan) -> bool:
-        """Nothing is published yet: no cut-off waits while the CA waits for its turn."""
-        return any(isinstance(action, CreateCa) for action in plan.actions) and not self._issuers.publishes(key.at)
 
     def _due(self, plan: Plan) -> datetime | None:
         """No earlier than in a moment: a wait that is over and changed nothing must not turn the loop."""

@@ -531,6 +531,11 @@ def test_a_next_generation_is_made_with_what_the_spec_asks_for():
     assert (action.generation, action.rotate, action.lifetime) == (2, "today", 2 * DAY)
 
 
+def test_a_cut_off_is_published_before_the_key_of_the_next_ca_is_made():
+    spec = given.issuer_spec(ca={"generate": {"commonName": "Partners CA", "rotate": "today"}})
+    assert _names(spec=spec, published=given.published(), records=(REVOKED,)) == ["PublishCrl"]
+
+
 def test_a_bundle_that_holds_something_else_is_published_anew():
     odd = given.trust({1: (given.authority(), given.crl())}, sound=False)
     assert _names(published=odd) == ["PublishCrl"]

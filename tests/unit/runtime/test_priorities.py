@@ -102,7 +102,7 @@ def test_the_first_ca_of_an_issuer_is_created_in_a_turn_of_its_own(bed, created)
     assert created == [Priority.CA_CREATION]
 
 
-def test_the_next_ca_of_an_issuer_does_not_wait_since_its_crl_would_wait_with_it(bed, created):
+def test_the_next_ca_of_an_issuer_is_created_in_a_turn_of_its_own_too(bed, created):
     bed.edit(MTLS_ISSUER, ISSUER_AT.name, {"spec": {"ca": {"generate": {"rotate": "now"}}}})
     bed.settle()
-    assert created == [Priority.CUT_OFF]
+    assert created == [Priority.CA_CREATION]
