@@ -1,5 +1,5 @@
 """`make bench`: the storm of 1,000 certificates, the cut-off of one client, alone and beside ten storms, the move to the next CA,
-the takeover by another replica, and three years of records; prints every figure with what it is held to.
+the takeover by another replica, a thousand namespaces, and three years of records; prints every figure with what it is held to.
 """
 
 import argparse
@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import cutoff, move, storm, storms, takeover, years
+from tests.bench import cutoff, move, namespaces, storm, storms, takeover, years
 from tests.testbed import background
 
 
@@ -15,7 +15,10 @@ def main() -> int:
     """Run one part or all; non-zero where a limit is broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
-        "part", nargs="?", choices=("all", "storm", "cutoff", "move", "storms", "takeover", "years"), default="all"
+        "part",
+        nargs="?",
+        choices=("all", "storm", "cutoff", "move", "storms", "takeover", "namespaces", "years"),
+        default="all",
     )
     parser.add_argument("--certificates", type=int, default=1000, help="how many the storm makes")
     parser.add_argument("--runs", type=int, default=100, help="cut-offs timed to the gate Secret's write")
@@ -24,6 +27,7 @@ def main() -> int:
     parser.add_argument("--storms", type=int, default=300, help="objects in each of the ten storms")
     parser.add_argument("--beside", type=int, default=20, help="cut-offs beside each storm")
     parser.add_argument("--clients", type=int, default=1000, help="clients with RSA-4096 keys at the takeover")
+    parser.add_argument("--namespaces", type=int, default=1000, help="namespaces with a client each")
     parser.add_argument("--ledger", type=int, default=10_000, help="clients with three years of certificates")
     chosen = parser.parse_args()
     background.build()
@@ -39,6 +43,8 @@ def main() -> int:
             kept &= storms.run(Path(folder) / "storms", chosen.storms, chosen.beside)
         if chosen.part in ("all", "takeover"):
             kept &= takeover.run(Path(folder) / "takeover", chosen.clients)
+        if chosen.part in ("all", "namespaces"):
+            kept &= namespaces.run(Path(folder) / "namespaces", chosen.namespaces)
         if chosen.part in ("all", "years"):
             kept &= years.run(Path(folder) / "years", chosen.ledger)
     return 0 if kept else 1

@@ -4,6 +4,7 @@ A process that was killed gets no answer any more: every call of its gateway wai
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -55,6 +56,11 @@ class MemoryGateway:
         """By number of the write, the first is 1."""
         self.refuse: Callable[[Write], ApiError | None] = lambda _: None
         self.refuse_reads: Callable[[Kind, str | None], ApiError | None] = lambda _kind, _namespace: None
+        self.slow_lists: Callable[[Kind, str | None], float] = lambda _kind, _namespace: 0.0
+        """Seconds that a list takes on top."""
+        self.lists: list[tuple[Kind, str | None]] = []
+        self.watching: Counter[tuple[Kind, str | None]] = Counter()
+        """Watches that are open."""
         self.killed = asyncio.Event()
         self._epoch = 0
         self._changed = asyncio.Event()
@@ -97,7 +103,9 @@ class MemoryGateway:
     async def list(
         self, kind: Kind, namespace: str | None, *, selector: str = "", metadata_only: bool = False
     ) -> tuple[list[Object], str]:
+        self.lists.append((kind, namespace))
         await self._travel()
+        await asyncio.sleep(self.slow_lists(kind, namespace))
         self._read(kind, namespace)
         items = [body for body in self.cluster.all(kind, namespace) if _selected(body, selector)]
         version = str(self.cluster.version)
@@ -180,7 +188,15 @@ class MemoryGateway:
     ) -> AsyncIterator[WatchEvent]:
         await self._travel()
         self._read(kind, namespace)
-        epoch, heard = self._epoch, int(version)
+        self.watching[kind, namespace] += 1
+        try:
+            async for event in self._events(kind, namespace, int(version), selector):
+                yield WatchEvent(event.type, _partial(event.object) if metadata_only else event.object)
+        finally:
+            self.watching[kind, namespace] -= 1
+
+    async def _events(self, kind: Kind, namespace: str | None, heard: int, selector: str) -> AsyncIterator[WatchEvent]:
+        epoch = self._epoch
         while epoch == self._epoch:
             changes = list(self.cluster.since(heard))
             if not changes:
@@ -192,7 +208,7 @@ class MemoryGateway:
             await self._travel(date=False)
             here = (c for c in changes if c.kind == kind and namespace in (None, c.at.namespace))
             for event in filter(None, (_event(change, selector) for change in here)):
-                yield WatchEvent(event.type, _partial(event.object) if metadata_only else event.object)
+                yield event
 
 
 def _selected(body: Object | None, selector: str) -> bool:

@@ -25,6 +25,7 @@ from doorward.cluster.gateway import (
     Kind,
     Object,
 )
+from doorward.cluster.identity import Credentials
 from doorward.cluster.leadership import Lost
 from doorward.gates.interface import DataPlane
 from doorward.gates.registry import PLANES
@@ -99,6 +100,10 @@ class _Process:
         return self.gateway.killed.is_set() or self.task.done()
 
 
+async def _nobody() -> Credentials:
+    raise AssertionError("Kopf does not run here")
+
+
 async def _run(operator: Operator) -> None:
     try:
         await operator.run(asyncio.Event())
@@ -122,6 +127,7 @@ class OperatorBed:
         finalizer_at_creation: bool = False,
         elected: bool = False,
         planes: Sequence[DataPlane] = PLANES,
+        scope: tuple[str, ...] = (),
     ) -> None:
         self.clock = FakeClock(now)
         kinds = dict.fromkeys((*KINDS, *(plane.kind for plane in planes)))
@@ -129,6 +135,7 @@ class OperatorBed:
         self.finalizer_at_creation = finalizer_at_creation
         self.elected = elected
         self.planes = planes
+        self.scope = scope
         self.latency = 0.0
         self.lag = 0.0
         self._source = CountingKeySource()
@@ -150,22 +157,34 @@ class OperatorBed:
 
     # The process
 
-    def start(self, *, refuse_reads: Callable[[Kind, str | None], ApiError | None] = lambda *_: None) -> None:
+    def start(
+        self,
+        *,
+        refuse_reads: Callable[[Kind, str | None], ApiError | None] = lambda *_: None,
+        slow_lists: Callable[[Kind, str | None], float] = lambda *_: 0.0,
+    ) -> None:
         """A new process: it knows nothing but what is in the cluster. It may be a second one beside the first."""
         self.gateway = MemoryGateway(self.cluster, latency=self.latency)
         self.gateway.lag = self.lag
         self.gateway.refuse_reads = refuse_reads
+        self.gateway.slow_lists = slow_lists
         self._runner.run(self._start(self.gateway))
 
     async def _start(self, gateway: MemoryGateway) -> None:
         self._started += 1
         lease = LEASE_AT if self.elected else None
-        settings = Settings(health_port=None, lease=lease, identity=f"process-{self._started}")
-        operator = Operator(gateway, self.clock, self._source, settings, self.planes)
+        settings = Settings(namespaces=self.scope, health_port=None, lease=lease, identity=f"process-{self._started}")
+        operator = Operator(gateway, self.clock, self._source, settings, self.planes, login=_nobody)
         started = asyncio.Event()
 
         async def front(
-            handle: Handle, watched: kopf_handlers.Watched, *, restarted: Callable[[], None], **_: object
+            handle: Handle,
+            _login: object,
+            watched: kopf_handlers.Watched,
+            _health: object,
+            *,
+            restarted: Callable[[], None],
+            **_: object,
         ) -> None:
             self.kopf_restarted = restarted
             started.set()

@@ -23,6 +23,7 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "DurationsInRange": sometimes.RANGE,
     "LedgerArchived": sometimes.ARCHIVED,
     "LedgerComplete": sometimes.COMPLETE,
+    "Synced": sometimes.SYNCED,
     "Gate": ingress.GATE | writes.GATE,
 }
 

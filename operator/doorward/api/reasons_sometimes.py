@@ -54,6 +54,17 @@ RANGE = table(
     ),
 )
 
+SYNCED = table(
+    "Synced",  # said only while it is not
+    (
+        "SourceNotSynced",
+        "False",
+        Mender.CLUSTER,
+        "The operator cannot list objects that this issuer depends on. It works with what it saw last.",
+        "the operator cannot list {detail}. Check its permissions and the API server",
+    ),
+)
+
 COMPLETE = table(
     "LedgerComplete",  # said only after the cluster was put back
     (

@@ -7,7 +7,7 @@ process do better than a restart could.
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from doorward.cluster.gateway import Object
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, Kind, Object
 from doorward.objects.client_secret import Broken, ClientSecret, Contents
 from doorward.objects.meta import ObjectKey
 from doorward.pki.certificates import Leaf
@@ -98,10 +98,12 @@ class CertificateMemories:
         else:
             self._known[certificate] = memory
 
-    def nobody_is_missing(self) -> None:
-        """A list of ClientCertificates failed: what cannot be listed may be there."""
+    def nobody_is_missing(self, kind: Kind, namespace: str | None) -> None:
+        """A list of that kind (in one namespace) failed: a ClientCertificate that cannot be listed may be there."""
+        if kind != CLIENT_CERTIFICATE:
+            return
         for certificate, memory in tuple(self._known.items()):
-            if memory.missing_since is not None:
+            if memory.missing_since is not None and namespace in (None, certificate.namespace):
                 self.keep(certificate, replace(memory, missing_since=None))
 
     def forget_views(self) -> None:

@@ -71,7 +71,7 @@ class CertificateObserver:
         return observed, memory
 
     def _records_of(self, found: CertificateObject, key: ObjectKey) -> tuple[Record, ...] | Unseen:
-        if not self._view.ledger.synced:
+        if not self._view.ledger.synced_in(found.issuer.namespace):
             return Unseen.UNKNOWN
         return tuple(record for record in self._view.ledger.of_client(key) if record.issuer == found.issuer)
 
@@ -79,7 +79,7 @@ class CertificateObserver:
         view = self._view
         found = view.issuers.get(key)
         if found is None:
-            return Unseen.ABSENT if view.issuers.synced else Unseen.UNKNOWN
+            return Unseen.ABSENT if view.issuers.synced_in(key.namespace) else Unseen.UNKNOWN
         if isinstance(found.spec, str):
             return Unseen.ABSENT
         domain = self._domains.get(key)
@@ -121,6 +121,9 @@ class CertificateObserver:
     ) -> tuple[ClientSecret | Broken | Foreign | Unseen, CertificateMemory]:
         at = found.secret
         metadata = self._reads.secret_metadata(at)
+        holder = None if isinstance(metadata, Unseen) else client_secret.holder_of(metadata)
+        if holder != key.name and not (found.out or self._view.certificates.synced_in(key.namespace)):
+            return Unseen.UNKNOWN, memory  # it may belong to a ClientCertificate that was not heard of yet
         if metadata is Unseen.ABSENT and records:
             # What was handed out seems lost, which revokes it: ask the API server itself.
             metadata = await self._reads.secret(at)

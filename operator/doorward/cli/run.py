@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import resource
 import socket
 import uuid
 from typing import Any
@@ -49,18 +50,26 @@ def run(chosen: argparse.Namespace) -> int:
     from doorward.runtime import operator
 
     logs.configure(json_lines=chosen.log_format == "json", verbose=chosen.verbose)
-    kubeconfig = chosen.kubeconfig or os.environ.get("KUBECONFIG")
-    if kubeconfig:
-        os.environ["KUBECONFIG"] = kubeconfig  # Kopf's part reads it from there
     settings = operator.Settings(
-        kubeconfig=kubeconfig,
+        kubeconfig=chosen.kubeconfig or os.environ.get("KUBECONFIG"),
         namespaces=tuple(dict.fromkeys(chosen.namespace)),
         health_port=chosen.health_port or None,
         account=chosen.account,
         lease=_lease(chosen) if chosen.leader_election else None,
         identity=f"{socket.gethostname()}_{uuid.uuid4()}",
+        most_files=_raise_most_files(),
     )
     return 0 if asyncio.run(operator.run(settings)) else 1
+
+
+def _raise_most_files() -> int:
+    """Each namespace that takes part needs two connections: the soft limit of open files is raised to the hard one; what it is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError):
+        return soft  # some systems call a limit unlimited that they do not grant
+    return hard
 
 
 def _lease(chosen: argparse.Namespace) -> ObjectKey:

@@ -12,13 +12,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio import client, config
-from kubernetes.aio.config import ConfigException
-from kubernetes.aio.config.kube_config import KubeConfigMerger
+from kubernetes.aio import client
 
-from doorward.clock import Clock
+from doorward.clock import Clock, SystemClock
 from doorward.cluster.errors import Transient, from_answer, seconds_of
 from doorward.cluster.gateway import FIELD_MANAGER, LAST_LOOK, MERGE_PATCH, Kind, Object, WatchEvent
+from doorward.cluster.identity import Identity
 from doorward.cluster.skew import Skew
 
 T = TypeVar("T")
@@ -33,14 +32,13 @@ _CHUNK = 500
 
 async def connect(kubeconfig: str | None) -> client.ApiClient:
     """A client from a kubeconfig file, or from the Pod's service account when None."""
-    configuration = client.Configuration()
-    if kubeconfig is None:
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
-    else:
-        _refuse_impersonation(kubeconfig)
-        await config.load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
-            config_file=kubeconfig, client_configuration=configuration, persist_config=False
-        )
+    return await connect_as(Identity(kubeconfig, SystemClock()))
+
+
+async def connect_as(identity: Identity) -> client.ApiClient:
+    """A client that speaks as this identity; ConfigException where that cannot be read."""
+    await identity.load()
+    configuration = identity.configuration
     # No limit: each namespace that takes part holds two watches, and at 100 nothing else would ever be asked again.
     configuration.connection_pool_maxsize = 0
     # Else aiohttp looks for a .netrc file before every request (5 % of the operator's CPU in a storm, measured).
@@ -48,19 +46,6 @@ async def connect(kubeconfig: str | None) -> client.ApiClient:
     api = client.ApiClient(configuration)
     api.user_agent = FIELD_MANAGER
     return api
-
-
-def _refuse_impersonation(kubeconfig: str) -> None:
-    """The client does not know `as:` of a user, and would silently act with the rights of the one behind it (measured)."""
-    merged = KubeConfigMerger(kubeconfig).config  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
-    if merged is None or "current-context" not in merged:
-        return
-    context = merged["contexts"].get_with_name(merged["current-context"])["context"]
-    user = merged["users"].get_with_name(context["user"], safe=True) if "user" in context else None
-    if user is not None and "as" in user["user"]:
-        raise ConfigException(
-            f"{kubeconfig}: user {user['name']} has `as:`, which doorward cannot do: use their own token"
-        )
 
 
 def _last_look() -> aiohttp.TraceConfig:
@@ -81,9 +66,18 @@ def _last_look() -> aiohttp.TraceConfig:
 class LiveGateway:
     """See `Gateway`."""
 
-    def __init__(self, api: client.ApiClient, clock: Clock, *, limits: aiohttp.ClientTimeout = REQUEST_TIMEOUT) -> None:
+    def __init__(
+        self,
+        api: client.ApiClient,
+        clock: Clock,
+        *,
+        limits: aiohttp.ClientTimeout = REQUEST_TIMEOUT,
+        identity: Identity | None = None,
+    ) -> None:
+        """`identity`: told where the API server does not accept the credentials."""
         self._api = api
         self._clock = clock
+        self._identity = identity
         self._skew = Skew(clock)
         self._date = ""
         self._limits = limits
@@ -117,6 +111,8 @@ class LiveGateway:
             raise Transient(f"{method} {path}: {type(error).__name__}: {error}") from error
         response: aiohttp.ClientResponse = answer.response
         self._hear_date(response.headers.get("Date"))
+        if response.status == 401 and self._identity is not None:
+            self._identity.refused()
         if response.status >= 400:
             asked = seconds_of(response.headers.get("Retry-After"), self._clock.now_precise() - self._skew.now())
             raise from_answer(response.status, *await _status_of(response), retry_after=asked)

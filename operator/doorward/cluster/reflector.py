@@ -8,13 +8,15 @@ from typing import Any
 
 from doorward.cluster.errors import ApiError, Forbidden, Gone, NotFound
 from doorward.cluster.gateway import Gateway, Kind, Object
-from doorward.cluster.store import Store, version_of
+from doorward.cluster.store import Store, number_of, version_of
 from doorward.objects.meta import ObjectKey, key_of
 
 logger = logging.getLogger(__name__)
 FIRST_REST = 0.2  # seconds, as all of these
 LONGEST_REST = 20.0
 DENIED_REST = 30.0
+EARLY = 1.0
+"""A watch that ended sooner, without an event, is no watch: the next one waits."""
 DOUBTED_DENIALS = 5  # in a row, of what was allowed before: 6 seconds
 Notice = Callable[[Kind, Mapping[ObjectKey, Any]], None]
 """Told where a list shows that the cluster was rolled back to an older state: the kind, and what was known of all that changed."""
@@ -29,44 +31,65 @@ class Source:
     store: Store[Any]
     changed: Callable[[ObjectKey, Any, Any], None]
     """Key, what was known before, and what is known now; either may be None."""
-    heard: Callable[[bool], None] = lambda _: None
-    """Whether the list was allowed."""
+    listed: Callable[[], None] = lambda: None
+    """A full list was taken in."""
+    denied: Callable[[Exception], None] = lambda _: None
+    """The right is missing, and that is no hiccup."""
+    failed: Callable[[Exception], None] = lambda _: None
+    """It could not be listed or watched for any other reason."""
+    keeps: Callable[[ObjectKey], bool] = lambda _: True
+    """Whether an object is taken in at all."""
     selector: str = ""
     metadata_only: bool = False
     again: asyncio.Event = field(default_factory=asyncio.Event)
     """Set where rights may have been given: cuts the rest after a denial short."""
     rolled_back: Notice = lambda _kind, _before: None
 
+    def __str__(self) -> str:
+        return self.kind.plural + (f" in {self.namespace}" if self.namespace else "")
+
+
+class _Rest:
+    """A pause that doubles until it is reset."""
+
+    def __init__(self) -> None:
+        self._next = FIRST_REST
+
+    def reset(self) -> None:
+        self._next = FIRST_REST
+
+    async def take(self) -> None:
+        rest, self._next = self._next, min(self._next * 2, LONGEST_REST)
+        await asyncio.sleep(rest)
+
 
 async def follow(gateway: Gateway, source: Source, *, allowed: bool = False) -> None:
     """List and watch for ever; `allowed`: it was until now, so that a denial is doubted at first."""
-    rest, denials = FIRST_REST, 0
+    rest, denials = _Rest(), 0
     while True:
         try:
-            version = await _list(gateway, source)
-            source.heard(True)
-            rest, denials, allowed = FIRST_REST, 0, True
-            while True:
-                version = await _watch(gateway, source, version)
+            version = await take_list(gateway, source)
+            source.listed()
+            denials, allowed = 0, True
+            await _watch_on(gateway, source, version, rest)
         except Gone:
-            continue
+            await rest.take()
         except (Forbidden, NotFound) as error:
             denials += 1
             # An API server that has just started knows no rights yet and denies everything: that is no withdrawal.
-            if not allowed or denials > DOUBTED_DENIALS:
-                allowed = False
-                source.heard(False)
-            logger.warning("cannot watch %s%s: %s", source.kind.plural, _where(source), error)
+            allowed = allowed and denials <= DOUBTED_DENIALS
+            (source.failed if allowed else source.denied)(error)
+            logger.warning("cannot watch %s: %s", source, error)
             if await _sleep(source.again, min(FIRST_REST * 2.0 ** min(denials - 1, 10), DENIED_REST)):
                 denials = 0  # the authorizer hears of a new RoleBinding a moment after we do
         except ApiError as error:
-            logger.warning("watch of %s%s broke: %s", source.kind.plural, _where(source), error)
-            await asyncio.sleep(rest)
-            rest = min(rest * 2, LONGEST_REST)
-
-
-def _where(source: Source) -> str:
-    return f" in {source.namespace}" if source.namespace else ""
+            source.failed(error)
+            logger.warning("watch of %s broke: %s", source, error)
+            await rest.take()
+        except Exception as error:  # a bug here ends one watch for a while, not the process
+            source.failed(error)
+            logger.exception("watch of %s failed", source)
+            await rest.take()
 
 
 async def _sleep(again: asyncio.Event, seconds: float) -> bool:
@@ -80,15 +103,18 @@ async def _sleep(again: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-async def _list(gateway: Gateway, source: Source) -> str:
+async def take_list(gateway: Gateway, source: Source) -> str:
+    """One full list into the store; the version to watch from. Raises ApiError."""
     asked = source.store.mark()
     items, version = await gateway.collect(
         source.store.seen, source.kind, source.namespace, selector=source.selector, metadata_only=source.metadata_only
     )
-    before = {key: source.store.get(key) for key in source.store.keys()}  # noqa: SIM118 - a Store is no dict
+    number = number_of(version)
+    items = [seen for seen in items if source.keeps(seen.key)]
+    before = {key: source.store.get(key) for key in source.store.keys(source.namespace)}
     listed = {seen.key: seen.version for seen in items}
-    rolled_back = source.store.was_put_back(listed, int(version), asked, source.namespace)
-    changed = source.store.take_list(items, int(version), source.namespace)
+    rolled_back = source.store.was_put_back(listed, number, asked, source.namespace)
+    changed = source.store.take_list(items, number, source.namespace)
     for key in changed:
         _tell(source, key, before.get(key))
     if rolled_back:
@@ -104,16 +130,31 @@ def _tell(source: Source, key: ObjectKey, before: Any) -> None:
         logger.exception("cannot follow %s %s", source.kind.name, key)
 
 
+async def _watch_on(gateway: Gateway, source: Source, version: str, rest: _Rest) -> None:
+    """One watch after the other, for ever; servers end them every few minutes."""
+    clock = asyncio.get_running_loop().time
+    while True:
+        begun, before = clock(), version
+        try:
+            version = await _watch(gateway, source, version)
+        finally:
+            if clock() >= begun + EARLY:
+                rest.reset()
+        if version == before and clock() < begun + EARLY:
+            await rest.take()
+
+
 async def _watch(gateway: Gateway, source: Source, version: str) -> str:
     """Until the server ends the stream; the version to go on from."""
     async for event in gateway.watch(
         source.kind, source.namespace, version, selector=source.selector, metadata_only=source.metadata_only
     ):
         version = event.object["metadata"]["resourceVersion"]
+        number = number_of(version)
         if event.type == "BOOKMARK":
-            source.store.hear(int(version))
-            continue
-        take_in(source, event.type, event.object)
+            source.store.hear(number)
+        elif source.keeps(key_of(event.object)):
+            take_in(source, event.type, event.object)
     return version
 
 

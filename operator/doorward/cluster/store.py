@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from doorward.cluster.endings import Endings
+from doorward.cluster.errors import Transient
 from doorward.objects.meta import ObjectKey, key_of
 
 logger = logging.getLogger(__name__)
@@ -20,11 +21,22 @@ Object = dict[str, Any]
 
 
 def version_of(body: Object) -> int:
-    """The resourceVersion as a number; the API promises that they compare as such since Kubernetes 1.35."""
+    """The resourceVersion as a number; the API promises that they compare as such since Kubernetes 1.35. 0: it is none."""
     try:
         return int(body["metadata"].get("resourceVersion") or 0)
     except ValueError:
         return 0
+
+
+def number_of(version: str) -> int:
+    """The resourceVersion of a list or a bookmark as a number.
+
+    Transient where it is none, as an aggregated API or a proxy may answer: what cannot be ordered cannot be followed.
+    """
+    try:
+        return int(version)
+    except ValueError:
+        raise Transient(f"the resourceVersion {version[:40]!r} is not a number") from None
 
 
 class Mark(NamedTuple):
@@ -71,36 +83,57 @@ class Store(Generic[V]):
         self._parse = parse
         self._ends_by = ends or {}
         self._ends = {name: Endings() for name in self._ends_by}
-        self._items: dict[ObjectKey, _Held[V]] = {}
+        self._spaces: dict[str, dict[ObjectKey, _Held[V]]] = {}
+        """By namespace, so that the list of one costs what is in it."""
         self._by = indexes or {}
         self._index: dict[str, dict[Hashable, _Single[V] | dict[ObjectKey, V]]] = {name: {} for name in self._by}
         self._gone: dict[ObjectKey, tuple[int, int]] = {}
         """Version and number of the change."""
         self._changes = 0
         self._heard = 0
-        self.synced = False
-        """Whether a full list was heard; before that, nothing can be called absent."""
+        self._listed: dict[str | None, bool] = {}
+        """By namespace (None: all of them) that is listed, whether a full list of it was heard."""
 
     def __len__(self) -> int:
-        return len(self._items)
+        return sum(map(len, self._spaces.values()))
+
+    @property
+    def synced(self) -> bool:
+        """Whether full lists of all that is to be listed were heard; before that, nothing can be called absent."""
+        return bool(self._listed) and all(self._listed.values())
+
+    def synced_in(self, namespace: str) -> bool:
+        """Whether a full list of the namespace was heard. Of one that is not listed by itself: whether all lists were."""
+        return self._listed.get(namespace, self.synced)
+
+    def listed(self, namespace: str | None, *, heard: bool) -> None:
+        """A full list of the namespace (None: of all) was heard, or is needed first."""
+        self._listed[namespace] = heard
 
     def get(self, key: ObjectKey) -> V | None:
         """The object, or None where it is not there (or not yet)."""
-        found = self._items.get(key)
+        found = self._held(key)
         return found.value if found else None
+
+    def _held(self, key: ObjectKey) -> _Held[V] | None:
+        space = self._spaces.get(key.namespace)
+        return space.get(key) if space is not None else None
 
     def version(self, key: ObjectKey) -> int:
         """The resourceVersion of the object that is held; 0: none."""
-        found = self._items.get(key)
+        found = self._held(key)
         return found.version if found else 0
 
-    def keys(self) -> Iterator[ObjectKey]:
-        """All keys; the store may change while it is walked through."""
-        return iter(tuple(self._items))
+    def keys(self, namespace: str | None = None) -> Iterator[ObjectKey]:
+        """All keys (of one namespace); the store may change while it is walked through."""
+        return iter([key for space in self._of(namespace) for key in space])
 
     def values(self) -> Iterator[V]:
         """All objects; the store may change while it is walked through."""
-        return iter([held.value for held in self._items.values()])
+        return iter([held.value for space in self._spaces.values() for held in space.values()])
+
+    def _of(self, namespace: str | None) -> Iterable[dict[ObjectKey, _Held[V]]]:
+        return self._spaces.values() if namespace is None else (self._spaces.get(namespace, {}),)
 
     def lookup(self, index: str, value: Hashable) -> tuple[V, ...]:
         """The objects that `index` files under `value`."""
@@ -142,15 +175,16 @@ class Store(Generic[V]):
 
     def _knows_better(self, key: ObjectKey, version: int) -> bool:
         """Whether a newer one, or its end, is known already."""
-        return version <= self._gone.get(key, (-1, 0))[0] or (key in self._items and version <= self.version(key))
+        held = self._held(key)
+        return version <= self._gone.get(key, (-1, 0))[0] or (held is not None and version <= held.version)
 
     def _keep(self, key: ObjectKey, version: int, value: V) -> None:
-        before = self._items.get(key)
+        before = self._held(key)
         if before is not None:
             self._unfile(key, before.value)
         self._changes += 1
         self.hear(version)
-        self._items[key] = _Held(version, value, self._changes)
+        self._spaces.setdefault(key.namespace, {})[key] = _Held(version, value, self._changes)
         for name, function in self._by.items():
             for entry in function(value):
                 self._file(self._index[name], entry, key, value)
@@ -171,15 +205,28 @@ class Store(Generic[V]):
 
     def remove(self, key: ObjectKey, version: int = 0) -> bool:
         """Take out an object that went at `version`; False where it is not there, or was created again since."""
-        before = self._items.get(key)
+        before = self._held(key)
         if before is not None and version and version < before.version:
             return False
         self._forget(key, max(version, before.version if before else 0, self._gone.get(key, (0, 0))[0]))
         if before is None:
             return False
-        del self._items[key]
-        self._unfile(key, before.value)
+        self._take_out(key, before)
         return True
+
+    def _take_out(self, key: ObjectKey, held: _Held[V]) -> None:
+        space = self._spaces[key.namespace]
+        del space[key]
+        if not space:
+            del self._spaces[key.namespace]
+        self._unfile(key, held.value)
+
+    def drop(self, namespace: str) -> dict[ObjectKey, V]:
+        """Let go of what is held of a namespace that is not followed any more; what it was. Nothing of it ended."""
+        dropped = dict(self._spaces.get(namespace, {}))
+        for key, held in dropped.items():
+            self._take_out(key, held)
+        return {key: held.value for key, held in dropped.items()}
 
     def _forget(self, key: ObjectKey, version: int) -> None:
         """Remember the end of an object, so that a late answer to an older write does not bring it back."""
@@ -195,11 +242,11 @@ class Store(Generic[V]):
         What it contradicts is from a past that never was: its version is forgotten, so that the list can be taken in.
         """
         back = version < asked.heard
-        for key, held in tuple(self._items.items()):
-            known = held.change <= asked.changes and namespace in (None, key.namespace)
-            if known and listed.get(key, version) < held.version:
-                self._items[key] = held._replace(version=0)
-                back = True
+        for space in self._of(namespace):
+            for key, held in space.items():
+                if held.change <= asked.changes and listed.get(key, version) < held.version:
+                    space[key] = held._replace(version=0)
+                    back = True
         for key in listed.keys() & self._gone.keys():
             end, change = self._gone[key]
             back = back or (change <= asked.changes and listed[key] <= end)
@@ -226,11 +273,15 @@ class Store(Generic[V]):
             if value is not None and not self._knows_better(key, seen_at):
                 self._keep(key, seen_at, value)
                 changed.add(key)
-        for key, held in tuple(self._items.items()):
-            if key not in listed and held.version <= version and namespace in (None, key.namespace):
-                self.remove(key, version)
-                changed.add(key)
-        return changed
+        gone = [
+            key
+            for space in self._of(namespace)
+            for key, held in space.items()
+            if key not in listed and held.version <= version
+        ]
+        for key in gone:
+            self.remove(key, version)
+        return changed.union(gone)
 
     def _unfile(self, key: ObjectKey, value: V) -> None:
         for name, end_of in self._ends_by.items():

@@ -46,7 +46,8 @@ class TargetObserver:
         target = self._planes[key.plural].read(body)
         issuer_at = parse_reference(target.reference, at.namespace) if target.reference is not None else None
         found = view.issuers.get(issuer_at) if issuer_at else None
-        issuer: MTLSIssuerSpec | Unseen = Unseen.ABSENT if view.issuers.synced else Unseen.UNKNOWN
+        heard = view.issuers.synced_in(issuer_at.namespace if issuer_at else at.namespace)
+        issuer: MTLSIssuerSpec | Unseen = Unseen.ABSENT if heard else Unseen.UNKNOWN
         allowed: bool | None = None
         gate = self._reads.secret_metadata(ObjectKey(at.namespace, gate_secret_name(issuer_at or at)))
         if found is not None and issuer_at is not None and not isinstance(found.spec, str):

@@ -93,11 +93,18 @@ class IssuerObserver:
             counts_due=memory.counts_due or EPOCH,
             skew=await self._skew(key),
             overflow=memory.overflow,
+            gates_known=view.targets_synced(),
+            unsynced=self._unsynced(key, gates),
             put_back_at=rolled_back_at,
             archive=view.archives.index(key),
             archiving=archiving,
         )
         return observed, memory
+
+    def _unsynced(self, key: ObjectKey, gates: tuple[Gate, ...]) -> tuple[str, ...]:
+        """The lists that fail for a while already: of the whole cluster, of the issuer's namespace, and of its gates'."""
+        concerned = {"", key.namespace, *(gate.namespace for gate in gates)}
+        return tuple(str(u) for u in self._view.unsynced() if u.reported and u.namespace in concerned)
 
     async def _skew(self, key: ObjectKey) -> timedelta:
         """How far the clocks are apart; asked again where it is too much, as nothing else may be asked in the meantime."""
@@ -122,7 +129,8 @@ class IssuerObserver:
             return Unseen.ABSENT, memory
         memory = replace(memory, configmap_unmanaged=False)
         known, version = memory.committed, version_of(body)
-        if known is None or (known.version, known.cas) != (version, memory.cas()):
+        # What could not be built on is tried again: a record of its generation may have been heard of since.
+        if known is None or (known.version, known.cas) != (version, memory.cas()) or known.trust is None:
             known = await asyncio.to_thread(_verify, body, memory, view.signed_generations(key), at.name)
             memory = replace(memory, committed=known)
             if known.trust is not None:
@@ -146,7 +154,8 @@ class IssuerObserver:
             return IssuerGone(sure=False, gates=())
         names = sorted(secret["metadata"]["namespace"] for secret in view.secrets.lookup("gate", key))
         gates = tuple(self._gate_left(namespace, key, memory, now) for namespace in names)
-        sure = bool(gates) and view.issuers.synced and await self._reads.by_name(ISSUER, key) is Unseen.ABSENT
+        heard = bool(gates) and view.issuers.synced_in(key.namespace)
+        sure = heard and await self._reads.by_name(ISSUER, key) is Unseen.ABSENT
         return IssuerGone(sure=sure, gates=gates)
 
     def _gate_left(self, namespace: str, issuer: ObjectKey, memory: IssuerMemory, now: datetime) -> Gate:

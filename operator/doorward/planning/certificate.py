@@ -14,7 +14,7 @@ from doorward.planning.budget import Wait
 from doorward.planning.certificate_status import admitted, say, status
 from doorward.planning.cut_off import record_again
 from doorward.planning.observed import Authority, CertificateObserved, Issuer, Unseen
-from doorward.planning.permission import first_problem
+from doorward.planning.permission import first_problem, undecided
 from doorward.planning.plan import (
     Action,
     AddFinalizer,
@@ -49,7 +49,7 @@ def _plan(o: CertificateObserved, now: datetime) -> Plan:
         return cut_off.revoked(o, o.spec, o.records, before, now)
     if isinstance(o.spec, ClientCertificateSpec) and o.spec.suspended:
         return cut_off.suspended(o, o.records, before, now)
-    if cut_off.unheard(o):
+    if cut_off.unheard(o) or undecided(o):
         return Plan(due=now + timing.LOOK_AGAIN)
     return _entitled(o, o.records, before, now)
 

@@ -29,6 +29,7 @@ class GateObserved:
     """A person set another trust bundle."""
     issuer: MTLSIssuerSpec | Unseen
     allowed: bool | None
+    """None: the namespace's labels are unknown."""
     made_at: datetime
     account: str
     """The operator's own, `<namespace>:<name>`."""
@@ -105,7 +106,7 @@ def decide(o: GateObserved, now: datetime) -> Decision:
 
 def _told_at(o: GateObserved, now: datetime) -> datetime:
     """Before when nothing is said."""
-    if o.gate is Unseen.UNKNOWN or (o.allowed is False and not isinstance(o.gate, Unseen)):
+    if o.gate is Unseen.UNKNOWN or o.allowed is None or (o.allowed is False and not isinstance(o.gate, Unseen)):
         return now + GATE_AWAITED  # it was not looked at yet, or is being closed
     if isinstance(o.gate, Unseen):
         return now if o.allowed is False else o.made_at + GATE_AWAITED

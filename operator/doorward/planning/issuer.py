@@ -63,7 +63,7 @@ class _Look:
 def decide(o: IssuerObserved, now: datetime) -> Decision:
     """What to do for this MTLSIssuer at `now`, and which CA signs; the status is written when nothing else is to be done."""
     if isinstance(o.records, Unseen) or o.published is Unseen.UNKNOWN or o.authority is Unseen.UNKNOWN:
-        return Decision(plan=Plan(due=now + timing.LOOK_AGAIN), signing=Unseen.UNKNOWN)
+        return Decision(plan=issuer_status.not_synced(o, now), signing=Unseen.UNKNOWN)
     if isinstance(o.spec, str):
         invalid = said("InvalidSpec", detail=o.spec)
         return Decision(plan=issuer_status.write(o, invalid, now), signing=invalid)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from doorward.api.conditions import Condition, instant, merge, said
 from doorward.api.kinds import MTLSIssuerSpec
+from doorward.api.reasons import BY_CONDITION, REASONS
 from doorward.objects.archive_index import index_name
 from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.meta import crl_configmap_name
@@ -20,6 +21,8 @@ from doorward.planning.trouble import MOST_DETAIL, Trouble
 
 MOST_GATES = 50
 MOST_INGRESSES = 16
+MOST_SOURCES = 3
+"""Lists that a condition names."""
 LARGE = 0.7
 """Of the bundle's room."""
 CROWDED = 0.9
@@ -48,7 +51,9 @@ def _conditions(o: IssuerObserved, ready: Condition, trouble: Trouble | None) ->
         yield o.published
     else:
         yield said("NotPublished", configmap=configmap, detail="see Ready")
-    yield _gates_condition(o, trouble)
+    gates = _gates_condition(o, trouble)
+    if gates is not None:
+        yield gates
     if isinstance(o.authority, Authority):
         yield said("Generated" if o.authority.generated else "SharedCA")
     if isinstance(o.spec, MTLSIssuerSpec) and (out_of_range := limits.of_issuer(o.spec)) is not None:
@@ -61,8 +66,26 @@ def _conditions(o: IssuerObserved, ready: Condition, trouble: Trouble | None) ->
         yield said("ArchiveRefused", detail=o.archiving[:MOST_DETAIL])
 
 
-def _gates_condition(o: IssuerObserved, trouble: Trouble | None) -> Condition:
+def _unknown(gate: Gate) -> bool:
+    """Whether it was not looked at yet, or it is not known whether it may admit clients."""
+    return gate.state is GateState.UNKNOWN or gate.allowed is None
+
+
+def _as_before(o: IssuerObserved, condition: str) -> Condition | None:
+    """What the status says already: where something is unknown, that is no reason to say something else."""
+    for item in o.status.get("conditions") or ():
+        if item.get("type") == condition and item.get("reason") in BY_CONDITION[condition]:
+            return Condition(reason=REASONS[item["reason"]], message=str(item.get("message", "")))
+    return None
+
+
+def _gates_condition(o: IssuerObserved, trouble: Trouble | None) -> Condition | None:
     behind = gates_behind(o.gates)
+    if not o.gates_known or any(map(_unknown, o.gates)):
+        before = _as_before(o, "GatesCurrent")
+        news = before is not None and before.reason.status == "True" and not all(map(_unknown, behind))
+        if not news and (before is not None or not o.gates_known):
+            return before
     open_gates = [gate for gate in o.gates if gate.targets and gate.allowed]
     if behind:
         details = [_why_behind(gate, o.account, trouble) for gate in behind[:3]]
@@ -93,7 +116,7 @@ def write(
     """The plan that writes the status where it differs; `line` where the generations are known, `trouble` where a write is
     refused.
     """
-    conditions = [*_conditions(o, ready, trouble), *_generations_condition(line), *_room(o)]
+    conditions = [*_conditions(o, ready, trouble), *_generations_condition(o, line), *_room(o), *_synced(o)]
     status: dict[str, object] = {
         "observedGeneration": o.generation,
         "conditions": merge(conditions, o.status.get("conditions") or (), generation=o.generation, now=now),
@@ -120,16 +143,50 @@ def write(
         }
     if line is not None and len(line.trusted) > 1:
         status["generations"] = [_generation_status(generation, o, line) for generation in sorted(line.trusted)]
-    named = [gate for gate in o.gates if gate.targets]
-    if named:
-        status["gates"] = [_gate_status(gate) for gate in named[:MOST_GATES]]
-        status["gatesTotal"] = len(named)
+    status |= _gates_status(o)
     return _with_counts(o, status, now, due)
 
 
-def _generations_condition(line: Lineage | None) -> Iterator[Condition]:
+def _gates_status(o: IssuerObserved) -> dict[str, object]:
+    """Of a gate that is unknown, what was said of it before."""
+    if not o.gates_known:
+        return {name: o.status[name] for name in ("gates", "gatesTotal") if name in o.status}
+    named = [gate for gate in o.gates if gate.targets]
+    if not named:
+        return {}
+    known = {entry.get("namespace"): entry for entry in o.status.get("gates") or ()}
+    states = [
+        known[gate.namespace] if _unknown(gate) and gate.namespace in known else _gate_status(gate)
+        for gate in named[:MOST_GATES]
+    ]
+    return {"gates": states, "gatesTotal": len(named)}
+
+
+def _synced(o: IssuerObserved) -> Iterator[Condition]:
+    if o.unsynced:
+        more = f"; and {len(o.unsynced) - MOST_SOURCES} more" if len(o.unsynced) > MOST_SOURCES else ""
+        yield said("SourceNotSynced", detail="; ".join(o.unsynced[:MOST_SOURCES]) + more)
+
+
+def not_synced(o: IssuerObserved, now: datetime) -> Plan:
+    """Too little is known to plan with: the status says so once that lasts, and stays as it is otherwise."""
+    due = now + timing.LOOK_AGAIN
+    before = o.status.get("conditions") or ()
+    others = [item for item in before if item.get("type") != "Synced"]
+    conditions = [*others, *merge(_synced(o), before, generation=o.generation, now=now)]
+    if not o.unsynced or conditions == before:
+        return Plan(due=due)
+    return Plan(actions=(WriteStatus(status={**o.status, "conditions": conditions}),), due=due)
+
+
+def _generations_condition(o: IssuerObserved, line: Lineage | None) -> Iterator[Condition]:
     if line is None:
         return
+    if line.announced is not None and (not o.gates_known or any(map(_unknown, line.awaited))):
+        before = _as_before(o, "CASettled")
+        if before is not None:
+            yield before
+            return
     signing = line.signing.generation if line.signing else 0
     if line.announced is not None:
         unreached = [gate for gate in line.awaited if gate.state is not GateState.CURRENT]

@@ -155,7 +155,7 @@ def _signing(
         if crl is None:
             continue
         patience = _patience(before[-1]) if before else crl.this_update + timing.BACKDATE + KEYLESS_PATIENCE
-        if now >= patience or not tuple(_awaited(o, now)):
+        if now >= patience or (o.gates_known and not tuple(_awaited(o, now))):
             return candidate
     return None
 

@@ -183,6 +183,10 @@ class IssuerObserved:
     skew: timedelta
     overflow: int | None = None
     """How many serials the ledger asked for when the CRL did not fit into its ConfigMap; None: the last one did."""
+    gates_known: bool = True
+    """Whether all targets were heard of; before that, there may be gates beside `gates`."""
+    unsynced: tuple[str, ...] = ()
+    """Lists that concern this issuer and that fail for a while already, each as `<kind> in namespace <name>: <error>`."""
     put_back_at: datetime | None = None
     """When this process noticed that the cluster was put back to an older state."""
     archive: ArchiveIndex = NO_ARCHIVE

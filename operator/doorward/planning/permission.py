@@ -106,6 +106,14 @@ def _namespace(o: CertificateObserved, _spec: ClientCertificateSpec, issuer: Iss
     return said("NamespaceNotAllowed", issuer=issuer.key, namespace=o.key.namespace)
 
 
+def undecided(o: CertificateObserved) -> bool:
+    """Whether the issuer's answer to the namespace hangs on labels that are unknown: that is neither a yes nor a no."""
+    if isinstance(o.issuer, Unseen) or isinstance(o.spec, str):
+        return False
+    rule, labels = o.issuer.spec.issuance.allowed_namespaces, o.issuer.namespace_labels
+    return namespace_allowed(rule, o.issuer.key, o.key.namespace, labels) is None
+
+
 def _subject(o: CertificateObserved, spec: ClientCertificateSpec, issuer: Issuer) -> Condition | None:
     allowed = issuer.spec.issuance.allowed_subjects
     if subject_allowed(allowed, spec, o.key.namespace):

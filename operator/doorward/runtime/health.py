@@ -1,27 +1,45 @@
-"""The health port: /healthz while the event loop turns, /readyz once the caches are filled, and who leads; /metrics."""
+"""The health port: /healthz while the event loop turns, /readyz while the cluster is known as it is, and what is wrong with
+that; /metrics.
+"""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from doorward.runtime.metrics import CONTENT_TYPE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """What /readyz answers."""
+
+    ready: bool
+    part: str
+    """What this process does beside others."""
+    troubles: Sequence[str] = ()
+    """What is not as it should be, a line each; with some of them it is ready all the same."""
+
+    @property
+    def text(self) -> str:
+        """The part first, for those who only look for that."""
+        return "\n".join((self.part, *self.troubles)) + "\n"
+
+
 async def serve(
     port: int,
-    ready: Callable[[], bool],
-    part: Callable[[], str],
+    readiness: Callable[[], Readiness],
     metrics: Callable[[], Awaitable[bytes]],
     host: str = "0.0.0.0",  # noqa: S104 - probes come from the node
 ) -> web.AppRunner:
-    """Serve until the runner is cleaned up; `part` says what this process does beside others."""
+    """Serve until the runner is cleaned up."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        said = f"{part()}\n"
-        return web.Response(text=said) if ready() else web.Response(status=503, text=f"caches are being filled; {said}")
+        said = readiness()
+        return web.Response(status=200 if said.ready else 503, text=said.text)
 
     async def scraped(_: web.Request) -> web.Response:
         return web.Response(body=await metrics(), headers={"Content-Type": CONTENT_TYPE})

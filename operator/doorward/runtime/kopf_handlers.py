@@ -8,20 +8,26 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import kopf
 
 from doorward.cluster.gateway import Kind
+from doorward.cluster.identity import Credentials
 from doorward.view.resync import Handle
 
 logger = logging.getLogger(__name__)
 FIRST_REST = 1.0
 LONGEST_REST = 30.0
-MOST_AT_ONCE = 20
+STABLE = 30.0
+"""Kopf gives up after 9 seconds where it may not list: who has run for so long listed everything."""
+SLICE = 0.005
+"""Seconds for which events are taken in at a time; one more may begin just before."""
 STOP_HEEDED_EVERY = 0.2
+Login = Callable[[], Coroutine[Any, Any, Credentials]]
+"""As whom to speak to the API server; called in the operator's own loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,42 +51,95 @@ class _NoDiffBase(kopf.DiffBaseStorage):
         """Nothing to keep."""
 
 
-class _Mailbox:
+class Health:
+    """How Kopf's part does: whether it goes on, or stops again and again. Times are the loop's, in seconds."""
+
+    def __init__(self) -> None:
+        self.restarts = 0
+        """How often it stopped by itself."""
+        self._began: float | None = None
+        self._troubled_since: float | None = None
+
+    def began(self, now: float) -> None:
+        """It was started."""
+        self._began = now
+
+    def ended(self, now: float, *, wanted: bool) -> None:
+        """It stopped; `wanted`: because it was told to."""
+        if self.troubled_for(now) == 0.0:
+            self._troubled_since = None if wanted else now
+        self._began = None
+        self.restarts += not wanted
+
+    def troubled_for(self, now: float) -> float:
+        """For how many seconds it has been stopping again and again, or been down; 0: it runs."""
+        stable = self._began is not None and now >= self._began + STABLE
+        return 0.0 if stable or self._troubled_since is None else now - self._troubled_since
+
+
+class Mailbox:
     """Events from Kopf's thread to the operator's loop, which is woken once for any number of them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, handle: Handle) -> None:
         self._loop = loop
         self._handle = handle
+        self._lock = threading.Lock()
         self._events: deque[tuple[str, str, dict[str, Any]]] = deque()
+        self._woken = False
+        """Whether a delivery is on its way that will see what is put now."""
 
     def put(self, plural: str, event: str, body: dict[str, Any]) -> None:
         """From any thread."""
-        first = not self._events
-        self._events.append((plural, event, body))
-        if first:
+        with self._lock:
+            self._events.append((plural, event, body))
+            wake, self._woken = not self._woken, True
+        if wake:
             self._loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
-        """A few at a time, so that a first listing does not hold up the loop."""
-        for _ in range(MOST_AT_ONCE):
-            if not self._events:
-                return
-            plural, event, body = self._events[0]
+        """For a few milliseconds at a time, so that neither a first listing nor a storm holds up the loop."""
+        ends = self._loop.time() + SLICE
+        while True:
+            with self._lock:
+                if not self._events:
+                    self._woken = False
+                    return
+                plural, event, body = self._events.popleft()
             try:
                 self._handle(plural, event, body)
             except Exception:
                 logger.exception("an event of %s was not taken in", plural)
-            self._events.popleft()  # only now: while one is left, `put` need not wake anybody
-        self._loop.call_soon(self._deliver)
+            if self._loop.time() >= ends:
+                self._loop.call_soon(self._deliver)
+                return
 
 
-def _registry(loop: asyncio.AbstractEventLoop, handle: Handle, kinds: Sequence[Kind]) -> kopf.OperatorRegistry:
-    mailbox = _Mailbox(loop, handle)
+def connection_of(credentials: Credentials) -> kopf.ConnectionInfo:
+    """The credentials of our own client, in Kopf's words."""
+    scheme, _, token = (credentials.authorization or "").strip().partition(" ")
+    return kopf.ConnectionInfo(
+        server=credentials.server,
+        ca_path=credentials.ca_file,
+        insecure=not credentials.verify,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_path=credentials.certificate_file,
+        private_key_path=credentials.key_file,
+        proxy_url=credentials.proxy,
+        expiration=credentials.expires,
+    )
+
+
+def _registry(
+    loop: asyncio.AbstractEventLoop, handle: Handle, login: Login, kinds: Sequence[Kind]
+) -> kopf.OperatorRegistry:
+    mailbox = Mailbox(loop, handle)
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
-    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+    async def log_in(**_: Any) -> kopf.ConnectionInfo:
+        """Kopf asks again when they expire, and when the API server does not accept them."""
+        return connection_of(await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(login(), loop)))
 
     @kopf.on.startup(registry=registry)
     def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -125,7 +184,9 @@ async def _run(
 
 async def supervise(
     handle: Handle,
+    login: Login,
     watched: Watched,
+    health: Health,
     *,
     stop: threading.Event,
     again: threading.Event,
@@ -136,12 +197,13 @@ async def supervise(
     rest = FIRST_REST
     while not stop.is_set():
         begun = loop.time()
+        health.began(begun)
+        registry = _registry(loop, handle, login, watched.kinds)
         try:
-            await asyncio.to_thread(
-                lambda: asyncio.run(_run(_registry(loop, handle, watched.kinds), watched.namespaces, stop, again))
-            )
+            await asyncio.to_thread(lambda: asyncio.run(_run(registry, watched.namespaces, stop, again)))  # noqa: B023 - it is awaited here
         except Exception:
             logger.warning("Kopf's part stopped", exc_info=True)
+        health.ended(loop.time(), wanted=stop.is_set() or again.is_set())
         if stop.is_set():
             return
         if again.is_set():

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from doorward.certificates.apply import CertificateApplier
@@ -16,10 +16,11 @@ from doorward.certificates.observe import CertificateObserver
 from doorward.certificates.orphaned import OrphanObserver
 from doorward.clock import Clock, SystemClock
 from doorward.cluster.errors import ApiError, retry_after
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUER, Gateway, Kind, Object
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, Gateway, Kind, Object
 from doorward.cluster.guarded import GuardedGateway
+from doorward.cluster.identity import Identity
 from doorward.cluster.leadership import Leadership, Lost
-from doorward.cluster.live import LiveGateway, connect
+from doorward.cluster.live import LiveGateway, connect_as
 from doorward.cluster.metered import MeteredGateway
 from doorward.cluster.rollback import Rollback
 from doorward.gates.apply import TargetApplier
@@ -37,6 +38,7 @@ from doorward.pki.key_source import KeySource
 from doorward.planning import retention
 from doorward.runtime import health, kopf_handlers, loop_lag
 from doorward.runtime.cut_offs import CutOffRecorder
+from doorward.runtime.health import Readiness
 from doorward.runtime.key_source import SystemKeySource
 from doorward.runtime.metrics import Metrics
 from doorward.runtime.reconcile import Appliers, Certificates, Issuers, Ledgers, Reconciler, Targets
@@ -59,6 +61,8 @@ WORKERS = 72
 """Keys at once: with fewer, etcd has less to write in one go (a tenth fewer certificates a second with 32, measured)."""
 RESERVED = 8
 """Of these, workers that take cut-offs only, and what publishes them."""
+LAPSED = timedelta(seconds=60)
+"""What failed for so long makes this process unready."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,8 @@ class Settings:
     """The Lease that says which of several processes works; None: this one is alone."""
     identity: str = ""
     """This process's own name in that Lease, which no other process ever has."""
+    most_files: int = 0
+    """How many files it may have open; 0: not known."""
 
 
 class Operator:
@@ -86,8 +92,12 @@ class Operator:
         source: KeySource,
         settings: Settings,
         planes: Sequence[DataPlane] = PLANES,
+        *,
+        login: kopf_handlers.Login,
     ) -> None:
         self._settings = settings
+        self._login = login
+        self.kopf = kopf_handlers.Health()
         self._clock = clock
         self.metrics = Metrics(clock)
         gateway = MeteredGateway(gateway, self.metrics)
@@ -98,13 +108,14 @@ class Operator:
         self._gateway = gateway
         self._planes = planes
         self.view = View(
-            account=settings.account, scope=settings.namespaces, targets=[target_kind(plane) for plane in planes]
+            clock, account=settings.account, scope=settings.namespaces, targets=[target_kind(plane) for plane in planes]
         )
         self._issuer_memories = IssuerMemories()
         self._certificate_memories = CertificateMemories()
         self.queue: WorkQueue[Key] = WorkQueue(clock, share=partial(share, self.view), meter=self.metrics)
         self._cut_offs = CutOffRecorder(clock, gateway.skew, self.metrics)
         self._routing = Routing(self.view, self.queue, self._counts_due, self._cut_offs)
+        self.view.sources.on_change = self._routing.source_changed
         self._subscriptions: Subscriptions | None = None
         self._domains = TrustDomains()
         self._intake = Intake(self.view, self._routing, self._takes_part)
@@ -183,10 +194,23 @@ class Operator:
             self.metrics,
         )
 
-    @property
-    def ready(self) -> bool:
-        """Whether a full view of the cluster was heard."""
-        return self.view.ledger.synced and self.view.certificates.synced and self.view.issuers.synced
+    def readiness(self) -> Readiness:
+        """Whether a full view of the cluster was heard and is kept up to date, and what is wrong with it.
+
+        A namespace's own lists that fail are named, and make nothing unready: that would be for one tenant to do.
+        """
+        view, now = self.view, self._clock.now()
+        vital = {kind.plural for kind in (*self.kinds(), ISSUED_CERTIFICATE)}
+        unsynced = view.unsynced()
+        lapsed = any(u.error and u.plural in vital and now >= u.since + LAPSED for u in unsynced)
+        down = self.kopf.troubled_for(asyncio.get_running_loop().time())
+        kopf = f"the watches of Kopf stop again and again, for {down:.0f} s now" if down else ""
+        heard = view.ledger.synced and view.certificates.synced and view.issuers.synced
+        return Readiness(
+            ready=heard and not lapsed and down < LAPSED.total_seconds(),
+            part=self.part,
+            troubles=[*(f"not synced: {source}" for source in unsynced), *([kopf] if kopf else ())],
+        )
 
     @property
     def leads(self) -> bool:
@@ -228,8 +252,7 @@ class Operator:
         stop_kopf = threading.Event()
         runner = None
         if self._settings.health_port is not None:
-            port = self._settings.health_port
-            runner = await health.serve(port, lambda: self.ready, lambda: self.part, self.scrape)
+            runner = await health.serve(self._settings.health_port, self.readiness, self.scrape)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = self._start(group, stop_kopf)
@@ -249,7 +272,9 @@ class Operator:
 
     def _start(self, group: asyncio.TaskGroup, stop_kopf: threading.Event) -> list[asyncio.Task[None]]:
         scope, notice = self._settings.namespaces, self._rollback.notice
-        subscriptions = Subscriptions(self.view, self._gateway, group, self._routing, scope, notice)
+        subscriptions = Subscriptions(
+            self.view, self._gateway, group, self._routing, scope, notice, self._settings.most_files
+        )
         self._subscriptions = subscriptions
         kopf_again = threading.Event()
 
@@ -263,13 +288,16 @@ class Operator:
             group.create_task(
                 kopf_handlers.supervise(
                     self.handle,
+                    self._login,
                     watched,
+                    self.kopf,
                     stop=stop_kopf,
                     again=kopf_again,
                     restarted=self.metrics.kopf_restarted,
                 )
             ),
             group.create_task(self._resync.keep()),
+            group.create_task(subscriptions.keep()),
             group.create_task(self._rollback.keep(start_over, self._routing.rolled_back)),
             group.create_task(self._work(subscriptions)),
         ]
@@ -312,7 +340,7 @@ class Operator:
     def handle(self, plural: str, event: str, body: Object) -> None:
         """One event of a kind that people write; `event` "" is Kopf's first listing."""
         if event == "":
-            self._resync.relisted.set()
+            self._resync.relisted(plural)
         self._intake.event(plural, event, body)
 
 
@@ -336,14 +364,15 @@ async def run(settings: Settings) -> bool:
     # Full collections walk through all that is cached: 270 ms at a thousand certificates (measured), for hardly anything.
     gc.set_threshold(5_000, 10, 1_000)
     clock = SystemClock()
-    gateway = LiveGateway(await connect(settings.kubeconfig), clock)
+    identity = Identity(settings.kubeconfig, clock)
+    gateway = LiveGateway(await connect_as(identity), clock, identity=identity)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     ours = True
     try:
-        await Operator(gateway, clock, SystemKeySource(), settings).run(stop)
+        await Operator(gateway, clock, SystemKeySource(), settings, login=identity.credentials).run(stop)
     except* Lost as lost:
         ours = False
         logger.critical("this process ends: %s", lost.exceptions[0])

@@ -158,7 +158,7 @@ class Issuers:
             problem=signing.message if isinstance(signing, Condition) else "",
             published=seen.published if isinstance(seen.published, PublishedTrust) else None,
             near_capacity=issuer_status.crowded(seen),
-            gates_behind=any(not gate.shut for gate in issuer_status.gates_behind(seen.gates)),
+            gates_behind=not seen.gates_known or any(not gate.shut for gate in issuer_status.gates_behind(seen.gates)),
             held=memory.held,
         )
         before = self._domains.get(key)

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from doorward.clock import Clock
-from doorward.cluster.store import Store
 from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
@@ -134,17 +133,6 @@ def _count(
 
 
 def not_synced(view: View) -> Iterator[Source]:
-    """The lists that were not heard yet."""
-    stores: dict[str, Store[Any]] = {
-        "mtlsissuers": view.issuers,
-        "clientcertificates": view.certificates,
-        **view.targets,
-    }
-    for plural, store in stores.items():
-        if not store.synced:
-            yield plural, ""
-    if not view.ledger.synced:
-        yield "issuedcertificates", ""
-    for namespace, opted_in in view.opted_in.items():
-        if opted_in is None:
-            yield "secrets", namespace
+    """The lists that were not heard yet, or that fail."""
+    for source in view.unsynced():
+        yield source.plural, source.namespace

@@ -48,8 +48,12 @@ class Ledger:
 
     @property
     def synced(self) -> bool:
-        """Whether a full list was heard; before that, nothing can be called absent."""
+        """Whether full lists were heard; before that, nothing can be called absent."""
         return self.store.synced
+
+    def synced_in(self, namespace: str) -> bool:
+        """Whether a full list of the ledgers in that namespace was heard."""
+        return self.store.synced_in(namespace)
 
     def get(self, key: ObjectKey) -> Record | None:
         """The record of that name; None where it is not there (or not yet)."""
@@ -73,7 +77,7 @@ class Ledger:
 
     def of_issuer(self, issuer: ObjectKey) -> tuple[Record, ...] | Unseen:
         """The whole ledger of an issuer; UNKNOWN before it was listed."""
-        return self.store.lookup("issuer", issuer) if self.store.synced else Unseen.UNKNOWN
+        return self.store.lookup("issuer", issuer) if self.synced_in(issuer.namespace) else Unseen.UNKNOWN
 
     def heard_of(self, issuer: ObjectKey) -> tuple[Record, ...]:
         """The records of an issuer that were seen so far."""

@@ -47,6 +47,18 @@ def metadata_only(body: Object) -> Object:
     return {"metadata": kept} | ({"type": body["type"]} if "type" in body else {})
 
 
+def namespace_only(body: Object) -> Object:
+    """What is kept of a Namespace: its labels, and whether it is being deleted."""
+    metadata = body["metadata"]
+    kept = ("name", "resourceVersion", "labels", "deletionTimestamp")
+    return {"metadata": {name: metadata[name] for name in kept if name in metadata}}
+
+
+def exists(_: Object) -> bool:
+    """What is kept of a RoleBinding: that it is there."""
+    return True
+
+
 def _mistakes(error: ValidationError) -> str:
     return "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
 
@@ -126,6 +138,12 @@ def gate_of(body: Object) -> Iterable[ObjectKey]:
     """The issuer whose gate Secret this is, if it is one: by its name, which only we may give, and not by what anyone can edit."""
     if is_ours(body, GATE_ROLE) and (issuer := issuer_of_gate(body["metadata"]["name"])) is not None:
         yield issuer
+
+
+def gate_in(body: Object) -> Iterable[str]:
+    """The namespace, of a gate Secret."""
+    if any(True for _ in gate_of(body)):
+        yield body["metadata"]["namespace"]
 
 
 def ca_of(body: Object) -> Iterable[ObjectKey]:

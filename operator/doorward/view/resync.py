@@ -2,27 +2,45 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from doorward.cluster.errors import ApiError, Forbidden, NotFound
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUER, Gateway, Kind, Object
 from doorward.cluster.reflector import Notice
-from doorward.cluster.store import Store, version_of
+from doorward.cluster.store import Store, number_of, version_of
 from doorward.objects.meta import key_of
 from doorward.view.stores import View
 
 logger = logging.getLogger(__name__)
 EVERY = 300.0
-FIRST_TRIES = 2.0
+FIRST_REST = 2.0
+LONGEST_REST = 60.0
 RELIST_TAKES = 2.0
 Handle = Callable[[str, str, Object], None]
 """Takes one event in, in the operator's own loop: plural of the kind, type of the event ("": Kopf's first listing), object."""
+Unheard = Callable[[Kind, str | None], None]
+"""Told where a list failed (kind, and namespace or None for all): what cannot be listed may be there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """One kind that people write, in one namespace or (None) in all."""
+
+    kind: Kind
+    store: Store[Any]
+    namespace: str | None
+    relisted: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set where Kopf lists again, which tells of no deletion."""
+
+    def __str__(self) -> str:
+        return self.kind.plural + (f" in {self.namespace}" if self.namespace else "")
 
 
 class Resync:
-    """Full lists of what people write. `unheard`: told where a list failed: what cannot be listed may be there."""
+    """Full lists of what people write. Each source rests by itself where it fails, and holds up no other."""
 
     def __init__(
         self,
@@ -31,64 +49,92 @@ class Resync:
         handle: Handle,
         namespaces: Sequence[str],
         rolled_back: Notice,
-        unheard: Callable[[], None],
+        unheard: Unheard,
     ) -> None:
         self._view = view
         self._gateway = gateway
         self._handle = handle
-        self._namespaces = namespaces
         self._rolled_back = rolled_back
-        self._unheard = unheard
-        self.relisted = asyncio.Event()
-        """Set where Kopf lists again, which tells of no deletion."""
+        self._tell_unheard = unheard
+        self._sources = tuple(self._all(namespaces or (None,)))
+        for source in self._sources:
+            source.store.listed(source.namespace, heard=False)
+            view.sources.expect(source.kind.plural, source.namespace)
 
-    async def keep(self) -> None:
-        """List at the start, every five minutes, and when Kopf has listed again; for ever."""
-        while True:
-            if await self.list_all():
-                await asyncio.sleep(FIRST_TRIES)
-                continue
-            with suppress(TimeoutError):
-                async with asyncio.timeout(EVERY):
-                    await self.relisted.wait()
-                    await asyncio.sleep(RELIST_TAKES)
-            self.relisted.clear()
-
-    async def catch_up(self) -> None:
-        """List until it was heard; a kind that this process may not list, or that is not there, is left out."""
-        while True:
-            failed = await self.list_all()
-            if all(isinstance(error, Forbidden | NotFound) for error in failed):
-                return
-            await asyncio.sleep(FIRST_TRIES)
-
-    async def list_all(self) -> list[ApiError]:
-        """One list of each kind that people write; what is gone is told as deleted. What failed."""
+    def _all(self, namespaces: Sequence[str | None]) -> Iterator[_Source]:
         view = self._view
         kinds: tuple[tuple[Kind, Store[Any]], ...] = (
             (ISSUER, view.issuers),
             (CLIENT_CERTIFICATE, view.certificates),
             *((target.kind, view.targets[plural]) for plural, target in view.target_kinds.items()),
         )
-        failed: list[ApiError] = []
         for kind, store in kinds:
-            failures = len(failed)
-            for namespace in self._namespaces or (None,):
-                asked = store.mark()
-                try:
-                    items, version = await self._gateway.list(kind, namespace)
-                except ApiError as error:
-                    logger.warning("cannot list %s: %s", kind.plural, error)
-                    self._unheard()
-                    failed.append(error)
-                    continue
-                listed = {key_of(body): version_of(body) for body in items}
-                if store.was_put_back(listed, int(version), asked, namespace):
-                    self._rolled_back(kind, {})
-                tell(kind, store, items, int(version), namespace, self._handle)
-            if len(failed) == failures:
-                store.synced = True
-        return failed
+            for namespace in namespaces:
+                yield _Source(kind=kind, store=store, namespace=namespace)
+
+    def relisted(self, plural: str) -> None:
+        """Kopf has listed a kind again."""
+        for source in self._sources:
+            if source.kind.plural == plural:
+                source.relisted.set()
+
+    async def keep(self) -> None:
+        """List each at the start, every five minutes, and when Kopf has listed it again; for ever."""
+        async with asyncio.TaskGroup() as group:
+            for source in self._sources:
+                group.create_task(self._keep(source), name=f"list {source}")
+
+    async def _keep(self, source: _Source) -> None:
+        rest = FIRST_REST
+        while True:
+            if await self._list(source) is not None:
+                await asyncio.sleep(rest)
+                rest = min(rest * 2, LONGEST_REST)
+                continue
+            rest = FIRST_REST
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EVERY):
+                    await source.relisted.wait()
+                    await asyncio.sleep(RELIST_TAKES)
+            source.relisted.clear()
+
+    async def catch_up(self) -> None:
+        """List until it was heard; a kind that this process may not list, or that is not there, is left out."""
+        async with asyncio.TaskGroup() as group:
+            for source in self._sources:
+                group.create_task(self._catch_up(source), name=f"catch up with {source}")
+
+    async def _catch_up(self, source: _Source) -> None:
+        rest = FIRST_REST
+        while (error := await self._list(source)) is not None and not isinstance(error, Forbidden | NotFound):
+            await asyncio.sleep(rest)
+            rest = min(rest * 2, LONGEST_REST)
+
+    async def _list(self, source: _Source) -> Exception | None:
+        """One full list; what is gone is told as deleted. What went wrong; None: nothing."""
+        kind, store, namespace = source.kind, source.store, source.namespace
+        asked = store.mark()
+        try:
+            items, version = await self._gateway.list(kind, namespace)
+            number = number_of(version)
+            listed = {key_of(body): version_of(body) for body in items}
+            if store.was_put_back(listed, number, asked, namespace):
+                self._rolled_back(kind, {})
+            tell(kind, store, items, number, namespace, self._handle)
+        except ApiError as error:
+            logger.warning("cannot list %s: %s", source, error)
+            return self._failed(source, error)
+        except Exception as error:  # a bug here holds up one source, and ends no process
+            logger.exception("list of %s failed", source)
+            return self._failed(source, error)
+        store.listed(namespace, heard=True)
+        self._view.sources.synced(kind.plural, namespace)
+        return None
+
+    def _failed(self, source: _Source, error: Exception) -> Exception:
+        self._tell_unheard(source.kind, source.namespace)
+        self._view.sources.failed(source.kind.plural, source.namespace, error)
+        return error
 
 
 def tell(
@@ -106,7 +152,7 @@ def tell(
             handle(kind.plural, "MODIFIED", body)
         except Exception:  # one object ends no resync: that would end the operator, for everybody
             logger.exception("cannot take in %s %s", kind.name, key_of(body))
-    for key in store.keys():  # noqa: SIM118 - a Store is no dict
-        if key not in listed and (namespace is None or key.namespace == namespace) and store.version(key) <= version:
+    for key in store.keys(namespace):
+        if key not in listed and store.version(key) <= version:
             gone = {"metadata": {"namespace": key.namespace, "name": key.name, "resourceVersion": str(version)}}
             handle(kind.plural, "DELETED", gone)

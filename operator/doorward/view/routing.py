@@ -11,6 +11,7 @@
 | Namespace (labels, deletion), opt-in | all that is in it, and the issuers with a gate in it |
 | what an issuer publishes or signs with | the ClientCertificates that it concerns: see `trust_domain` |
 | a target cannot be configured, or can again | the issuers that it names |
+| a list is reported as not synced, or no longer | of a namespace: as an opt-in; of the cluster: every issuer |
 | the cluster was rolled back | every issuer |
 """
 
@@ -169,6 +170,13 @@ class Routing:
         body = self._view.targets[target.plural].get(target.at)
         for issuer in self._view.target_kinds[target.plural].issuer_of(body) if body is not None else ():
             self.wake(issuer_key(issuer))
+
+    def source_changed(self, namespace: str) -> None:
+        """A list of the namespace ("": of the whole cluster) is to be reported as not synced, or no longer."""
+        if namespace:
+            self.opt_in_changed(namespace)
+        else:
+            self.rolled_back()
 
     def rolled_back(self) -> None:
         """The cluster was rolled back: every issuer publishes what is newest."""

@@ -6,7 +6,9 @@ Nothing here is the truth: every store can be filled again from the cluster.
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
+from doorward.clock import Clock
 from doorward.cluster.errors import NotFound
 from doorward.cluster.gateway import Kind, Object
 from doorward.cluster.store import Store
@@ -14,7 +16,17 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
 from doorward.view.archives import Archives
 from doorward.view.ledger import Ledger
-from doorward.view.parsed import CertificateObject, IssuerObject, ca_of, gate_of, metadata_only, password_secret
+from doorward.view.parsed import (
+    CertificateObject,
+    IssuerObject,
+    ca_of,
+    gate_in,
+    gate_of,
+    metadata_only,
+    namespace_only,
+    password_secret,
+)
+from doorward.view.sources import Sources, Unsynced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +38,17 @@ class TargetKind:
     issuer_of: Callable[[Object], Iterable[ObjectKey]]
 
 
+def _takes_part(target: TargetKind, body: Object) -> Iterable[str]:
+    if any(True for _ in target.issuer_of(body)):
+        yield body["metadata"]["namespace"]
+
+
 class View:
     """The stores of one operator."""
 
-    def __init__(self, *, account: str, scope: Iterable[str] = (), targets: Sequence[TargetKind] = ()) -> None:
+    def __init__(
+        self, clock: Clock, *, account: str, scope: Iterable[str] = (), targets: Sequence[TargetKind] = ()
+    ) -> None:
         self.account = account
         """The operator's own service account, `<namespace>:<name>`."""
         self.scope = frozenset(scope)
@@ -54,7 +73,12 @@ class View:
         self.target_kinds = {target.kind.plural: target for target in targets}
         self.targets: dict[str, Store[Object]] = {
             target.kind.plural: Store(
-                target.keep, {"issuer": target.issuer_of, "namespace": lambda body: (body["metadata"]["namespace"],)}
+                target.keep,
+                {
+                    "issuer": target.issuer_of,
+                    "namespace": lambda body: (body["metadata"]["namespace"],),
+                    "takes part": partial(_takes_part, target),
+                },
             )
             for target in targets
         }
@@ -63,8 +87,9 @@ class View:
         self.configmaps: Store[Object] = Store(lambda body: body)
         """CRLs, and the indexes of archives; no archive."""
         self.archives = Archives(self.configmaps)
-        self.secrets: Store[Object] = Store(metadata_only, {"gate": gate_of, "ca": ca_of})
-        self.namespaces: Store[Object] = Store(lambda body: body)
+        self.secrets: Store[Object] = Store(metadata_only, {"gate": gate_of, "gate in": gate_in, "ca": ca_of})
+        self.namespaces: Store[Object] = Store(namespace_only)
+        self.sources = Sources(clock)
         self.opted_in: dict[str, bool | None] = {}
         """By namespace, whether Secrets and ConfigMaps there may be read: True once listed, False where denied."""
 
@@ -79,6 +104,23 @@ class View:
     def barred_keys(self, issuer: ObjectKey) -> frozenset[str]:
         """SHA-256 of the public keys that were revoked as keyCompromise, by ledger and archive: they are never certified again."""
         return self.ledger.barred_keys(issuer) | self.archives.index(issuer).barred
+
+    def unsynced(self) -> tuple[Unsynced, ...]:
+        """The lists that this view is made from and that are not as the API server has them now."""
+        return self.sources.unsynced()
+
+    def takes_part(self, namespace: str) -> bool:
+        """Whether something of ours is in the namespace, or is to be: a gate Secret counts until it is deleted."""
+        return bool(
+            self.certificates.lookup("namespace", namespace)
+            or self.issuers.lookup("namespace", namespace)
+            or any(store.lookup("takes part", namespace) for store in self.targets.values())
+            or self.secrets.lookup("gate in", namespace)
+        )
+
+    def targets_synced(self) -> bool:
+        """Whether all targets were heard of; before that, none can be called absent."""
+        return all(store.synced for store in self.targets.values())
 
     def certificate(self, key: ObjectKey) -> CertificateObject:
         """The ClientCertificate that is worked on; NotFound where it was deleted in the meantime."""

@@ -33,7 +33,8 @@ def status(code, *, reason="", message=""):
 
 def kubeconfig(path, url, **user):
     cluster = {"name": "it", "cluster": {"server": url}}
-    user = {"name": "me", "user": {"token": TOKEN} | user}
+    named = {name: value for name, value in ({"token": TOKEN} | user).items() if value is not None}
+    user = {"name": "me", "user": named}
     context = {"name": "here", "context": {"cluster": "it", "user": "me"}}
     document = {"clusters": [cluster], "users": [user], "contexts": [context], "current-context": "here"}
     path.write_text(yaml.safe_dump(document | {"apiVersion": "v1", "kind": "Config"}))

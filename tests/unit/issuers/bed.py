@@ -122,8 +122,8 @@ class PublisherBed:
         for namespace in (ISSUER.namespace, SHOP):
             self.cluster.create(NAMESPACE, "", {"metadata": {"name": namespace}}, "kubectl")
         self.gateway = WatchedGateway(self.cluster)
-        self.view = View(account=given.ACCOUNT)
-        self.view.ledger.store.synced = True
+        self.view = View(FakeClock(NOW), account=given.ACCOUNT)
+        self.view.ledger.store.listed(None, heard=True)
         self.view.opted_in = {ISSUER.namespace: True, SHOP: True}
         self.queue: WorkQueue[Key] = WorkQueue(self.clock)
         self.intake = Intake(self.view, routing(self.view, self.queue), lambda _: None)

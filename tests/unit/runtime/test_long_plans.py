@@ -43,7 +43,7 @@ async def test_an_issuer_is_planned_in_a_thread_with(monkeypatch, records, elsew
     monkeypatch.setattr(reconcile.issuer, "decide", noted)
     monkeypatch.setattr(reconcile, "LONG_LEDGER", 1)
     clock = FakeClock(NOW)
-    view = View(account=given.ACCOUNT)
+    view = View(FakeClock(NOW), account=given.ACCOUNT)
     domains = TrustDomains()
     waking = routing(view, WorkQueue(clock))
     issuers = Issuers(view, Seen(records), IssuerMemories(), domains, waking, Troubles(clock), clock)

@@ -409,7 +409,7 @@ async def shown_by(found):
 
 async def test_many_sources_that_are_not_synced_are_few_series():
     unsynced = [("secrets", f"n{number:03}") for number in range(MOST_SOURCES + 7)]
-    shown = await shown_by(figures(View(account="a:b"), FakeClock(NOW), unsynced=lambda: unsynced))
+    shown = await shown_by(figures(View(FakeClock(NOW), account="a:b"), FakeClock(NOW), unsynced=lambda: unsynced))
     assert len(shown.families["doorward_sources_not_synced"].samples) == MOST_SOURCES + 1
     assert shown.value("doorward_sources_not_synced", resource="secrets", namespace="(others)") == 7
 
@@ -494,8 +494,11 @@ async def test_the_supervisor_tells_each_restart_of_kopf(monkeypatch):
     monkeypatch.setattr(kopf_handlers, "FIRST_REST", 0.0)
     watched = kopf_handlers.Watched((), ())
     handle = mock.Mock()
+    health = kopf_handlers.Health()
     async with asyncio.timeout(10):
-        await kopf_handlers.supervise(handle, watched, stop=stop, again=threading.Event(), restarted=restarted)
+        await kopf_handlers.supervise(
+            handle, mock.Mock(), watched, health, stop=stop, again=threading.Event(), restarted=restarted
+        )
     assert len(told) == 2
 
 

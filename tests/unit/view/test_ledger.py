@@ -110,7 +110,7 @@ PENDING = [
 @pytest.mark.promise(1)
 @pytest.mark.parametrize(("record", "holder", "expected"), PENDING)
 def test_a_serial_is_about_to_be_refused_again_whose_client(record, holder, expected):
-    view = View(account=given.ACCOUNT)
+    view = View(FakeClock(NOW), account=given.ACCOUNT)
     view.ledger.put(body(record))
     if holder is not None:
         view.certificates.put(holder)
