@@ -117,12 +117,13 @@ def merged(known: Iterable[ArchivedRecord], more: Iterable[ArchivedRecord]) -> t
 
 
 def lasting(known: Revocation | None, new: Revocation | None) -> Revocation | None:
-    """Of an archived revocation and a later one, the one that holds: final is final, save that keyCompromise is learnt late."""
+    """Of an archived revocation and a later one, the one that holds: final is final, as the API server keeps it in a record.
+
+    Its time may be corrected, and keyCompromise is learnt late.
+    """
     if known is None or new is None:
         return new or known
-    final = not known.is_hold
-    learnt = new.reason == "keyCompromise" != known.reason
-    return known if final and not learnt else new
+    return new if known.is_hold or new.reason in (known.reason, "keyCompromise") else known
 
 
 def _order(record: ArchivedRecord) -> tuple[Any, ...]:

@@ -305,6 +305,7 @@ COMPROMISED = revocation("keyCompromise", time=NOW)
         (FINALLY, revocation("superseded"), FINALLY),
         (FINALLY, COMPROMISED, COMPROMISED),
         (COMPROMISED, FINALLY, COMPROMISED),
+        (FINALLY, replace(FINALLY, time=NOW - 9 * DAY), replace(FINALLY, time=NOW - 9 * DAY)),
         (hold(), hold(lifted=True), hold(lifted=True)),
         (suspension(lifted=True), suspension(), suspension()),
     ],
