@@ -226,6 +226,22 @@ def test_killed_at_any_write_nothing_is_lost_and_nothing_archived_twice(backlog,
     nothing_lost(backlog)
 
 
+def test_what_is_archived_already_is_not_written_again(backlog):
+    """As after a crash before the first record was deleted."""
+    backlog.restart()
+    backlog.gateway.refuse = lambda write: Forbidden("no", status=403) if write.verb == "delete" else None
+    backlog.settle()
+    oldest = min(archives(backlog))
+    versions = [backlog.find(CONFIG_MAP, name)["metadata"]["resourceVersion"] for name in (oldest, INDEX)]
+    backlog.restart()
+    gateway = backlog.gateway
+    gateway.refuse = lambda write: Forbidden("no", status=403) if write.verb == "delete" else None
+    backlog.settle()
+    assert "delete" in {write.verb for write in gateway.writes}
+    assert not any(write.kind == "ConfigMap" and "archive" in write.name for write in gateway.writes)
+    assert [backlog.find(CONFIG_MAP, name)["metadata"]["resourceVersion"] for name in (oldest, INDEX)] == versions
+
+
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("heard", [False, True], ids=["the watch has not told", "the watch has told"])
 def test_a_record_that_changes_after_it_was_archived_is_archived_again(backlog, heard):
