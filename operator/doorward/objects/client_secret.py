@@ -80,7 +80,7 @@ def parse(body: Object, *, certificate: str, password: bytes | None) -> ClientSe
     return ClientSecret(
         leaf=leaf,
         ca=values["ca.crt"],
-        has_key=bool(values["tls.key"]) and fits(values["tls.key"], leaf.certificate.public_key()),
+        has_key=fits(values["tls.key"], leaf.certificate.public_key()),
         any_key=bool(values["tls.key"]),
         keystore_profile=_profile(values, annotations, password, leaf),
         own_password=bool(values[PASSWORD]),

@@ -171,7 +171,6 @@ def _entries(
 ) -> dict[int, CrlEntry]:
     """By serial; those of our form with the bytes that they were read from."""
     before = {entry.line: entry for entry in known.entries.values()} if known is not None else {}
-    before.pop(b"", None)
     try:
         if parts is not None:
             found = (before.get(line) or _read_line(line) for line in parts.entries)

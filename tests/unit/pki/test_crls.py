@@ -212,6 +212,25 @@ def test_with_one_that_is_known_it_is_built_and_read_as_without(
     assert read_crl(made, ca().certificate, known=known) == read_crl(made, ca().certificate)
 
 
+def test_an_entry_that_is_known_is_not_decoded_again() -> None:
+    known = read_crl(crl(entry(3)), ca().certificate)
+    read = read_crl(crl(entry(3), entry(4), number=2), ca().certificate, known=known)
+    assert read.entries[3] is known.entries[3]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (entry(2**159), "at most 20 octets"),
+        (replace(entry(3), revoked_at=datetime(1949, 12, 31, tzinfo=UTC)), "before 1950"),
+    ],
+    ids=["a serial of 21 octets", "an instant before 1950"],
+)
+def test_what_no_crl_can_say_is_refused_by_an_error_of_ours(line: CrlEntry, says: str) -> None:
+    with pytest.raises(CrlRefused, match=says):
+        crl(line)
+
+
 def test_an_entry_that_changed_is_not_written_as_it_was() -> None:
     known = read_crl(crl(entry(3, x509.ReasonFlags.certificate_hold)), ca().certificate)
     changed_entry = replace(known.entries[3], reason=x509.ReasonFlags.key_compromise)
