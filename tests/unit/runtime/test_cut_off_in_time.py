@@ -115,6 +115,13 @@ def make_many_issuers(bed):
         make_issuer(bed, f"issuer-{number}")
 
 
+def fill_every_worker(bed):
+    """Of two shares, so that each may hold half of the workers that are not reserved."""
+    issue_many(bed)
+    for number in range(MANY):
+        bed.ingress(f"shop-{number}")
+
+
 def slow_down(bed):
     """Every write in the other tenant's namespace."""
     at_once = bed.gateway._write
@@ -139,6 +146,7 @@ def is_published(bed, number):
         pytest.param(None, issue_many, id="issues many certificates"),
         pytest.param(issue_many, revoke_many, id="revokes many clients"),
         pytest.param(None, make_many_issuers, id="makes many issuers"),
+        pytest.param(None, fill_every_worker, id="issues many certificates, and protects many Ingresses"),
     ],
 )
 def test_a_cut_off_does_not_wait_for_another_tenant_who(two, before, storm):
