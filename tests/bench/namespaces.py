@@ -82,7 +82,8 @@ def _files(pid: int) -> int:
 def _after_deletion(cluster: Cluster, operator: installation.OperatorProcess, names: list[str]) -> bool:
     before = _files(operator.pid)
     asyncio.run(_delete(cluster, names))
-    eventually(lambda: _files(operator.pid) < before - len(names), "their watches end", seconds=600, pause=1.0)
+    eventually(lambda: asyncio.run(_left(cluster, set(names))) == 0, "they are gone", seconds=900, pause=5.0)
+    eventually(lambda: _files(operator.pid) < before - len(names), "their watches end", seconds=60, pause=1.0)
     show(f"open files after {len(names)} namespaces were deleted", str(_files(operator.pid)))
     seen = len(Audit(cluster).events())
     time.sleep(QUIET)
@@ -147,6 +148,16 @@ async def _ready(cluster: Cluster) -> int:
         await gateway.close()
     conditions = [c for body in items for c in body.get("status", {}).get("conditions", ()) if c["type"] == "Ready"]
     return sum(c["status"] == "True" for c in conditions)
+
+
+async def _left(cluster: Cluster, names: set[str]) -> int:
+    """How many of the namespaces are still there."""
+    gateway = LiveGateway(await connect(str(cluster.kubeconfig)), SystemClock())
+    try:
+        items, _ = await gateway.list(NAMESPACE, None)
+    finally:
+        await gateway.close()
+    return sum(body["metadata"]["name"] in names for body in items)
 
 
 async def _delete(cluster: Cluster, names: list[str]) -> None:

@@ -39,7 +39,6 @@ def test_a_reference_is_an_issuer_or_namespace_and_issuer(text, expected):
     ("target", "reason"),
     [
         pytest.param(given.target(), "Protected", id="the issuer is there and allows it"),
-        pytest.param(given.target(allowed=None), "Protected", id="whether it allows it is unknown"),
         pytest.param(given.target(issuer=Unseen.ABSENT, allowed=None), "NoSuchIssuer", id="there is no such issuer"),
         pytest.param(
             given.target(allowed=False, gate=Unseen.ABSENT),
@@ -57,6 +56,13 @@ def test_a_target_that_opted_in_asks_for_a_certificate_where(target, reason):
     assert decision.said.reason.name == reason
     assert decision.protection.issuer == given.ISSUER
     assert decision.protection.optional is False
+
+
+@pytest.mark.promise(3)
+def test_while_it_is_unknown_whether_the_issuer_allows_it_a_target_is_protected_and_nothing_is_said():
+    decision = gate.decide(given.target(allowed=None), given.NOW)
+    assert (decision.protection.issuer, decision.said) == (given.ISSUER, None)
+    assert decision.due > given.NOW
 
 
 @pytest.mark.parametrize(
