@@ -37,11 +37,13 @@ from doorward.objects.meta import ObjectKey
 from doorward.pki.key_source import KeySource
 from doorward.planning import retention
 from doorward.runtime import health, kopf_handlers, loop_lag
+from doorward.runtime.appliers import Appliers
 from doorward.runtime.cut_offs import CutOffRecorder
 from doorward.runtime.health import Readiness
 from doorward.runtime.key_source import SystemKeySource
+from doorward.runtime.looks import Certificates, Issuers, Ledgers, Targets
 from doorward.runtime.metrics import Metrics
-from doorward.runtime.reconcile import Appliers, Certificates, Issuers, Ledgers, Reconciler, Targets
+from doorward.runtime.reconcile import Reconciler
 from doorward.runtime.scrape import Figures, not_synced
 from doorward.runtime.troubles import Troubles
 from doorward.view.apply import SharedWrites

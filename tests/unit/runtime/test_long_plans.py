@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from doorward.issuers.memory import IssuerMemories, IssuerMemory
-from doorward.runtime import reconcile
-from doorward.runtime.reconcile import Issuers
+from doorward.runtime import looks
+from doorward.runtime.looks import Issuers
 from doorward.runtime.troubles import Troubles
 from doorward.view.stores import View
 from doorward.view.trust_domains import TrustDomains
@@ -34,14 +34,14 @@ class Seen:
     ],
 )
 async def test_an_issuer_is_planned_in_a_thread_with(monkeypatch, records, elsewhere):
-    decide, threads = reconcile.issuer.decide, []
+    decide, threads = looks.issuer.decide, []
 
     def noted(*arguments):
         threads.append(threading.current_thread())
         return decide(*arguments)
 
-    monkeypatch.setattr(reconcile.issuer, "decide", noted)
-    monkeypatch.setattr(reconcile, "LONG_LEDGER", 1)
+    monkeypatch.setattr(looks.issuer, "decide", noted)
+    monkeypatch.setattr(looks, "LONG_LEDGER", 1)
     clock = FakeClock(NOW)
     view = View(FakeClock(NOW), account=given.ACCOUNT)
     domains = TrustDomains()
