@@ -3,7 +3,7 @@
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from doorward.clock import Clock
 from doorward.cluster.errors import ApiError, Forbidden, Invalid
@@ -90,7 +90,8 @@ class Troubles:
     def failed(self, key: Key, action: Action, what: str, error: ApiError) -> Trouble | None:
         """A write failed; None: it may pass, and is not worth telling yet."""
         since = self._failing_since.setdefault(key, self._clock.now())
-        lasts = isinstance(error, Forbidden | Invalid) or self._clock.now() >= since + TOLD_AFTER
+        waits = timedelta(seconds=error.retry_after)  # it is not tried again before
+        lasts = isinstance(error, Forbidden | Invalid) or self._clock.now() + waits >= since + TOLD_AFTER
         if not lasts:
             return None
         gate = action.namespace if isinstance(action, WriteGate | CloseGate) else ""

@@ -13,6 +13,7 @@ POLICY = "ValidatingAdmissionPolicy 'no-writes' with binding 'no-writes' denied 
 REFUSALS = {
     "a policy": Forbidden(f"denied: {POLICY}", status=403),
     "a rule of validation": Invalid(f"denied: {POLICY}", status=422),
+    "a server that asks to wait": Transient(f"too many requests: {POLICY}", status=429, retry_after=300),
     "a webhook that is down": Transient(f'failed calling webhook "x": {POLICY}', status=500),
 }
 HOUR = 3600
