@@ -205,8 +205,8 @@ class Subscriptions:
     async def _sweep(self, now: float) -> None:
         for namespace in tuple(self._followed):
             if self._view.takes_part(namespace):
-                self._idle_since.pop(namespace, None)
-            elif now >= self._idle_since.setdefault(namespace, now) + LINGERS:
+                continue
+            if now >= self._idle_since.setdefault(namespace, now) + LINGERS:
                 self._leave(namespace)
         self._deleted = {namespace for namespace in self._deleted if self._view.takes_part(namespace)}
         if len(self._followed) >= MANY and not (self._scope or self._wide) and now >= self._wide_due:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from doorward.cluster.errors import Forbidden
+from doorward.cluster.errors import Forbidden, Transient
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, INGRESS, ISSUER, NAMESPACE, SECRET
 from doorward.objects.meta import ObjectKey
 from doorward.view import subscriptions
@@ -99,6 +99,29 @@ def test_a_gate_that_is_left_keeps_its_namespace_until_it_is_closed(bed):
     assert bed.cluster.find(SECRET, gate) is None
     bed.advance(LEFT)
     assert (watches(bed, SHOP), held(bed, SHOP)) == (0, NOTHING)
+
+
+def test_a_namespace_leaves_with_its_issuer(bed):
+    body = {"metadata": {"name": "own"}, "spec": {"ca": {"generate": {"commonName": "Own CA"}}}}
+    bed.cluster.create(ISSUER, SHOP, body, PEOPLE)
+    bed.settle()
+    assert held(bed, SHOP)["configmaps"] == 1
+    delete(bed, ISSUER, SHOP, "own")
+    bed.settle()
+    bed.advance(LEFT)
+    assert held(bed, SHOP) == NOTHING
+
+
+def test_a_list_that_fails_is_forgotten_with_its_namespace(bed):
+    client(bed, SHOP)
+    bed.settle()
+    bed.gateway.refuse_reads = lambda kind, where: Transient("reset") if (kind, where) == (SECRET, SHOP) else None
+    bed.gateway.end_watches()
+    bed.advance(10)
+    assert held(bed, SHOP)["unsynced"] != []
+    delete(bed, CLIENT_CERTIFICATE, SHOP, "alice")
+    bed.advance(LEFT)
+    assert held(bed, SHOP) == NOTHING
 
 
 def test_an_ingress_that_names_no_issuer_keeps_no_namespace(bed):
