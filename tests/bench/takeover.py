@@ -74,7 +74,7 @@ def _measure(home: Home, first: installation.OperatorProcess, second: installati
         limit=f"at most {BLOCK * 1000:.0f} ms",
         kept=block <= BLOCK,
     )
-    print(f"      by {what[:150]}")
+    print(f"      {what[:150]}")
     return kept
 
 
