@@ -23,7 +23,8 @@ from tests.testbed.controlplane import Cluster
 
 AT_ONCE = 20
 STARTS = 60.0
-MEMORY = 300.0
+MEMORY = 400.0
+"""MB; the Pod has 512 Mi."""
 FEW_FILES = 150
 QUIET = 60.0
 """Seconds for which the lists of deleted namespaces are counted."""

@@ -5,6 +5,7 @@ connections are used of it.
 """
 
 import json
+from asyncio import sslproto
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -23,6 +24,9 @@ from doorward.cluster.skew import Skew
 T = TypeVar("T")
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=15.0, sock_connect=3.0)
 WATCH_SECONDS = 290
+TLS_BUFFER = 32 * 1024
+"""Bytes that asyncio holds for each TLS connection. Its own 256 KiB are 512 MB at a thousand namespaces, of two watches each
+(measured)."""
 LONGEST_SILENCE = 75.0
 """The API server sends a bookmark every minute: a watch that is silent for longer (seconds) has lost its connection."""
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -39,6 +43,7 @@ async def connect_as(identity: Identity) -> client.ApiClient:
     """A client that speaks as this identity; ConfigException where that cannot be read."""
     await identity.load()
     configuration = identity.configuration
+    sslproto.SSLProtocol.max_size = TLS_BUFFER
     # No limit: each namespace that takes part holds two watches, and at 100 nothing else would ever be asked again.
     configuration.connection_pool_maxsize = 0
     # Else aiohttp looks for a .netrc file before every request (5 % of the operator's CPU in a storm, measured).

@@ -1,5 +1,6 @@
 """As whom this process speaks: whatever the kubeconfig says, also by an exec plugin, and with a token that is kept fresh."""
 
+from asyncio import sslproto
 from datetime import datetime, timedelta
 
 import pytest
@@ -174,6 +175,12 @@ async def test_a_client_certificate_needs_not_be_asked_for_again(spoken):
     identity, _ = await spoken(token=None)
     handed_on = await identity.credentials()
     assert (handed_on.authorization, handed_on.expires) == (None, None)
+
+
+async def test_a_connection_takes_little_memory(spoken):
+    """asyncio takes so much for each at once, and a thousand namespaces need two thousand connections."""
+    await spoken()
+    assert sslproto.SSLProtocol.max_size <= 32 * 1024
 
 
 @pytest.mark.promise(5)
