@@ -195,6 +195,8 @@ class Reconciler:
             return  # it is told at the next try
         except ApiError as error:
             logger.warning("what is wrong cannot be told: %s", error, extra={"object": str(key)})
+            if error.retry_after:
+                return  # the server is to be left alone: it is told at the next try
         if key.kind != "target" and self._troubles.worth_an_event(key):
             with suppress(ApiError):
                 await self._shared.event(key, trouble.condition().reason.name, trouble.condition().message)
