@@ -7,7 +7,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "operator" / "doorward"
 WRITES = {"create", "replace", "patch", "delete"}
-GATEWAYS = {SOURCE / "cluster" / name for name in ("gateway.py", "live.py", "guarded.py", "metered.py")}
+GATEWAYS = {SOURCE / "cluster" / name for name in ("gateway.py", "live.py", "wrapped.py")}
 """What a write goes through."""
 WRITERS = {"cluster/leadership.py", "cluster/rollback.py", "issuers/archive.py", "issuers/publish.py"}
 """Besides modules named apply.py: the Lease, lost records, the archive, the CRL."""

@@ -1,73 +1,18 @@
 """The gateway of a process that may have to stand by: whether it leads is asked before every write; reads pass."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import timedelta
-from typing import TypeVar
+from contextlib import AbstractAsyncContextManager
 
-from doorward.cluster.gateway import MERGE_PATCH, Gateway, Kind, Object, WatchEvent
+from doorward.cluster.gateway import Gateway, Kind
 from doorward.cluster.leadership import Leadership
+from doorward.cluster.wrapped import Verb, WrappedGateway
 
-T = TypeVar("T")
 
-
-class GuardedGateway:
+class GuardedGateway(WrappedGateway):
     """See `Gateway`; writes raise NotLeading while another process leads."""
 
     def __init__(self, gateway: Gateway, leadership: Leadership) -> None:
-        self._gateway = gateway
+        super().__init__(gateway)
         self._leadership = leadership
 
-    def skew(self) -> timedelta:
-        return self._gateway.skew()
-
-    async def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
-        return await self._gateway.get(kind, namespace, name)
-
-    async def list(
-        self, kind: Kind, namespace: str | None, *, selector: str = "", metadata_only: bool = False
-    ) -> tuple[list[Object], str]:
-        return await self._gateway.list(kind, namespace, selector=selector, metadata_only=metadata_only)
-
-    async def collect(
-        self,
-        take: Callable[[Object], T],
-        kind: Kind,
-        namespace: str | None,
-        *,
-        selector: str = "",
-        metadata_only: bool = False,
-    ) -> tuple[Sequence[T], str]:
-        return await self._gateway.collect(take, kind, namespace, selector=selector, metadata_only=metadata_only)
-
-    def watch(
-        self, kind: Kind, namespace: str | None, version: str, *, selector: str = "", metadata_only: bool = False
-    ) -> AsyncIterator[WatchEvent]:
-        return self._gateway.watch(kind, namespace, version, selector=selector, metadata_only=metadata_only)
-
-    async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
-        async with self._leadership.while_leading():
-            return await self._gateway.create(kind, namespace, body)
-
-    async def replace(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
-        async with self._leadership.while_leading():
-            return await self._gateway.replace(kind, namespace, name, body)
-
-    async def patch(
-        self,
-        kind: Kind,
-        namespace: str,
-        name: str,
-        body: Object,
-        *,
-        content_type: str = MERGE_PATCH,
-        subresource: str = "",
-        query: Mapping[str, str] | None = None,
-    ) -> Object:
-        async with self._leadership.while_leading():
-            return await self._gateway.patch(
-                kind, namespace, name, body, content_type=content_type, subresource=subresource, query=query
-            )
-
-    async def delete(self, kind: Kind, namespace: str, name: str, *, version: str | None = None) -> None:
-        async with self._leadership.while_leading():
-            await self._gateway.delete(kind, namespace, name, version=version)
+    def _around(self, kind: Kind, verb: Verb, subresource: str = "") -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - whatever is written
+        return self._leadership.while_leading()

@@ -1,9 +1,8 @@
 """The gateway that counts: each write by kind, verb and what came of it. Reads pass."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import timedelta
-from typing import Literal, Protocol, TypeVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
 
 from doorward.cluster.errors import (
     AlreadyExists,
@@ -15,10 +14,9 @@ from doorward.cluster.errors import (
     NotFound,
     NotLeading,
 )
-from doorward.cluster.gateway import MERGE_PATCH, Gateway, Kind, Object, WatchEvent
+from doorward.cluster.gateway import Gateway, Kind
+from doorward.cluster.wrapped import Verb, WrappedGateway
 
-T = TypeVar("T")
-Verb = Literal["create", "replace", "patch", "delete"]
 ABANDONED = "abandoned"
 """Nobody waited for the answer any more."""
 _RESULTS: tuple[tuple[type[ApiError], str, int], ...] = (
@@ -49,15 +47,15 @@ class WriteMeter(Protocol):
         ...
 
 
-class MeteredGateway:
+class MeteredGateway(WrappedGateway):
     """See `Gateway`."""
 
     def __init__(self, gateway: Gateway, meter: WriteMeter) -> None:
-        self._gateway = gateway
+        super().__init__(gateway)
         self._meter = meter
 
-    @contextmanager
-    def _metered(self, kind: Kind, verb: Verb, subresource: str = "") -> Iterator[None]:
+    @asynccontextmanager
+    async def _around(self, kind: Kind, verb: Verb, subresource: str = "") -> AsyncIterator[None]:
         result = ABANDONED
         try:
             yield
@@ -70,58 +68,3 @@ class MeteredGateway:
             raise
         finally:
             self._meter.wrote(kind, subresource, verb, result)
-
-    def skew(self) -> timedelta:
-        return self._gateway.skew()
-
-    async def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
-        return await self._gateway.get(kind, namespace, name)
-
-    async def list(
-        self, kind: Kind, namespace: str | None, *, selector: str = "", metadata_only: bool = False
-    ) -> tuple[list[Object], str]:
-        return await self._gateway.list(kind, namespace, selector=selector, metadata_only=metadata_only)
-
-    async def collect(
-        self,
-        take: Callable[[Object], T],
-        kind: Kind,
-        namespace: str | None,
-        *,
-        selector: str = "",
-        metadata_only: bool = False,
-    ) -> tuple[Sequence[T], str]:
-        return await self._gateway.collect(take, kind, namespace, selector=selector, metadata_only=metadata_only)
-
-    def watch(
-        self, kind: Kind, namespace: str | None, version: str, *, selector: str = "", metadata_only: bool = False
-    ) -> AsyncIterator[WatchEvent]:
-        return self._gateway.watch(kind, namespace, version, selector=selector, metadata_only=metadata_only)
-
-    async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
-        with self._metered(kind, "create"):
-            return await self._gateway.create(kind, namespace, body)
-
-    async def replace(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
-        with self._metered(kind, "replace"):
-            return await self._gateway.replace(kind, namespace, name, body)
-
-    async def patch(
-        self,
-        kind: Kind,
-        namespace: str,
-        name: str,
-        body: Object,
-        *,
-        content_type: str = MERGE_PATCH,
-        subresource: str = "",
-        query: Mapping[str, str] | None = None,
-    ) -> Object:
-        with self._metered(kind, "patch", subresource):
-            return await self._gateway.patch(
-                kind, namespace, name, body, content_type=content_type, subresource=subresource, query=query
-            )
-
-    async def delete(self, kind: Kind, namespace: str, name: str, *, version: str | None = None) -> None:
-        with self._metered(kind, "delete"):
-            await self._gateway.delete(kind, namespace, name, version=version)

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from doorward.clock import Clock
 from doorward.cluster.gateway import Kind
-from doorward.cluster.metered import Verb
+from doorward.cluster.wrapped import Verb
 from doorward.runtime import metric_names as names
 from doorward.runtime.cut_offs import Stage
 from doorward.runtime.loop_lag import Longest
