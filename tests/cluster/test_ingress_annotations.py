@@ -118,7 +118,7 @@ def test_an_issuer_lists_its_gates(home: Home):
     opt_in(home)
     home.says(ISSUERS, "partners", "GatesCurrent", "AllCurrent")
     status = home.body(ISSUERS, "partners")["status"]
-    assert status["gates"] == [{"namespace": home.namespace, "ingresses": ["app"], "state": "Current"}]
+    assert status["gates"] == [{"namespace": home.namespace, "targets": ["app"], "state": "Current"}]
     assert status["gatesTotal"] == 1
 
 

@@ -89,11 +89,11 @@ class CountsStatus(Model):
 
 
 class GateStatus(Model):
-    """One namespace whose Ingresses let this issuer's clients in."""
+    """One namespace whose targets let this issuer's clients in."""
 
     namespace: Annotated[str, Field(max_length=63, description="The namespace.")]
-    ingresses: Annotated[
-        tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=16, description="Their names, at most 16.")
+    targets: Annotated[
+        tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=16, description="The names of its targets, such as Ingresses; at most 16.")
     ] = ()
     state: Annotated[str, Field(max_length=64, description="Current, or the reason why not.")]
 

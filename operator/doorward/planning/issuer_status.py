@@ -20,7 +20,7 @@ from doorward.planning.states import CertificateState, state_of
 from doorward.planning.trouble import MOST_DETAIL, Trouble
 
 MOST_GATES = 50
-MOST_INGRESSES = 16
+MOST_TARGETS = 16
 MOST_SOURCES = 3
 """Lists that a condition names."""
 LARGE = 0.7
@@ -220,7 +220,7 @@ def _generation_status(generation: int, o: IssuerObserved, line: Lineage) -> dic
 
 def _gate_status(gate: Gate) -> dict[str, object]:
     state = "NotAllowed" if gate.allowed is False else gate.state.value
-    return {"namespace": gate.namespace, "ingresses": list(gate.targets[:MOST_INGRESSES]), "state": state}
+    return {"namespace": gate.namespace, "targets": list(gate.targets[:MOST_TARGETS]), "state": state}
 
 
 def _with_counts(o: IssuerObserved, status: dict[str, object], now: datetime, due: datetime | None) -> Plan:

@@ -465,7 +465,7 @@ def test_a_status_lists_fifty_gates_and_counts_them_all():
     gates = tuple(given.gate(f"edge-{n}", targets=tuple(map(str, range(20)))) for n in range(60))
     status = _status(gates=gates)
     assert (len(status["gates"]), status["gatesTotal"]) == (50, 60)
-    assert len(status["gates"][0]["ingresses"]) == 16
+    assert len(status["gates"][0]["targets"]) == 16
 
 
 def test_a_status_counts_live_revoked_and_expired():

@@ -85,4 +85,4 @@ def test_two_data_planes_in_one_namespace_share_its_gate(bed):
     open_route(bed)
     status = bed.find(ISSUER, ISSUER_AT.name)["status"]
     assert [gate["namespace"] for gate in status["gates"]] == [NAMESPACE_NAME]
-    assert sorted(status["gates"][0]["ingresses"]) == ["api", "shop"]
+    assert sorted(status["gates"][0]["targets"]) == ["api", "shop"]
