@@ -93,7 +93,8 @@ class GateStatus(Model):
 
     namespace: Annotated[str, Field(max_length=63, description="The namespace.")]
     targets: Annotated[
-        tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=16, description="The names of its targets, such as Ingresses; at most 16.")
+        tuple[Annotated[str, Field(max_length=253)], ...],
+        Field(max_length=16, description="The names of its targets, such as Ingresses; at most 16."),
     ] = ()
     state: Annotated[str, Field(max_length=64, description="Current, or the reason why not.")]
 
