@@ -19,6 +19,8 @@ EVERY = 300.0
 FIRST_REST = 2.0
 LONGEST_REST = 60.0
 RELIST_TAKES = 2.0
+CATCH_UP = 30.0
+"""Seconds that all other work waits for a list that fails."""
 Handle = Callable[[str, str, Object], None]
 """Takes one event in, in the operator's own loop: plural of the kind, type of the event ("": Kopf's first listing), object."""
 Unheard = Callable[[Kind, str | None], None]
@@ -99,14 +101,23 @@ class Resync:
             source.relisted.clear()
 
     async def catch_up(self) -> None:
-        """List until it was heard; a kind that this process may not list, or that is not there, is left out."""
+        """List until it was heard.
+
+        A kind that this process may not list, or that is not there, is left out. One that fails for half a minute is
+        called unknown, and listed again by and by: a new leader works with the rest.
+        """
         async with asyncio.TaskGroup() as group:
             for source in self._sources:
                 group.create_task(self._catch_up(source), name=f"catch up with {source}")
 
     async def _catch_up(self, source: _Source) -> None:
-        rest = FIRST_REST
+        loop = asyncio.get_running_loop()
+        rest, last = FIRST_REST, loop.time() + CATCH_UP
         while (error := await self._list(source)) is not None and not isinstance(error, Forbidden | NotFound):
+            if loop.time() >= last:
+                source.store.listed(source.namespace, heard=False)
+                source.relisted.set()
+                return
             await asyncio.sleep(rest)
             rest = min(rest * 2, LONGEST_REST)
 

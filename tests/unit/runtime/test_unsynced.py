@@ -178,3 +178,25 @@ def test_readiness_knows_a_kopf_that_stops_again_and_again(served):
     served.operator.kopf.began(loop.time())
     served.advance(31)
     assert readiness(served).ready
+
+
+@pytest.mark.parametrize("denied", PEOPLES, ids=lambda kind: kind.plural)
+def test_a_new_leader_for_which_one_list_fails_cuts_off_all_the_same(denied):
+    with OperatorBed(NOW, elected=True, finalizer_at_creation=True) as bed:
+        bed.issuer()
+        bed.apply("alice")
+        bed.apply("bob")
+        bed.settle()
+        bed.start()
+        bed.advance(30)
+        bed.gateway.refuse_reads = lambda kind, _: Transient("reset") if kind == denied else None
+        bed.kill_leader()
+        bed.edit(CLIENT_CERTIFICATE, "alice", {"spec": {"revoked": True}})
+        bed.advance(90)
+        assert live(bed) == {serial(bed, "bob")}
+        bed.gateway.refuse_reads = refusing()
+        bed.advance(120)
+        assert bed.operator.view.unsynced() == ()
+        bed.apply("carol")
+        bed.settle()
+        assert live(bed) == {serial(bed, "bob"), serial(bed, "carol")}
