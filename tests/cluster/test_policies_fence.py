@@ -364,6 +364,73 @@ def test_a_namespace_with_everything_in_it_can_be_deleted(edge):
     eventually(lambda: not edge.admin.get(NAMESPACES, None, edge.namespace).ok, "the namespace is gone")
 
 
+# --- what would keep an object, or take it away
+
+
+def archive(namespace: str) -> Object:
+    return configmap(namespace, "partners-archive-2026-01", labels=OURS | {"doorward.io/role": "archive"})
+
+
+OF_OURS = pytest.mark.parametrize(
+    ("kind", "make"),
+    [
+        pytest.param(SECRETS, gate, id="a gate"),
+        pytest.param(CONFIGMAPS, crl, id="a CRL"),
+        pytest.param(CONFIGMAPS, archive, id="an archive"),
+        pytest.param(RECORDS, record, id="a record"),
+    ],
+)
+OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "1"}
+HOLDS = pytest.mark.parametrize(
+    "metadata",
+    [
+        pytest.param({"finalizers": ["example.com/keep"]}, id="a finalizer"),
+        pytest.param({"finalizers": ["foregroundDeletion"]}, id="a finalizer of Kubernetes"),
+        pytest.param({"finalizers": ["doorward.io/cut-off"]}, id="a finalizer of ours"),
+        pytest.param({"ownerReferences": [OWNER]}, id="an owner"),
+        pytest.param({"ownerReferences": [OWNER | {"controller": True}]}, id="a controller"),
+        pytest.param(
+            {"annotations": {"doorward.io/anchors-since": "2020-01-01T00:00:00Z"}}, id="an annotation of ours"
+        ),
+    ],
+)
+
+
+@pytest.mark.promise(3)
+@EVERYBODY
+@OF_OURS
+@HOLDS
+def test_nobody_else_adds_what_holds_an_object_of_ours(edge, who, kind, make, metadata):
+    person = getattr(ledger(edge) if kind is RECORDS else edge, who)
+    body = written(edge, kind, make(edge.namespace))
+    named = {"namespace": edge.namespace, "name": body["metadata"]["name"]}
+    apply = {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": named | metadata}
+    answers = (
+        person.patch(kind, body, {"metadata": metadata}),
+        person.replace(kind, body | {"metadata": body["metadata"] | metadata}),
+        person.apply(kind, apply, manager="mallory"),
+        person.apply(kind, apply, manager="doorward"),
+    )
+    assert [answer.status for answer in answers] == [403] * 4
+    assert edge.admin.get(kind, edge.namespace, named["name"]).body == body
+
+
+@OF_OURS
+@pytest.mark.parametrize("metadata", [{"finalizers": ["example.com/keep"]}, {"ownerReferences": [OWNER]}])
+def test_what_is_restored_brings_nothing_that_holds_it(edge, kind, make, metadata):
+    body = make(edge.namespace)
+    answer = edge.admin.create(kind, body | {"metadata": body["metadata"] | metadata})
+    assert answer.status == 403
+
+
+@OF_OURS
+def test_a_finalizer_from_before_the_fence_may_be_taken_off(edge, kind, make):
+    body = make(edge.namespace)
+    body = written(edge, kind, body | {"metadata": body["metadata"] | {"finalizers": ["example.com/keep"]}})
+    answer = edge.admin.patch(kind, body, {"metadata": {"finalizers": None}})
+    assert answer.ok, answer.message
+
+
 # --- rights
 
 
