@@ -115,7 +115,7 @@ def _records(issuer: ObjectKey, clients: int, seed: int, begin: datetime, end: d
 def _record(issuer: ObjectKey, number: int, uid: str, chance: random.Random, issued: datetime) -> Record:
     serial = chance.getrandbits(159)
     revoked = ledger_record.Revocation(reason="superseded", time=issued + timedelta(days=21))
-    return Record(
+    return ledger_record.record_of(
         key=ObjectKey(issuer.namespace, record_name(issuer.name, 1, serial)),
         issuer=issuer,
         generation=1,

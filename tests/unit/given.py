@@ -20,7 +20,7 @@ from doorward.api.conditions import Condition
 from doorward.api.issuer_parts import IngressSettings
 from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.objects.client_secret import Broken, ClientSecret, Foreign
-from doorward.objects.ledger_record import Record, Revocation, record_name
+from doorward.objects.ledger_record import Record, Revocation, record_name, record_of
 from doorward.objects.meta import ObjectKey, ca_secret_name
 from doorward.objects.trust_bundle import Anchor, PublishedTrust
 from doorward.pki.certificates import CertificateAuthority, Leaf, LeafTemplate, build_ca, build_leaf, describe
@@ -204,7 +204,7 @@ def record(serial: int = 0xA1, **override: Any) -> Record:
     of: Leaf | None = override.pop("of", None)
     known = leaf_facts(of) if of is not None else {"serial": serial}
     issued = override.get("issued_at", known.get("not_before", NOW - DAY - HOUR) + HOUR)
-    made = Record(
+    made = record_of(
         **{
             "key": ObjectKey(ISSUER.namespace, record_name(ISSUER.name, 1, known["serial"])),
             "issuer": ISSUER,

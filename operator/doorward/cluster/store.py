@@ -12,6 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from doorward.cluster.endings import Endings
 from doorward.cluster.errors import Transient
+from doorward.cluster.shelves import Shelves
 from doorward.objects.meta import ObjectKey, key_of
 
 logger = logging.getLogger(__name__)
@@ -60,13 +61,6 @@ class Seen(NamedTuple, Generic[V]):
     value: V | None
 
 
-class _Single(NamedTuple, Generic[V]):
-    """An index's only object under one entry: a dict for each would take four times the memory."""
-
-    key: ObjectKey
-    value: V
-
-
 class Store(Generic[V]):
     """Objects of one kind, parsed once as they come in, with any number of indexes.
 
@@ -86,7 +80,7 @@ class Store(Generic[V]):
         self._spaces: dict[str, dict[ObjectKey, _Held[V]]] = {}
         """By namespace, so that the list of one costs what is in it."""
         self._by = indexes or {}
-        self._index: dict[str, dict[Hashable, _Single[V] | dict[ObjectKey, V]]] = {name: {} for name in self._by}
+        self._index: dict[str, Shelves[V]] = {name: Shelves(self._value) for name in self._by}
         self._gone: dict[ObjectKey, tuple[int, int]] = {}
         """Version and number of the change."""
         self._changes = 0
@@ -119,6 +113,9 @@ class Store(Generic[V]):
         space = self._spaces.get(key.namespace)
         return space.get(key) if space is not None else None
 
+    def _value(self, key: ObjectKey) -> V:
+        return self._spaces[key.namespace][key].value
+
     def version(self, key: ObjectKey) -> int:
         """The resourceVersion of the object that is held; 0: none."""
         found = self._held(key)
@@ -137,10 +134,7 @@ class Store(Generic[V]):
 
     def lookup(self, index: str, value: Hashable) -> tuple[V, ...]:
         """The objects that `index` files under `value`."""
-        shelf = self._index[index].get(value)
-        if shelf is None:
-            return ()
-        return (shelf.value,) if isinstance(shelf, _Single) else tuple(shelf.values())
+        return self._index[index].find(value)
 
     def unended(self, name: str, group: Hashable, now: datetime) -> int:
         """How many objects of the group end after `now`; a bisection, however many there are."""
@@ -186,22 +180,10 @@ class Store(Generic[V]):
         self.hear(version)
         self._spaces.setdefault(key.namespace, {})[key] = _Held(version, value, self._changes)
         for name, function in self._by.items():
-            for entry in function(value):
-                self._file(self._index[name], entry, key, value)
+            for entry in set(function(value)):
+                self._index[name].file(entry, key, value)
         for name, end_of in self._ends_by.items():
             self._ends[name].add(*end_of(value))
-
-    @staticmethod
-    def _file(
-        index: dict[Hashable, _Single[V] | dict[ObjectKey, V]], entry: Hashable, key: ObjectKey, value: V
-    ) -> None:
-        shelf = index.get(entry)
-        if shelf is None:
-            index[entry] = _Single(key, value)
-        elif isinstance(shelf, _Single):
-            index[entry] = {shelf.key: shelf.value, key: value}
-        else:
-            shelf[key] = value
 
     def remove(self, key: ObjectKey, version: int = 0) -> bool:
         """Take out an object that went at `version`; False where it is not there, or was created again since."""
@@ -287,13 +269,5 @@ class Store(Generic[V]):
         for name, end_of in self._ends_by.items():
             self._ends[name].remove(*end_of(value))
         for name, function in self._by.items():
-            for entry in function(value):
-                index = self._index[name]
-                shelf = index.get(entry)
-                if isinstance(shelf, _Single):
-                    if shelf.key == key:
-                        del index[entry]
-                elif shelf is not None:
-                    shelf.pop(key, None)
-                    if not shelf:
-                        del index[entry]
+            for entry in set(function(value)):
+                self._index[name].take(entry, key)

@@ -1,8 +1,9 @@
 """The ledger record of one serial number: parse and render an IssuedCertificate."""
 
+import struct
 import sys
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -31,24 +32,54 @@ class Revocation:
         return self.reason == "certificateHold"
 
 
+_COMPACT = struct.Struct(">qq32s20s32s")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One line of the CA's database."""
+    """One line of the CA's database; see `record_of`. A ledger of years has many, so what is seldom read is kept compact."""
 
     key: ObjectKey
     issuer: ObjectKey
     generation: int
     serial: int
     subject: str
-    not_before: datetime
     not_after: datetime
-    sha256: str
-    sha1: str
-    public_key_sha256: str
     holder: ObjectKey
     holder_uid: str
-    issued_at: datetime
+    compact: bytes = field(repr=False)
+    """The two instants and the three digests below."""
     revocation: Revocation | None = None
+
+    @property
+    def not_before(self) -> datetime:
+        return self._instant(0)
+
+    @property
+    def issued_at(self) -> datetime:
+        return self._instant(1)
+
+    @property
+    def sha256(self) -> str:
+        return self._digest(2)
+
+    @property
+    def sha1(self) -> str:
+        return self._digest(3)
+
+    @property
+    def public_key_sha256(self) -> str:
+        return self._digest(4)
+
+    def _instant(self, place: int) -> datetime:
+        seconds: int = _COMPACT.unpack(self.compact)[place]
+        return _EPOCH + timedelta(seconds=seconds)
+
+    def _digest(self, place: int) -> str:
+        digest: bytes = _COMPACT.unpack(self.compact)[place]
+        return digest.hex()
 
     @property
     def refused(self) -> bool:
@@ -65,6 +96,23 @@ class Record:
         return not self.refused and now < self.not_after
 
 
+def record_of(
+    *,
+    not_before: datetime,
+    issued_at: datetime,
+    sha256: str,
+    sha1: str,
+    public_key_sha256: str,
+    **fields: Any,
+) -> Record:
+    """A record of all that it says; ValueError where a digest is none."""
+    digests = [bytes.fromhex(digest) for digest in (sha256, sha1, public_key_sha256)]
+    if [len(digest) for digest in digests] != [32, 20, 32]:
+        raise ValueError("a digest of another length")
+    instants = [(at - _EPOCH) // _SECOND for at in (not_before, issued_at)]
+    return Record(compact=_COMPACT.pack(*instants, *digests), **fields)
+
+
 def record_name(issuer: str, generation: int, serial: int) -> str:
     """`<issuer>.<generation>.<serial hex>`."""
     return f"{issuer}.{generation}.{serial:x}"
@@ -79,7 +127,7 @@ def parse(body: Object) -> Record:
     metadata, spec = body["metadata"], body["spec"]
     holder = spec["clientCertificate"]
     namespace = sys.intern(metadata["namespace"])
-    return Record(
+    return record_of(
         key=ObjectKey(namespace, metadata["name"]),
         issuer=_shared_key(namespace, spec["issuerName"]),
         generation=spec["generation"],

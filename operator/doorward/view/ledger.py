@@ -36,7 +36,7 @@ class Ledger:
             {
                 "holder": lambda r: (r.holder,),
                 "issuer": lambda r: (r.issuer,),
-                "serial": lambda r: ((r.issuer, r.serial),),
+                "serial": lambda r: (r.serial,),
                 "barred": lambda r: (r.issuer,) if r.revocation and r.revocation.reason == KEY_COMPROMISE else (),
             },
             ends={
@@ -85,7 +85,7 @@ class Ledger:
 
     def of_serial(self, issuer: ObjectKey, serial: int) -> tuple[Record, ...]:
         """The records of a serial number: one, unless a CA's key signs in several generations."""
-        return self.store.lookup("serial", (issuer, serial))
+        return tuple(record for record in self.store.lookup("serial", serial) if record.issuer == issuer)
 
     def barred_keys(self, issuer: ObjectKey) -> frozenset[str]:
         """SHA-256 of the public keys that were revoked as keyCompromise: they are never certified again."""

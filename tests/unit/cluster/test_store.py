@@ -132,7 +132,7 @@ def test_an_index_keeps_no_empty_shelves(store):
     for number in range(5):
         store.put(body(version=number + 1, tags=[number]))
     store.remove(A, 9)
-    assert store._index["tag"] == {}
+    assert len(store._index["tag"]) == 0
 
 
 @pytest.mark.parametrize(

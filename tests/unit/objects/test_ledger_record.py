@@ -65,6 +65,31 @@ def test_it_outlives_its_client_certificate() -> None:
     assert "ownerReferences" not in rendered()["metadata"]
 
 
+INSTANTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)).map(
+    lambda moment: moment.replace(microsecond=0, tzinfo=NOW.tzinfo)
+)
+
+
+def digest(size: int) -> st.SearchStrategy[str]:
+    return st.binary(min_size=size, max_size=size).map(bytes.hex)
+
+
+@for_any(
+    said=st.fixed_dictionaries(
+        {
+            "not_before": INSTANTS,
+            "issued_at": INSTANTS,
+            "sha256": digest(32),
+            "sha1": digest(20),
+            "public_key_sha256": digest(32),
+        }
+    )
+)
+def test_what_is_kept_compact_is_told_as_it_was_said(said: dict[str, Any]) -> None:
+    record = given.record(not_after=datetime.max.replace(microsecond=0, tzinfo=NOW.tzinfo), **said)
+    assert {name: getattr(record, name) for name in said} == said
+
+
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(
     lambda moment: moment.replace(microsecond=0, tzinfo=NOW.tzinfo)
 )
@@ -128,6 +153,10 @@ def test_only_certificate_hold_is_a_hold(reason: str, hold: bool) -> None:
         ("serialNumber", "xyz"),
         ("serialNumber", "0"),
         ("serialNumber", "-1"),
+        ("publicKeySHA256", "00"),
+        ("publicKeySHA256", "xyz"),
+        ("fingerprints", {"sha256": "00" * 31, "sha1": "00" * 20}),
+        ("fingerprints", {"sha256": "00" * 32, "sha1": "00" * 21}),
         ("serialNumber", "8" + "0" * 39),
         ("notAfter", "soon"),
         ("notBefore", "2026-09-01T12:00:00"),
@@ -137,16 +166,20 @@ def test_only_certificate_hold_is_a_hold(reason: str, hold: bool) -> None:
         "no serial",
         "the serial 0",
         "a negative serial",
+        "a digest that is too short",
+        "no digest",
+        "a fingerprint that is too short",
+        "a fingerprint that is too long",
         "a serial of 21 octets",
         "no instant",
         "an instant without a zone",
         "an instant after the last",
     ],
 )
-def test_a_record_that_is_not_as_its_schema_says_is_refused(field: str, value: str) -> None:
+def test_a_record_that_is_not_as_its_schema_says_is_refused(field: str, value: Any) -> None:
     body = rendered()
     body["spec"][field] = value
-    with pytest.raises(ValueError, match=r"literal|isoformat|offset|calendar|20 octets"):
+    with pytest.raises(ValueError, match=r"literal|isoformat|offset|calendar|20 octets|digest|fromhex"):
         ledger_record.parse(body)
 
 
