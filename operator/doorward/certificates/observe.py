@@ -41,20 +41,21 @@ class CertificateObserver:
         found = view.certificates.get(key)
         if found is None:
             return None
-        metadata = found.body["metadata"]
+        body = found.body
+        metadata = body["metadata"]
         records = self._records_of(found, key)
         secret, memory = await self._client_secret(found, key, records, memory)
         leaf_is_ours, memory = self._leaf_is_ours(found, key, secret, memory)
         deleted = metadata.get("deletionTimestamp")
         observed = CertificateObserved(
             account=view.account,
-            body=found.body,
+            body=body,
             key=key,
             generation=metadata.get("generation", 0),
             deleting_since=parse_instant(deleted) if deleted else None,
             has_finalizer=FINALIZER in (metadata.get("finalizers") or ()),
             spec=found.spec,
-            status=found.body.get("status") or {},
+            status=body["status"],
             request=found.request,
             issuer_key=found.issuer,
             issuer=self._issuer_view(found.issuer, key.namespace),
@@ -106,7 +107,7 @@ class CertificateObserver:
             return metadata.get("creationTimestamp") or "", metadata["uid"]
 
         sharers = self._view.certificates.lookup("secret", found.secret)
-        others = {c.body["metadata"]["name"]: c for c in sharers if c.body["metadata"]["name"] != key.name}
+        others = {c.key.name: c for c in sharers if c.key != key}
         holder = client_secret.holder_of(self._view.secrets.get(found.secret))
         if holder == key.name or holder in others:
             return None if holder == key.name else holder

@@ -1,12 +1,15 @@
 """What is kept of each object that was seen, its spec parsed once; and what stores find it by."""
 
+import json
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from doorward.api.conditions import Condition, said
-from doorward.api.fields import GROUP
+from doorward.api.fields import GROUP, Model
 from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.cluster.gateway import Object
 from doorward.objects.crl_configmap import GATE_ROLE
@@ -23,10 +26,57 @@ from doorward.pki.pem import PkiError
 from doorward.pki.requests import ClientRequest, read_request
 
 
-def _kept(body: Object) -> Object:
-    """What is kept of an object whose spec is parsed: no spec, and no managedFields, which are half of the rest."""
-    metadata = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
-    return {"metadata": metadata, "status": body.get("status") or {}}
+_KEPT = (
+    "namespace",
+    "name",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "finalizers",
+)
+"""`kubectl apply` repeats the whole spec in an annotation, and managedFields are half of the rest: neither is read."""
+
+
+def _kept(body: Object) -> bytes:
+    """What is kept of an object whose spec is parsed, as JSON: as dicts it would take three times the memory (measured)."""
+    metadata = body["metadata"]
+    kept = {name: metadata[name] for name in _KEPT if name in metadata}
+    return json.dumps({"metadata": kept, "status": body.get("status") or {}}, separators=(",", ":")).encode()
+
+
+def _unpacked(packed: bytes) -> Object:
+    body: Object = json.loads(packed)
+    return body
+
+
+S = TypeVar("S", bound=Model)
+
+
+@lru_cache(maxsize=4096)
+def _shared(part: Hashable) -> Any:
+    """One of all that are equal: thousands of clients ask for the same kind of key, keystore and issuer."""
+    return part
+
+
+def _compact(spec: S) -> S:
+    """The same spec, its parts shared with others that say the same."""
+    parts = {name: _shared(part) if isinstance(part, Model) and _hashable(part) else part for name, part in spec}
+    return spec.model_construct(_fields_set=_shared_names(frozenset(spec.model_fields_set)), **parts)
+
+
+@lru_cache(maxsize=1024)
+def _shared_names(names: frozenset[str]) -> set[str]:
+    return set(names)
+
+
+def _hashable(part: Model) -> bool:
+    try:
+        hash(part)
+    except TypeError:  # it has a list or a dict
+        return False
+    return True
 
 
 _KEPT_OF_SECRETS = ("namespace", "name", "resourceVersion", "creationTimestamp")
@@ -67,11 +117,14 @@ def _mistakes(error: ValidationError) -> str:
 class CertificateObject:
     """A ClientCertificate, its spec and CSR parsed once."""
 
-    body: Object
+    key: ObjectKey
+    packed: bytes = field(repr=False)
+    """What is kept of the object, as JSON: see `body`."""
     spec: ClientCertificateSpec | str
     request: ClientRequest | Condition | None
     issuer: ObjectKey
     secret: ObjectKey
+    deleting: bool
 
     @classmethod
     def parse(cls, body: Object) -> "CertificateObject":
@@ -79,21 +132,24 @@ class CertificateObject:
         raw = body.get("spec") or {}
         spec: ClientCertificateSpec | str
         try:
-            spec = ClientCertificateSpec.model_validate(raw)
+            spec = _compact(ClientCertificateSpec.model_validate(raw))
         except ValidationError as error:
             spec = _mistakes(error)
         reference = raw.get("issuerRef") or {}
         return cls(
-            body=_kept(body),
+            key=key,
+            packed=_kept(body),
             spec=spec,
             request=_request(spec),
-            issuer=ObjectKey(str(reference.get("namespace") or key.namespace), str(reference.get("name", ""))),
+            issuer=_shared(ObjectKey(str(reference.get("namespace") or key.namespace), str(reference.get("name", "")))),
             secret=ObjectKey(key.namespace, client_secret_name(key.name, raw.get("secretName"))),
+            deleting="deletionTimestamp" in body["metadata"],
         )
 
     @property
-    def deleting(self) -> bool:
-        return "deletionTimestamp" in self.body["metadata"]
+    def body(self) -> Object:
+        """Metadata and status, read from what is kept at each call."""
+        return _unpacked(self.packed)
 
     @property
     def out(self) -> bool:
@@ -115,7 +171,9 @@ def _request(spec: ClientCertificateSpec | str) -> ClientRequest | Condition | N
 class IssuerObject:
     """An MTLSIssuer, its spec parsed once."""
 
-    body: Object
+    key: ObjectKey
+    packed: bytes = field(repr=False)
+    """What is kept of the object, as JSON: see `body`."""
     spec: MTLSIssuerSpec | str
     own_ca: ObjectKey | None
     """The Secret of a person's own CA."""
@@ -131,7 +189,12 @@ class IssuerObject:
         else:
             if spec.ca.secret_ref is not None:
                 own_ca = ObjectKey(key_of(body).namespace, spec.ca.secret_ref.name)
-        return cls(body=_kept(body), spec=spec, own_ca=own_ca)
+        return cls(key=key_of(body), packed=_kept(body), spec=spec, own_ca=own_ca)
+
+    @property
+    def body(self) -> Object:
+        """Metadata and status, read from what is kept at each call."""
+        return _unpacked(self.packed)
 
 
 def gate_of(body: Object) -> Iterable[ObjectKey]:

@@ -122,7 +122,7 @@ class Routing:
             for kind, target in self._view.targets_of(key):
                 yield target_key(kind, key_of(target))
             for certificate in self._view.certificates.lookup("issuer", key):
-                yield certificate_key(key_of(certificate.body))
+                yield certificate_key(certificate.key)
 
     def _record(self, before: Record | None, now: Record | None) -> Iterator[Key]:
         record = now or before
@@ -136,9 +136,9 @@ class Routing:
     def _secret(self, key: ObjectKey, before: Object | None, now: Object | None) -> Iterator[Key]:
         view = self._view
         for certificate in (*view.certificates.lookup("secret", key), *view.certificates.lookup("password", key)):
-            yield certificate_key(key_of(certificate.body))
+            yield certificate_key(certificate.key)
         for found in view.issuers.lookup("ca", key):
-            yield issuer_key(key_of(found.body))
+            yield issuer_key(found.key)
         if (ca := issuer_of_ca_secret(key)) is not None and view.issuers.get(ca[0]) is not None:
             yield issuer_key(ca[0])
         for issuer in {issuer for body in (before, now) if body for issuer in gate_of(body)}:
@@ -151,9 +151,9 @@ class Routing:
     def _namespace(self, namespace: str) -> Iterator[Key]:
         view = self._view
         for certificate in view.certificates.lookup("namespace", namespace):
-            yield certificate_key(key_of(certificate.body))
+            yield certificate_key(certificate.key)
         for issuer in view.issuers.lookup("namespace", namespace):
-            yield issuer_key(key_of(issuer.body))
+            yield issuer_key(issuer.key)
         for plural, store in view.targets.items():
             target = view.target_kinds[plural]
             for body in store.lookup("namespace", namespace):
@@ -195,10 +195,10 @@ class Routing:
         if before is None or (before.authority, before.problem) != (now.authority, now.problem):
             tell = self.wake if before is None or before.authority is None else self.wake_later
             for found in view.certificates.lookup("issuer", issuer):
-                tell(certificate_key(key_of(found.body)))
+                tell(certificate_key(found.key))
         elif before.published is not now.published or before.gates_behind != now.gates_behind:
             for found in view.certificates.lookup("deleting", issuer):
-                self.wake(certificate_key(key_of(found.body)))
+                self.wake(certificate_key(found.key))
             for serial in _entries(before) ^ _entries(now):
                 for record in view.ledger.of_serial(issuer, serial):
                     self.wake(certificate_key(record.holder))

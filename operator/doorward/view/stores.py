@@ -66,7 +66,7 @@ class View:
         self.issuers: Store[IssuerObject] = Store(
             IssuerObject.parse,
             {
-                "namespace": lambda i: (i.body["metadata"]["namespace"],),
+                "namespace": lambda i: (i.key.namespace,),
                 "ca": lambda i: () if i.own_ca is None else (i.own_ca,),
             },
         )
