@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from doorward.cluster.errors import ApiError, Forbidden, Gone, NotFound
 from doorward.cluster.gateway import Gateway, Kind, Object
-from doorward.cluster.store import Store, number_of, version_of
+from doorward.cluster.steps import in_steps
+from doorward.cluster.store import Seen, Store, number_of, version_of
 from doorward.objects.meta import ObjectKey, key_of
 
 logger = logging.getLogger(__name__)
@@ -104,22 +105,53 @@ async def _sleep(again: asyncio.Event, seconds: float) -> bool:
 
 
 async def take_list(gateway: Gateway, source: Source) -> str:
-    """One full list into the store; the version to watch from. Raises ApiError."""
-    asked = source.store.mark()
+    """One full list into the store, in short steps; the version to watch from. Raises ApiError."""
+    store = source.store
+    asked = store.mark()
     items, version = await gateway.collect(
-        source.store.seen, source.kind, source.namespace, selector=source.selector, metadata_only=source.metadata_only
+        store.seen, source.kind, source.namespace, selector=source.selector, metadata_only=source.metadata_only
     )
     number = number_of(version)
     items = [seen for seen in items if source.keeps(seen.key)]
-    before = {key: source.store.get(key) for key in source.store.keys(source.namespace)}
     listed = {seen.key: seen.version for seen in items}
-    rolled_back = source.store.was_put_back(listed, number, asked, source.namespace)
-    changed = source.store.take_list(items, number, source.namespace)
-    for key in changed:
-        _tell(source, key, before.get(key))
-    if rolled_back:
-        source.rolled_back(source.kind, {key: before[key] for key in changed if before.get(key) is not None})
+    if store.was_put_back(listed, number, asked, source.namespace):
+        # Nobody may act on a past that never was before all are told of it: in one step, however long it takes.
+        source.rolled_back(source.kind, _taken(source, items, listed, number))
+        return version
+    store.hear(number)
+    async for seen in in_steps(items):
+        _take(source, seen)
+    async for key in in_steps(store.unlisted(listed, number, source.namespace)):
+        _remove(source, key, number)
     return version
+
+
+def _taken(
+    source: Source, items: Sequence[Seen[Any]], listed: Mapping[ObjectKey, int], number: int
+) -> dict[ObjectKey, Any]:
+    """Take in all of a list; what was known before of all that changed."""
+    store = source.store
+    before = {key: store.get(key) for key in store.keys(source.namespace)}
+    store.hear(number)
+    changed = {seen.key for seen in items if _take(source, seen)}
+    for key in store.unlisted(listed, number, source.namespace):
+        _remove(source, key, number)
+        changed.add(key)
+    return {key: before[key] for key in changed if before.get(key) is not None}
+
+
+def _take(source: Source, seen: Seen[Any]) -> bool:
+    before = source.store.get(seen.key)
+    if not source.store.take(seen):
+        return False
+    _tell(source, seen.key, before)
+    return True
+
+
+def _remove(source: Source, key: ObjectKey, version: int) -> None:
+    before = source.store.get(key)
+    if source.store.remove(key, version):
+        _tell(source, key, before)
 
 
 def _tell(source: Source, key: ObjectKey, before: Any) -> None:

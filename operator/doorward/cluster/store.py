@@ -6,7 +6,7 @@ when it was asked for. Such a list is from a cluster whose etcd was put back to 
 """
 
 import logging
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -237,33 +237,23 @@ class Store(Generic[V]):
             self._heard = version
         return back
 
-    def replace_all(self, bodies: Iterable[Object], version: int, namespace: str | None = None) -> set[ObjectKey]:
-        """Take in a full list (of one namespace) made at `version`: the keys that changed, or are gone.
-
-        What was created after the list was made is newer than it, and stays. An object that cannot be read is loud, is
-        known as it was before, and harms no other.
+    def take(self, seen: Seen[V]) -> bool:
+        """Take in one object of a list; False where it says nothing that is not known. Objects of a list may be taken in one
+        after the other: what is written meanwhile is newer than the list, and stays.
         """
-        return self.take_list(map(self.seen, bodies), version, namespace)
+        if seen.value is None or self._knows_better(seen.key, seen.version):
+            return False
+        self._keep(seen.key, seen.version, seen.value)
+        return True
 
-    def take_list(self, items: Iterable[Seen[V]], version: int, namespace: str | None = None) -> set[ObjectKey]:
-        """As `replace_all`, of objects that were parsed as they came in."""
-        changed = set()
-        listed = set()
-        self.hear(version)
-        for key, seen_at, value in items:
-            listed.add(key)
-            if value is not None and not self._knows_better(key, seen_at):
-                self._keep(key, seen_at, value)
-                changed.add(key)
-        gone = [
+    def unlisted(self, listed: Container[ObjectKey], version: int, namespace: str | None = None) -> list[ObjectKey]:
+        """What a list (of one namespace) made at `version` lacks. What was created after it was made is newer, and stays."""
+        return [
             key
             for space in self._of(namespace)
             for key, held in space.items()
             if key not in listed and held.version <= version
         ]
-        for key in gone:
-            self.remove(key, version)
-        return changed.union(gone)
 
     def _unfile(self, key: ObjectKey, value: V) -> None:
         for name, end_of in self._ends_by.items():

@@ -16,7 +16,6 @@ import kopf
 
 from doorward.cluster.gateway import Kind
 from doorward.cluster.identity import Credentials
-from doorward.view.resync import Handle
 
 logger = logging.getLogger(__name__)
 FIRST_REST = 1.0
@@ -25,7 +24,13 @@ STABLE = 30.0
 """Kopf gives up after 9 seconds where it may not list: who has run for so long listed everything."""
 SLICE = 0.005
 """Seconds for which events are taken in at a time; one more may begin just before."""
+CHUNK = 250
+"""Objects of a list in one answer. Kopf would ask for all at once, which are 300 MB of dicts at 10,000 clients."""
+IDLE = 0.1
+"""Seconds for which Kopf keeps a task and the last event of each object. Its own 5 s are thousands of them in a storm."""
 STOP_HEEDED_EVERY = 0.2
+Handle = Callable[[str, str, dict[str, Any]], None]
+"""Takes one event in, in the operator's own loop: plural of the kind, type of the event ("": Kopf's first listing), object."""
 Login = Callable[[], Coroutine[Any, Any, Credentials]]
 """As whom to speak to the API server; called in the operator's own loop."""
 
@@ -146,6 +151,8 @@ def _registry(
         settings.posting.enabled = False
         settings.persistence.diffbase_storage = _NoDiffBase()
         settings.scanning.disabled = True
+        settings.watching.chunk_size = CHUNK
+        settings.queueing.idle_timeout = IDLE
         settings.networking.error_backoffs = [0.2, 0.5, 1, 2, 5]
         settings.watching.server_timeout = 290
         settings.watching.connect_timeout = 5

@@ -143,7 +143,7 @@ class Operator:
         self._resync = Resync(
             self.view,
             gateway,
-            self.handle,
+            self._intake.changed,
             settings.namespaces,
             self._rollback.notice,
             self._certificate_memories.nobody_is_missing,

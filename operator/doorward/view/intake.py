@@ -56,12 +56,14 @@ class Intake:
     def _take_in(self, kind: Kind, event: str, body: Object, *, by: Key | None) -> None:
         store, key = self.store_of(kind), key_of(body)
         before = store.get(key)
-        news = store.remove(key, version_of(body)) if event == DELETED else store.put(body)
-        now = store.get(key)
+        if store.remove(key, version_of(body)) if event == DELETED else store.put(body):
+            self.changed(kind, key, before, store.get(key), by=by)
+
+    def changed(self, kind: Kind, key: ObjectKey, before: Any, now: Any, *, by: Key | None = None) -> None:
+        """An object in a store is another one than before (either may be None); `by`: the key whose own write this was."""
         if self._has_part(kind, before, now):
             self._takes_part(key.namespace)
-        if news:
-            self._routing.changed(kind, key, before, now, by=by)
+        self._routing.changed(kind, key, before, now, by=by)
 
     def _has_part(self, kind: Kind, before: Any, now: Any) -> bool:
         if kind.plural not in self._view.target_kinds:

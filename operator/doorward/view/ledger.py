@@ -110,8 +110,10 @@ class Ledger:
 
 async def listed(gateway: Gateway, issuer: ObjectKey) -> dict[ObjectKey, Listed]:
     """The ledger of the issuer's namespace as the API server has it now; raises ApiError."""
-    items, _ = await gateway.list(ISSUED_CERTIFICATE, issuer.namespace)
-    return await asyncio.to_thread(lambda: {key_of(body): Listed(version_of(body), _record(body)) for body in items})
+    items, _ = await gateway.collect(
+        lambda body: (key_of(body), Listed(version_of(body), _record(body))), ISSUED_CERTIFICATE, issuer.namespace
+    )
+    return dict(items)
 
 
 async def asked(gateway: Gateway, issuer: ObjectKey, names: Sequence[ObjectKey]) -> dict[ObjectKey, Listed]:

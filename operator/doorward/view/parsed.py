@@ -25,7 +25,6 @@ from doorward.objects.meta import (
 from doorward.pki.pem import PkiError
 from doorward.pki.requests import ClientRequest, read_request
 
-
 _KEPT = (
     "namespace",
     "name",

@@ -5,13 +5,15 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from doorward.cluster import reflector
 from doorward.cluster.errors import ApiError, Forbidden, NotFound
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUER, Gateway, Kind, Object
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUER, Gateway, Kind
 from doorward.cluster.reflector import Notice
-from doorward.cluster.store import Store, number_of, version_of
-from doorward.objects.meta import key_of
+from doorward.cluster.store import Store
+from doorward.objects.meta import ObjectKey
 from doorward.view.stores import View
 
 logger = logging.getLogger(__name__)
@@ -21,8 +23,8 @@ LONGEST_REST = 60.0
 RELIST_TAKES = 2.0
 CATCH_UP = 30.0
 """Seconds that all other work waits for a list that fails."""
-Handle = Callable[[str, str, Object], None]
-"""Takes one event in, in the operator's own loop: plural of the kind, type of the event ("": Kopf's first listing), object."""
+Changed = Callable[[Kind, ObjectKey, Any, Any], None]
+"""Told of an object that a list showed to be another one than before: its kind and key, and both; either may be None."""
 Unheard = Callable[[Kind, str | None], None]
 """Told where a list failed (kind, and namespace or None for all): what cannot be listed may be there."""
 
@@ -48,14 +50,14 @@ class Resync:
         self,
         view: View,
         gateway: Gateway,
-        handle: Handle,
+        changed: Changed,
         namespaces: Sequence[str],
         rolled_back: Notice,
         unheard: Unheard,
     ) -> None:
         self._view = view
         self._gateway = gateway
-        self._handle = handle
+        self._changed = changed
         self._rolled_back = rolled_back
         self._tell_unheard = unheard
         self._sources = tuple(self._all(namespaces or (None,)))
@@ -124,14 +126,15 @@ class Resync:
     async def _list(self, source: _Source) -> Exception | None:
         """One full list; what is gone is told as deleted. What went wrong; None: nothing."""
         kind, store, namespace = source.kind, source.store, source.namespace
-        asked = store.mark()
+        listed = reflector.Source(
+            kind=kind,
+            namespace=namespace,
+            store=store,
+            changed=partial(self._changed, kind),
+            rolled_back=self._rolled_back,
+        )
         try:
-            items, version = await self._gateway.list(kind, namespace)
-            number = number_of(version)
-            listed = {key_of(body): version_of(body) for body in items}
-            if store.was_put_back(listed, number, asked, namespace):
-                self._rolled_back(kind, {})
-            tell(kind, store, items, number, namespace, self._handle)
+            await reflector.take_list(self._gateway, listed)
         except ApiError as error:
             logger.warning("cannot list %s: %s", source, error)
             return self._failed(source, error)
@@ -146,24 +149,3 @@ class Resync:
         self._tell_unheard(source.kind, source.namespace)
         self._view.sources.failed(source.kind.plural, source.namespace, error)
         return error
-
-
-def tell(
-    kind: Kind,
-    store: Store[Any],
-    items: list[Object],
-    version: int,
-    namespace: str | None,
-    handle: Handle,
-) -> None:
-    """Hand a full list of one kind on, and as deleted what is not in it."""
-    listed = {key_of(body) for body in items}
-    for body in items:
-        try:
-            handle(kind.plural, "MODIFIED", body)
-        except Exception:  # one object ends no resync: that would end the operator, for everybody
-            logger.exception("cannot take in %s %s", kind.name, key_of(body))
-    for key in store.keys(namespace):
-        if key not in listed and store.version(key) <= version:
-            gone = {"metadata": {"namespace": key.namespace, "name": key.name, "resourceVersion": str(version)}}
-            handle(kind.plural, "DELETED", gone)

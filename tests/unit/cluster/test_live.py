@@ -118,7 +118,7 @@ async def test_a_list_is_read_page_by_page_with_its_selector(api, gateway):
     items, version = await gateway.list(SECRET, "edge", selector="a=b")
     assert ([item["metadata"]["name"] for item in items], version) == (["a", "b", "c"], "7")
     assert [request.query.get("continue") for request in api.asked] == [None, "more", "again"]
-    assert {(request.query["labelSelector"], request.query["limit"]) for request in api.asked} == {("a=b", "500")}
+    assert {(request.query["labelSelector"], request.query["limit"]) for request in api.asked} == {("a=b", "250")}
 
 
 async def test_an_empty_list_may_come_without_items(api, gateway):

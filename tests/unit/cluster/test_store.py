@@ -27,6 +27,19 @@ def store():
     return Store(parse, {"tag": lambda found: found.get("tags", ())})
 
 
+def take_list(store, items, version, namespace=None):
+    """A full list, as the reflector takes it in: the keys that changed, or went."""
+    items = list(items)
+    store.hear(version)
+    changed = {seen.key for seen in items if store.take(seen)}
+    unlisted = store.unlisted({seen.key for seen in items}, version, namespace)
+    return changed | {key for key in unlisted if store.remove(key, version)}
+
+
+def replace_all(store, bodies, version, namespace=None):
+    return take_list(store, map(store.seen, bodies), version, namespace)
+
+
 def held(store):
     return {key: store.version(key) for key in store.keys()}  # noqa: SIM118 - a Store is no dict
 
@@ -118,7 +131,7 @@ def test_an_object_is_found_by_each_of_the_values_that_an_index_files_it_under(s
         pytest.param(lambda store: store.put(body(version=2, tags=["y"])), 0, 1, id="it says something else"),
         pytest.param(lambda store: store.put(body(version=2)), 0, 0, id="it says nothing any more"),
         pytest.param(lambda store: store.remove(A, 2), 0, 0, id="it is gone"),
-        pytest.param(lambda store: store.replace_all([], 2), 0, 0, id="a list lacks it"),
+        pytest.param(lambda store: replace_all(store, [], 2), 0, 0, id="a list lacks it"),
         pytest.param(lambda store: store.put(body(version=0, tags=["y"])), 1, 0, id="nothing, an older one was heard"),
     ],
 )
@@ -142,7 +155,7 @@ def test_an_index_keeps_no_empty_shelves(store):
         pytest.param(lambda s: s.put(body(version=2, ends=NOW + SECOND)), 2, id="one is written again"),
         pytest.param(lambda s: s.put(body(version=2, ends=NOW)), 1, id="one ends earlier than before"),
         pytest.param(lambda s: s.remove(A), 1, id="one goes"),
-        pytest.param(lambda s: s.replace_all([body(ends=NOW + SECOND)], 9), 1, id="a list lacks one"),
+        pytest.param(lambda s: replace_all(s, [body(ends=NOW + SECOND)], 9), 1, id="a list lacks one"),
         pytest.param(lambda s: s.put(body(ELSEWHERE, ends=NOW + SECOND)), 2, id="one of another group comes"),
     ],
 )
@@ -174,26 +187,26 @@ def test_an_index_that_nobody_made_cannot_be_asked(store):
 def test_a_full_list_is_the_truth_as_of_its_version(store, listed, changed, then):
     store.put(body(A, 1))
     store.put(body(B, 2))
-    assert store.replace_all(listed, 5) == changed
+    assert replace_all(store, listed, 5) == changed
     assert held(store) == then
 
 
 def test_what_was_created_after_the_list_was_made_stays(store):
     store.put(body(A, 6))
-    assert store.replace_all([], 5) == set()
+    assert replace_all(store, [], 5) == set()
     assert held(store) == {A: 6}
 
 
 def test_what_a_list_lacked_does_not_come_back_with_an_answer_from_before_the_list(store):
     store.put(body(A, 1))
-    store.replace_all([], 5)
+    replace_all(store, [], 5)
     assert store.put(body(A, 4)) is False
 
 
 def test_a_list_of_one_namespace_says_nothing_of_another(store):
     store.put(body(A, 1))
     store.put(body(ELSEWHERE, 2))
-    assert store.replace_all([], 5, namespace="edge") == {A}
+    assert replace_all(store, [], 5, namespace="edge") == {A}
     assert held(store) == {ELSEWHERE: 2}
 
 
@@ -205,13 +218,13 @@ def test_an_object_that_cannot_be_read_is_passed_on_by_put(store):
 
 @pytest.mark.promise(7)
 def test_an_object_that_cannot_be_read_harms_no_other_in_a_list(store, caplog):
-    assert store.replace_all([body(A, 1, broken=True), body(B, 2)], 5) == {B}
+    assert replace_all(store, [body(A, 1, broken=True), body(B, 2)], 5) == {B}
     assert [record.object for record in caplog.records] == ["edge/a"]
 
 
 def test_an_object_that_cannot_be_read_any_more_is_known_as_it_was(store):
     store.put(body(A, 1, tags=["x"]))
-    store.replace_all([body(A, 2, broken=True)], 5)
+    replace_all(store, [body(A, 2, broken=True)], 5)
     assert held(store) == {A: 1}
     assert len(store.lookup("tag", "x")) == 1
 
@@ -232,7 +245,7 @@ def listed(store, asked, version, **versions):
     """A full list with these objects, taken in; whether the cluster was put back, and what is held then."""
     bodies = [body(key=ObjectKey("edge", name), version=number) for name, number in versions.items()]
     back = store.was_put_back({store_module.key_of(b): version_of(b) for b in bodies}, version, asked, None)
-    store.replace_all(bodies, version)
+    replace_all(store, bodies, version)
     return back, {key.name: number for key, number in held(store).items()}
 
 
@@ -280,14 +293,14 @@ def test_what_is_known_in_its_version_is_not_parsed_again(store):
     store.put(body(version=5))
     seen = store.seen(body(version=5, broken=True))
     assert (seen.version, seen.value) == (5, None)
-    assert store.take_list([seen], 9) == set()
+    assert take_list(store, [seen], 9) == set()
     assert held(store) == {A: 5}
 
 
 def test_what_cannot_be_read_harms_no_other_in_its_list(store):
     store.put(body(version=5))
     items = [store.seen(body(version=6, broken=True)), store.seen(body(B, 6))]
-    assert store.take_list(items, 9) == {B}
+    assert take_list(store, items, 9) == {B}
     assert held(store) == {A: 5, B: 6}
 
 
@@ -296,7 +309,7 @@ def test_what_changes_while_its_list_is_read_stays(store):
     store.put(body(version=7))
     store.put(body(B, 6))
     store.remove(B, 8)
-    assert store.take_list(items, 6) == set()
+    assert take_list(store, items, 6) == set()
     assert held(store) == {A: 7}
 
 

@@ -18,7 +18,6 @@ from doorward.cluster.gateway import (
 from doorward.cluster.store import Store
 from doorward.objects.crl_configmap import GATE_ROLE
 from doorward.objects.meta import ISSUER_ANNOTATION, ObjectKey, labels
-from doorward.view import resync
 from doorward.view.parsed import metadata_only
 from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed
@@ -76,11 +75,13 @@ def test_a_watch_outlives_what_goes_wrong_with_one_object(caplog):
     assert "a/first" in caplog.text
 
 
-def test_a_resync_outlives_what_goes_wrong_with_one_object(caplog):
+async def test_a_list_outlives_what_goes_wrong_with_one_object(caplog):
     bodies = [{"metadata": {"namespace": "a", "name": name, "resourceVersion": "1"}} for name in ("first", "second")]
-    handle = mock.Mock(side_effect=[RuntimeError("a bug"), None])
-    resync.tell(CLIENT_CERTIFICATE, Store(lambda body: body), bodies, 2, None, handle)
-    assert handle.call_count == 2
+    told = mock.Mock(side_effect=[RuntimeError("a bug"), None])
+    gateway = mock.Mock(collect=mock.AsyncMock(side_effect=lambda take, *_, **__: (list(map(take, bodies)), "2")))
+    source = reflector.Source(kind=CLIENT_CERTIFICATE, namespace=None, store=Store(lambda body: body), changed=told)
+    await reflector.take_list(gateway, source)
+    assert told.call_count == 2
     assert "a/first" in caplog.text
 
 
