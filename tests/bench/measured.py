@@ -24,6 +24,7 @@ class Stopwatch:
         self._file = file
         self._longest = 0.0
         self._most_cpu = 0.0
+        self._busiest = ""
         self._what = ""
         self._main = threading.main_thread().ident
 
@@ -37,7 +38,8 @@ class Stopwatch:
             spent, computed = time.perf_counter() - begun, time.thread_time() - computing
             if threading.get_ident() != self._main:
                 return
-            self._most_cpu = max(self._most_cpu, computed)
+            if computed > self._most_cpu:
+                self._most_cpu, self._busiest = computed, repr(handle)
             if spent > self._longest:
                 self._longest, self._what = spent, f"{computed * 1000:.1f} ms of it its own CPU, {handle!r}"
 
@@ -46,10 +48,10 @@ class Stopwatch:
 
     def _answer(self, _number: int, _frame: FrameType | None) -> None:
         unfinished = self._file.with_suffix(".new")
-        most = f"most CPU of one callback: {self._most_cpu * 1000:.1f} ms"
-        unfinished.write_text(f"{self._longest:.6f} {most}; the longest: {self._what}\n")
+        most = f"{self._most_cpu * 1000:.1f} ms {self._busiest}"
+        unfinished.write_text(f"{self._longest:.6f} {self._what}\nmost CPU of one callback: {most}\n")
         unfinished.rename(self._file)
-        self._longest, self._most_cpu, self._what = 0.0, 0.0, ""
+        self._longest, self._most_cpu, self._busiest, self._what = 0.0, 0.0, "", ""
 
 
 if __name__ == "__main__":

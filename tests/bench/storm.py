@@ -83,7 +83,8 @@ def _measure(cluster: Cluster, operator: installation.OperatorProcess, home: Hom
             f"{spent:.1f}, {spent / count * 1000:.1f}, {after[name].memory:.0f}",
         )
     show("longest that the event loop was blocked", f"{blocked * 1000:.1f} ms")
-    print(f"      {what[:150]}")
+    for line in what.splitlines():
+        print(f"      {line[:250]}")
     lag = "doorward_event_loop_lag_seconds"
     late = counted.more(f"{lag}_count") - counted.more(f"{lag}_bucket", le="0.05")
     show("event-loop lag: mean; longest; timers over 50 ms late", _lag(counted, late))

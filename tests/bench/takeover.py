@@ -74,7 +74,8 @@ def _measure(home: Home, first: installation.OperatorProcess, second: installati
         limit=f"at most {BLOCK * 1000:.0f} ms",
         kept=block <= BLOCK,
     )
-    print(f"      {what[:150]}")
+    for line in what.splitlines():
+        print(f"      {line[:250]}")
     return kept
 
 
