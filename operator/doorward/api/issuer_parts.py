@@ -4,9 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from doorward.api.allowed_subjects import AllowedSubject
 from doorward.api.fields import (
     Duration,
-    Glob,
     LabelValue,
     Lifetime,
     Model,
@@ -199,24 +199,6 @@ class NamespaceRule(Model):
     }
 
 
-class AllowedSubject(Model):
-    """Patterns that a client's names must fit: `*` is any run of characters, `{namespace}` the client's namespace."""
-
-    common_name: Annotated[Glob, Field(description="Pattern for the common name.")]
-    organizations: Annotated[
-        tuple[Glob, ...] | None, Field(max_length=16, description="Each organization must fit one; absent: any.")
-    ] = None
-    dns_names: Annotated[
-        tuple[Glob, ...] | None, Field(max_length=16, description="Each DNS name must fit one; absent: any.")
-    ] = None
-    email_addresses: Annotated[
-        tuple[Glob, ...] | None, Field(max_length=16, description="Each email address must fit one; absent: any.")
-    ] = None
-    uris: Annotated[
-        tuple[Glob, ...] | None, Field(max_length=16, description="Each URI must fit one; absent: any.")
-    ] = None
-
-
 class Issuance(Model):
     """Who may mint clients here."""
 
@@ -225,7 +207,16 @@ class Issuance(Model):
     ]
     allowed_subjects: Annotated[
         tuple[AllowedSubject, ...],
-        Field(max_length=32, description="What they may be called; needed unless allowedNamespaces is from: Same."),
+        Field(
+            max_length=32,
+            description=(
+                "Names that clients may have. The names of a client must match one entry as a whole; an attribute for which"
+                " that entry has no patterns must not be set. A pattern is compared exactly. In it `{namespace}` stands for"
+                " the client's namespace, and `*` for one or more of the characters A-Z, a-z, 0-9, `.`, `_` and `-`; a"
+                " pattern that is `*` alone allows any value. If allowedSubjects is not set, any names are allowed, which is"
+                " possible only with `allowedNamespaces.from: Same`."
+            ),
+        ),
     ] = ()
 
     model_config = Model.model_config | {

@@ -63,8 +63,15 @@ READY = table(
         "SubjectNotAllowed",
         "False",
         Mender.OWNER,
-        "The names fit none of the issuer's allowedSubjects.",
-        "MTLSIssuer {issuer} does not allow these names in namespace {namespace}: {detail}",
+        (
+            "The names fit none of the issuer's allowedSubjects. No certificate is issued or renewed; the current one stays"
+            " valid until it expires."
+        ),
+        (
+            "MTLSIssuer {issuer} does not allow these names in namespace {namespace}. {refused}. Remove or change"
+            " {attribute}, or ask the owner of the MTLSIssuer to allow it in issuance.allowedSubjects[].{patterns}"
+            ' (["*"] allows any value). Until then nothing is renewed'
+        ),
     ),
     (
         "KeyNotAllowed",

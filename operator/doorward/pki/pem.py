@@ -8,7 +8,7 @@ PkiError
 ├── CaError
 │   ├── NotACa, CaExpired, CaNotYetValid, CaLacksCertSign, CaLacksCrlSign, KeyDoesNotFit, ChainBroken
 ├── RequestError
-│   ├── BadSignature, WeakKey, AsksForCa
+│   ├── BadSignature, WeakKey, AsksForCa, UnseenName
 └── CrlError
     ├── CrlMalformed, CrlForeign, CrlRefused
 """
@@ -99,6 +99,9 @@ class WeakKey(RequestError): ...
 
 
 class AsksForCa(RequestError): ...
+
+
+class UnseenName(RequestError): ...
 
 
 class CrlError(PkiError): ...

@@ -1,18 +1,19 @@
 """Names: what a subject and its alternative names may say, and their X.509 form.
 
 Quotes, semicolons, braces, commas, plus signs, backslashes and emoji are lawful in a common name and are encoded as
-what they are; only control characters are refused, and spaces at either end, which nobody sees.
+what they are. Refused are characters that nobody sees, spaces at either end, and a second spelling of the same look.
 """
 
 import ipaddress
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+
+from doorward.pki import visible
 
 MAX_COMMON_NAME = 64  # RFC 5280, ub-common-name; cryptography counts UTF-8 bytes (measured)
 _LABEL = re.compile(r"^(?!-)[a-zA-Z0-9_-]{1,63}(?<!-)$")
@@ -27,8 +28,6 @@ _ATTRIBUTES = (
     ("organizations", NameOID.ORGANIZATION_NAME, 64),
     ("organizational_units", NameOID.ORGANIZATIONAL_UNIT_NAME, 64),
 )
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that turn the direction of text: what an auditor reads would not be what the certificate says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +84,14 @@ def _text_problems(field: str, value: str, limit: int) -> Iterator[str]:
         yield f"{field} is empty"
     elif size > limit:
         yield f"{field} has {size} bytes in UTF-8; shorten it to {limit}"
-    if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in _TURNING for char in value):
+    if visible.holds_control(value):
         yield f"{field} holds a control character or line break ({_shown(value)}); leave it out"
+    elif unseen := visible.unseen(value):
+        yield f"{field} holds the character {unseen}, which nobody sees ({_shown(value)}); leave it out"
+    elif (normal := visible.normal(value)) != value:
+        yield f"{field} has another spelling of the same text, in normal form NFKC: write {normal[:40]!a}"
+    elif visible.has_loose_mark(value):
+        yield f"{field} holds a combining mark on no letter, or twice on one ({_shown(value)}); leave it out"
     if value != value.strip():
         yield f"{field} begins or ends with white space ({_shown(value)}); leave it out"
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from doorward.api.conditions import Condition, said
-from doorward.api.issuer_parts import AllowedSubject, NamespaceRule
+from doorward.api.issuer_parts import NamespaceRule
 from doorward.api.kinds import ClientCertificateSpec
 from doorward.api.limits import SHORTEST_LIFETIME
 from doorward.objects.client_secret import Foreign
 from doorward.objects.meta import ObjectKey
 from doorward.pki import subjects
 from doorward.pki.requests import ClientRequest
+from doorward.planning import names
 from doorward.planning.issuance import lifetime
 from doorward.planning.observed import CertificateObserved, Issuer, Unseen
 from doorward.planning.terms import alt_names_of, subject_of
@@ -29,44 +30,11 @@ def namespace_allowed(
     return all(labels.get(name) == value for name, value in rule.selector.match_labels.items())
 
 
-def _fits(value: str, pattern: str, namespace: str) -> bool:
-    """Each part at its first place after the last one: a regular expression of many `*` can take hours to say no."""
-    first, *parts = pattern.replace("{namespace}", namespace).split("*")
-    if not parts:
-        return value == first
-    *middle, last = parts
-    begin, end = len(first), len(value) - len(last)
-    if begin > end or not value.startswith(first) or not value.endswith(last):
-        return False
-    for part in middle:
-        found = value.find(part, begin, end)
-        if found < 0:
-            return False
-        begin = found + len(part)
-    return True
-
-
-def _all_fit(values: tuple[str, ...], patterns: tuple[str, ...] | None, namespace: str) -> bool:
-    return patterns is None or all(any(_fits(value, p, namespace) for p in patterns) for value in values)
-
-
-def subject_allowed(allowed: tuple[AllowedSubject, ...], spec: ClientCertificateSpec, namespace: str) -> bool:
-    """Whether the names fit one of the entries as a whole; no entries allow any name (only with `from: Same`)."""
-    return not allowed or any(
-        _fits(spec.common_name, entry.common_name, namespace)
-        and _all_fit(spec.subject.organizations, entry.organizations, namespace)
-        and _all_fit(spec.dns_names, entry.dns_names, namespace)
-        and _all_fit(spec.email_addresses, entry.email_addresses, namespace)
-        and _all_fit(spec.uris, entry.uris, namespace)
-        for entry in allowed
-    )
-
-
 def spec_problems(spec: ClientCertificateSpec) -> Iterator[str]:
     """What no certificate can say, or no operator can do; each a sentence."""
     yield from subjects.problems(subject_of(spec), alt_names_of(spec))
-    names = (spec.common_name, *spec.subject.organizations)
-    if any(name.lower().startswith("system:") for name in names):
+    clusters = (spec.common_name, *spec.subject.organizations)
+    if any(name.lower().startswith("system:") for name in clusters):
         yield "names that begin with system: are the cluster's own; choose another"
     for field, text in (("duration", spec.duration), ("renewBefore", spec.renew_before)):
         if text is not None:
@@ -116,14 +84,16 @@ def undecided(o: CertificateObserved) -> bool:
 
 def _subject(o: CertificateObserved, spec: ClientCertificateSpec, issuer: Issuer) -> Condition | None:
     allowed = issuer.spec.issuance.allowed_subjects
-    if subject_allowed(allowed, spec, o.key.namespace):
+    refused = names.first_refused(allowed, subject_of(spec), alt_names_of(spec), o.key.namespace)
+    if refused is None:
         return None
-    patterns = ", ".join(entry.common_name for entry in allowed)
     return said(
         "SubjectNotAllowed",
         issuer=issuer.key,
         namespace=o.key.namespace,
-        detail=f"it allows commonName {patterns.replace('{namespace}', o.key.namespace)}, with what else it says",
+        refused=refused,
+        attribute=refused.attribute,
+        patterns=refused.pattern_field,
     )
 
 

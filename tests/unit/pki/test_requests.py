@@ -1,13 +1,28 @@
 """Of a client's CSR only the public key and the proof of possession count."""
 
 import time
+from ipaddress import ip_address
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 
-from doorward.pki.pem import AsksForCa, BadSignature, KeyUnsupported, Malformed, PemError, PkiError, WeakKey
+from doorward.pki.pem import (
+    AsksForCa,
+    BadSignature,
+    KeyUnsupported,
+    Malformed,
+    PemError,
+    PkiError,
+    UnseenName,
+    WeakKey,
+)
 from doorward.pki.requests import read_request
 from tests.support.openssl import EC_KEY, OpenSsl
+from tests.unit.given import key
 from tests.unit.pki.junk import JUNK, REQUEST, changed, pem
 
 KEYS = {
@@ -82,6 +97,48 @@ def test_whatever_else_a_request_asks_for_changes_nothing(openssl: OpenSsl, exte
     key = openssl.makes(*EC_KEY)
     plain, asking = openssl.request("alice", key), openssl.request("system:masters", key, "-addext", extension)
     assert read_request(asking).public_key_sha256 == read_request(plain).public_key_sha256
+
+
+def asking(subject: x509.Name, *alternative: x509.GeneralName) -> bytes:
+    """A CSR for these names, as no tool refuses to make it."""
+    builder = x509.CertificateSigningRequestBuilder(subject_name=subject)
+    if alternative:
+        builder = builder.add_extension(x509.SubjectAlternativeName(alternative), critical=False)
+    return builder.sign(key(), hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def name(oid: x509.ObjectIdentifier, text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(oid, text, _validate=False)])
+
+
+TEXTS = (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.TITLE, NameOID.USER_ID)
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u202e", "\U000e0061", "\ufe0f", "\n", "\u00a0"], ids=ascii)
+def test_a_request_with_a_name_that_nobody_sees_is_refused(hidden: str) -> None:
+    seen = name(NameOID.COMMON_NAME, "alice")
+    wrong = [asking(name(oid, f"ad{hidden}min")) for oid in TEXTS]
+    wrong.append(asking(seen, x509.DirectoryName(name(NameOID.COMMON_NAME, f"ad{hidden}min"))))
+    for request in wrong:
+        with pytest.raises(UnseenName, match="a character that nobody sees"):
+            read_request(request)
+
+
+def test_a_request_with_a_line_break_in_an_alternative_name_is_refused() -> None:
+    uri = x509.UniformResourceIdentifier("urn:a\nb")
+    with pytest.raises(UnseenName):
+        read_request(asking(name(NameOID.COMMON_NAME, "alice"), uri))
+
+
+def test_a_request_with_names_of_every_kind_gives_its_key_alone() -> None:
+    other = x509.OtherName(x509.ObjectIdentifier("1.2.3"), b"\x0c\x01a")
+    kinds = (
+        *(x509.DNSName("admin.example"), x509.RFC822Name("a@b.example"), x509.UniformResourceIdentifier("urn:x")),
+        *(x509.IPAddress(ip_address("10.0.0.1")), x509.RegisteredID(x509.ObjectIdentifier("1.2.3")), other),
+        x509.DirectoryName(name(NameOID.COMMON_NAME, "admin.prod.example")),
+    )
+    found = read_request(asking(name(NameOID.COMMON_NAME, "admin.prod.example"), *kinds))
+    assert found == read_request(asking(name(NameOID.COMMON_NAME, "alice")))
 
 
 def test_text_around_the_request_changes_nothing(openssl: OpenSsl) -> None:
