@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from doorward.objects.ca_secret import decode
@@ -22,6 +23,7 @@ from doorward.pki.pem import PkiError
 
 ROLE = "client"
 KEYSTORE = "keystore.p12"
+MOST_SHARED = 64 * 1024
 PASSWORD = "keystore.password"  # noqa: S105 - the name of a key
 
 
@@ -61,6 +63,12 @@ def holder_of(secret: Object | None) -> str | None:
     return holder
 
 
+@lru_cache(maxsize=64)
+def _shared(ca: bytes) -> bytes:
+    """Thousands of clients have the same CA, which is kept once."""
+    return ca
+
+
 def parse(body: Object, *, certificate: str, password: bytes | None) -> ClientSecret | Broken | Foreign:
     """What the Secret holds for the ClientCertificate of that name.
 
@@ -79,7 +87,7 @@ def parse(body: Object, *, certificate: str, password: bytes | None) -> ClientSe
         return Broken(why=str(error), version=version)
     return ClientSecret(
         leaf=leaf,
-        ca=values["ca.crt"],
+        ca=_shared(values["ca.crt"]) if len(values["ca.crt"]) <= MOST_SHARED else values["ca.crt"],
         has_key=fits(values["tls.key"], leaf.certificate.public_key()),
         any_key=bool(values["tls.key"]),
         keystore_profile=_profile(values, annotations, password, leaf),
