@@ -17,17 +17,24 @@ class Crew:
     """How many keys of one share they work on at once while another share waits, whatever its priority."""
     most: int
     """How many keys of one share they work on at once when no other share waits: the next one finds workers free."""
+    beside_cut_offs: int
+    """How many keys of one share they work on at once while a cut-off of any share is ready or worked on."""
 
     @classmethod
     def general(cls, size: int) -> Self:
-        """For all keys. One share holds at most half of them while others wait, and three quarters otherwise."""
-        return cls(size=size, lowest=max(Priority), fair=(size + 1) // 2, most=size - size // 4)
+        """For all keys. One share holds at most half of them while others wait, and three quarters otherwise. While access is
+        revoked somewhere it is a quarter: an API server that answers 48 requests at once answers each of them late.
+        """
+        fair = (size + 1) // 2
+        return cls(
+            size=size, lowest=max(Priority), fair=fair, most=size - size // 4, beside_cut_offs=(size + 3) // 4
+        )
 
     @classmethod
     def reserved(cls, size: int) -> Self:
         """For cut-offs only. One share never holds more than half of them."""
         half = (size + 1) // 2
-        return cls(size=size, lowest=Priority.CUT_OFF, fair=half, most=half)
+        return cls(size=size, lowest=Priority.CUT_OFF, fair=half, most=half, beside_cut_offs=half)
 
 
 def crews(count: int, reserved: int) -> tuple[Crew, ...]:

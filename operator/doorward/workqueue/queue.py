@@ -183,7 +183,7 @@ class WorkQueue(Generic[K]):
 
     def _next(self, crew: Crew) -> K | None:
         """First for a share that holds less than its part of the workers; only if there is none, for any other."""
-        for limit in (crew.fair, crew.most):
+        for limit in (crew.beside_cut_offs,) if self._revoking else (crew.fair, crew.most):
             for priority in Priority:
                 if priority > crew.lowest or self._at_once[priority] >= AT_ONCE.get(priority, sys.maxsize):
                     continue
@@ -191,6 +191,11 @@ class WorkQueue(Generic[K]):
                 if key is not None:
                     return self._begin(key, crew)
         return None
+
+    @property
+    def _revoking(self) -> bool:
+        """Whether a cut-off is ready or worked on."""
+        return bool(self._depth[Priority.CUT_OFF] or self._at_once[Priority.CUT_OFF])
 
     def _has_room(self, crew: Crew, limit: int, share: Hashable) -> bool:
         return self._held[crew, share] < limit

@@ -114,7 +114,7 @@ class History:
         self.check_order(key, takeable, crew)
         self.working[key] = (self.ready.pop(key), share(key), crew)
         assert self.queue.working_priority(key) is self.working[key][0]
-        assert self.held(crew, share(key)) <= crew.most
+        assert self.held(crew, share(key)) <= (crew.beside_cut_offs if self.revoking() else crew.most)
         assert sum(found[0] is self.working[key][0] for found in self.working.values()) <= AT_ONCE.get(
             self.working[key][0], 100
         )
@@ -170,6 +170,10 @@ class History:
     def held(self, crew, name):
         return sum((found[1], found[2]) == (name, crew) for found in self.working.values())
 
+    def revoking(self):
+        priorities = [*self.ready.values(), *(found[0] for found in self.working.values())]
+        return Priority.CUT_OFF in priorities
+
     def takeable(self, crew):
         """The keys that the crew may take, with their priorities."""
         running = Counter(found[0] for found in self.working.values())
@@ -179,7 +183,7 @@ class History:
             if key not in self.working
             and priority <= crew.lowest
             and running[priority] < AT_ONCE.get(priority, 100)
-            and self.held(crew, share(key)) < crew.most
+            and self.held(crew, share(key)) < (crew.beside_cut_offs if self.revoking() else crew.most)
         }
 
     def check_order(self, key, takeable, crew):
