@@ -12,6 +12,7 @@ from doorward.objects.meta import (
     KEYSTORE_ANNOTATION,
     REISSUE_ANNOTATION,
     Object,
+    interned,
     is_ours,
     labels,
     owner_reference,
@@ -92,8 +93,8 @@ def parse(body: Object, *, certificate: str, password: bytes | None) -> ClientSe
         any_key=bool(values["tls.key"]),
         keystore_profile=_profile(values, annotations, password, leaf),
         own_password=bool(values[PASSWORD]),
-        labels=body["metadata"].get("labels") or {},
-        annotations=annotations,
+        labels=interned(body["metadata"].get("labels")),
+        annotations=interned(annotations),
         version=version,
     )
 

@@ -1,6 +1,7 @@
 """What is kept of each object that was seen, its spec parsed once; and what stores find it by."""
 
 import json
+import sys
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,6 +18,7 @@ from doorward.objects.meta import (
     MANAGED_BY,
     ObjectKey,
     client_secret_name,
+    interned,
     is_ours,
     issuer_of_ca_secret,
     issuer_of_gate,
@@ -88,11 +90,11 @@ def metadata_only(body: Object) -> Object:
     thousand with large ones would take all memory.
     """
     kept = {name: body["metadata"][name] for name in _KEPT_OF_SECRETS if name in body["metadata"]}
+    for name in kept.keys() & {"namespace", "creationTimestamp"}:
+        kept[name] = sys.intern(kept[name])
     for marks in ("labels", "annotations"):
         found = body["metadata"].get(marks) or {}
-        kept[marks] = {
-            name: value for name, value in found.items() if name == MANAGED_BY or name.startswith(f"{GROUP}/")
-        }
+        kept[marks] = interned({n: v for n, v in found.items() if n == MANAGED_BY or n.startswith(f"{GROUP}/")})
     return {"metadata": kept} | ({"type": body["type"]} if "type" in body else {})
 
 

@@ -26,9 +26,7 @@ class Crew:
         revoked somewhere it is a quarter: an API server that answers 48 requests at once answers each of them late.
         """
         fair = (size + 1) // 2
-        return cls(
-            size=size, lowest=max(Priority), fair=fair, most=size - size // 4, beside_cut_offs=(size + 3) // 4
-        )
+        return cls(size=size, lowest=max(Priority), fair=fair, most=size - size // 4, beside_cut_offs=(size + 3) // 4)
 
     @classmethod
     def reserved(cls, size: int) -> Self:
