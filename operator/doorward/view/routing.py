@@ -37,6 +37,7 @@ from doorward.view.keys import Key, certificate_key, issuer_key, ledger_key, tar
 from doorward.view.parsed import IssuerObject, gate_of
 from doorward.view.stores import TargetKind, View
 from doorward.view.trust_domains import TrustDomain
+from doorward.view.waking import wake_all
 from doorward.workqueue.priority import Priority
 from doorward.workqueue.queue import WorkQueue
 
@@ -93,9 +94,7 @@ class Routing:
     def changed(self, kind: Kind, key: ObjectKey, before: Any, now: Any, *, by: Key | None = None) -> None:
         """An object is another one than before (either may be None); `by`: the key whose own write this was."""
         self._cut_offs.changed(kind, key, before, now)
-        for woken in self._concerned(kind, key, before, now):
-            if woken != by:
-                self.wake(woken)
+        wake_all((woken for woken in self._concerned(kind, key, before, now) if woken != by), self.wake)
 
     def _concerned(self, kind: Kind, key: ObjectKey, before: Any, now: Any) -> Iterator[Key]:
         if kind == CLIENT_CERTIFICATE:
@@ -162,8 +161,7 @@ class Routing:
 
     def opt_in_changed(self, namespace: str) -> None:
         """A namespace opted in or out."""
-        for key in self._namespace(namespace):
-            self.wake(key)
+        wake_all(self._namespace(namespace), self.wake)
 
     def target_trouble(self, target: Key) -> None:
         """A target cannot be configured, or can again: the issuers that it names say so."""
@@ -194,23 +192,20 @@ class Routing:
         view = self._view
         if before is None or (before.authority, before.problem) != (now.authority, now.problem):
             tell = self.wake if before is None or before.authority is None else self.wake_later
-            for found in view.certificates.lookup("issuer", issuer):
-                tell(certificate_key(found.key))
+            wake_all((certificate_key(found.key) for found in view.certificates.lookup("issuer", issuer)), tell)
         elif before.published is not now.published or before.gates_behind != now.gates_behind:
-            for found in view.certificates.lookup("deleting", issuer):
-                self.wake(certificate_key(found.key))
-            for serial in _entries(before) ^ _entries(now):
-                for record in view.ledger.of_serial(issuer, serial):
-                    self.wake(certificate_key(record.holder))
+            wake_all((certificate_key(found.key) for found in view.certificates.lookup("deleting", issuer)), self.wake)
+            listed = _entries(before) ^ _entries(now)
+            records = (record for serial in listed for record in view.ledger.of_serial(issuer, serial))
+            wake_all((certificate_key(record.holder) for record in records), self.wake)
             self._trusted_generations(issuer, before, now)
 
     def _trusted_generations(self, issuer: ObjectKey, before: TrustDomain, now: TrustDomain) -> None:
         """Those whose CA generation is trusted now, or no longer, or was not when the first bundle was seen."""
         known = self._view.signed_generations(issuer) if before.published is None else _trusted(before)
         if changed := known ^ _trusted(now):
-            for record in self._view.ledger.heard_of(issuer):
-                if record.generation in changed:
-                    self.wake_later(certificate_key(record.holder))
+            records = (record for record in self._view.ledger.heard_of(issuer) if record.generation in changed)
+            wake_all((certificate_key(record.holder) for record in records), self.wake_later)
 
 
 def _target(target: TargetKind, key: ObjectKey, before: Object | None, now: Object | None) -> Iterator[Key]:

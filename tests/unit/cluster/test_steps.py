@@ -1,6 +1,5 @@
 """Long walks: whoever waits for the event loop has its turn in between, except where nobody may act yet."""
 
-import asyncio
 from unittest import mock
 
 import pytest
@@ -9,8 +8,8 @@ from doorward.cluster import reflector
 from doorward.cluster.gateway import SECRET
 from doorward.cluster.steps import STEP, in_steps
 from doorward.cluster.store import Store
-from tests.support import virtual_loop
 from tests.support.clock import FakeClock
+from tests.support.turns import Turns
 from tests.unit.given import NOW
 
 ITEMS = 1000
@@ -19,40 +18,9 @@ TAKES = 0.001
 MOST = round(STEP / TAKES) + 1
 
 
-class Walk:
-    """Counts how many items are handled between two turns of another task."""
-
-    def __init__(self):
-        self.clock = FakeClock(NOW)
-        self.handled = self.most = 0
-
-    def handle(self, *_):
-        self.clock.advance(seconds=TAKES)
-        self.handled += 1
-
-    def run(self, walk):
-        """The most that were handled in one turn of the loop."""
-        with virtual_loop.runner(self.clock) as runner:
-            runner.run(self._beside(walk))
-        return self.most
-
-    async def _beside(self, walk):
-        watching = asyncio.create_task(self._watch())
-        await asyncio.sleep(0)
-        await walk
-        await asyncio.sleep(0)
-        watching.cancel()
-
-    async def _watch(self):
-        seen = 0
-        while True:
-            self.most, seen = max(self.most, self.handled - seen), self.handled
-            await asyncio.sleep(0)
-
-
 @pytest.fixture
 def walk():
-    return Walk()
+    return Turns(FakeClock(NOW), TAKES)
 
 
 def test_all_items_are_handed_over_in_order_and_the_loop_turns_in_between(walk):
@@ -63,7 +31,7 @@ def test_all_items_are_handed_over_in_order_and_the_loop_turns_in_between(walk):
             walk.handle()
             found.append(item)
 
-    assert walk.run(story()) <= MOST
+    assert walk.beside(story(), ITEMS) <= MOST
     assert found == list(range(ITEMS))
 
 
@@ -89,7 +57,7 @@ def test_a_full_list_holds_up_nobody(walk, items, version):
     if not items:
         for body in bodies("5"):
             store.put(body)
-    assert walk.run(taking(walk, store, items, version)) <= MOST
+    assert walk.beside(taking(walk, store, items, version), ITEMS) <= MOST
     assert (len(store), walk.handled) == (len(items), ITEMS)
 
 
@@ -98,5 +66,5 @@ def test_nobody_acts_on_a_past_that_never_was_before_it_is_told(walk):
     for body in bodies("50"):
         store.put(body)
     told = mock.Mock()
-    assert walk.run(taking(walk, store, bodies("5"), "9", rolled_back=told)) == ITEMS
+    assert walk.beside(taking(walk, store, bodies("5"), "9", rolled_back=told), ITEMS) == ITEMS
     assert len(told.call_args.args[1]) == ITEMS
