@@ -23,10 +23,10 @@ class Crew:
     @classmethod
     def general(cls, size: int) -> Self:
         """For all keys. One share holds at most half of them while others wait, and three quarters otherwise. While access is
-        revoked somewhere it is a quarter: an API server that answers 48 requests at once answers each of them late.
+        revoked somewhere it is an eighth: an API server that answers 48 requests at once answers each of them late.
         """
         fair = (size + 1) // 2
-        return cls(size=size, lowest=max(Priority), fair=fair, most=size - size // 4, beside_cut_offs=(size + 3) // 4)
+        return cls(size=size, lowest=max(Priority), fair=fair, most=size - size // 4, beside_cut_offs=(size + 7) // 8)
 
     @classmethod
     def reserved(cls, size: int) -> Self:

@@ -9,7 +9,7 @@ from doorward.workqueue.priority import Priority
 @pytest.mark.parametrize(
     ("count", "reserved", "divided"),
     [
-        pytest.param(72, 8, [(64, 32, 48, 16), (8, 4, 4, 4)], id="as the operator has them"),
+        pytest.param(72, 8, [(64, 32, 48, 8), (8, 4, 4, 4)], id="as the operator has them"),
         pytest.param(2, 1, [(1, 1, 1, 1), (1, 1, 1, 1)], id="one of each"),
         pytest.param(4, 0, [(4, 2, 3, 1)], id="none for cut-offs only"),
     ],
