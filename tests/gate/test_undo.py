@@ -1,4 +1,7 @@
-"""A prune that was a mistake: 300 clients are deleted, created again and restored; all are refused, then all in with their old files."""
+"""A prune that was a mistake: 300 clients are deleted, restored and created again; all are refused, then all in with their old files.
+
+And a deletion that was none: a client whose file was stolen is deleted and created again, and no restoring at large admits the thief.
+"""
 
 import base64
 import subprocess
@@ -55,9 +58,14 @@ def prune(home: Home) -> None:
     eventually(lambda: not home.admin.ask("GET", path).body["items"], "all are gone", pause=LOOK)
 
 
+def run_restore(cluster: Cluster, home: Home, *options: str) -> subprocess.CompletedProcess[str]:
+    arguments = [f"--issuer={home.namespace}/partners", f"--kubeconfig={cluster.kubeconfig}", *options]
+    command = [DOORWARD, "restore", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+
 def restore(cluster: Cluster, home: Home) -> None:
-    arguments = [f"--issuer={home.namespace}/partners", "--since=30m", f"--kubeconfig={cluster.kubeconfig}"]
-    done = subprocess.run([DOORWARD, "restore", *arguments], capture_output=True, text=True, check=False)
+    done = run_restore(cluster, home, "--since=30m")
     assert (done.returncode, done.stdout.count("restored"), done.stderr) == (0, len(CLIENTS), "")
 
 
@@ -75,12 +83,49 @@ def test_a_prune_of_300_clients_is_undone(cluster: Cluster, home: Home, shop: Do
     assert all_told(shop, held) == {REFUSED}
 
     pruned = time.monotonic()
-    apply(home)
-    applied = time.monotonic()
     restore(cluster, home)
     eventually(lambda: not openssl.crl_entries(home.crl().read_bytes()), "the CRL names nobody")
     shop.comes_to_tell(held[SAMPLE[-1]], IN)
     assert all_told(shop, held) == {IN}
-    out, back = pruned - begun, time.monotonic() - applied
+    out, back = pruned - begun, time.monotonic() - pruned
     print(f"\n{len(CLIENTS)} deleted: all out after {out:.1f} s; restored: all in after {back:.1f} s")
     assert out + back < LONGEST
+    apply(home)
+    assert all_told(shop, held) == {IN}
+
+
+def stolen(home: Home, shop: Door) -> Files:
+    """The file of a client that was deleted because of it, and created again; the thief is refused."""
+    home.partners("alice")
+    files = home.files("alice")
+    shop.comes_to_tell(files, IN)
+    home.remove(CERTIFICATES, "alice")
+    home.gone(CERTIFICATES, "alice")
+    home.make(CERTIFICATES, client("alice"))
+    home.issued("alice")
+    shop.comes_to_tell(files, REFUSED)
+    return files
+
+
+AT_LARGE = (["--since=30m"], ["--all", "--yes"], ["--since=2020-01-01T00:00:00Z", "--all", "--yes"])
+
+
+@pytest.mark.promise(1)
+def test_a_stolen_file_stays_out_whatever_is_restored_at_large(cluster: Cluster, home: Home, shop: Door):
+    files = stolen(home, shop)
+    for refused in ([], ["--all"], ["--dry-run"]):
+        assert run_restore(cluster, home, *refused).returncode == 2
+    for options in (*AT_LARGE, [f"--namespace={home.namespace}"]):
+        done = run_restore(cluster, home, *options)
+        assert (done.returncode, "left alone: the client has newer certificate" in done.stdout) == (1, True), done
+    home.make(CERTIFICATES, client("bob"))
+    home.issued("bob")
+    shop.comes_to_tell(home.files("bob"), IN)  # so the gate has what was published since
+    shop.comes_to_tell(files, REFUSED)
+
+
+def test_a_stolen_file_comes_back_to_whoever_names_the_client(cluster: Cluster, home: Home, shop: Door):
+    files = stolen(home, shop)
+    done = run_restore(cluster, home, "--name=alice")
+    assert done.returncode == 0, done
+    shop.comes_to_tell(files, IN)

@@ -12,6 +12,8 @@ from doorward.planning.plan import Revoke
 
 HOLD = "certificateHold"
 KEY_COMPROMISE = "keyCompromise"
+AFTER_DELETION = "cessationOfOperation"
+"""What a deletion's hold becomes."""
 
 
 def final(records: tuple[Record, ...], reason: str, now: datetime) -> Iterator[Revoke]:
@@ -111,7 +113,7 @@ def repairs(
             # Or a person's next hold would be final at once.
             yield Revoke(record=record, revocation=replace(revocation, final_at=None))
         elif revocation.final_at <= now:
-            yield ended(record, "cessationOfOperation")
+            yield ended(record, AFTER_DELETION)
 
 
 def _again(record: Record, entry: CrlEntry) -> Revoke:

@@ -1,22 +1,29 @@
 """A deletion that is undone: its serials are good again, in whichever order; and nothing else brings one back."""
 
+import io
+
 import pytest
 
 from doorward.cli import restore
+from doorward.cli.main import main
 from doorward.cli.restore import Wanted
 from doorward.cluster.errors import Conflict, Forbidden
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE
 from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT
+from tests.unit.given import DAY, NOW
 from tests.unit.runtime.looks import live, person_writes, record, serial
 from tests.unit.runtime.test_suspension import refusals_end
 
 ALL = Wanted(issuer=ISSUER_AT)
+BOTH = Wanted(issuer=ISSUER_AT, names=frozenset({"alice", "bob"}))
 
 
-def undo(bed, wanted=ALL, *, dry_run=False):
+def undo(bed, wanted=ALL, *, dry_run=False, agreed=None):
     """`doorward restore`; its exit status."""
-    return bed.with_gateway(lambda gateway: restore.restore(gateway, wanted, bed.cluster.now(), dry_run=dry_run))
+    return bed.with_gateway(
+        lambda gateway: restore.restore(gateway, wanted, bed.cluster.now(), dry_run=dry_run, agreed=agreed)
+    )
 
 
 @pytest.fixture
@@ -41,7 +48,7 @@ def apply_again(bed):
 
 def test_what_is_created_again_and_then_restored_gets_in_with_old_and_new_certificates(served, pruned):
     apply_again(served)
-    assert undo(served) == 0
+    assert undo(served, BOTH) == 0
     served.settle()
     assert live(served) == pruned | {serial(served, "alice"), serial(served, "bob")}
     assert promises.gate_crls(served.cluster) == {"edge": set()}
@@ -71,7 +78,7 @@ def test_what_is_restored_and_not_created_again_is_held_after_ten_minutes(served
 
 def test_a_client_that_was_restored_is_cut_off_by_its_next_deletion(served, pruned):
     apply_again(served)
-    undo(served)
+    undo(served, BOTH)
     served.settle()
     served.delete(CLIENT_CERTIFICATE, "alice")
     served.delete(CLIENT_CERTIFICATE, "bob")
@@ -89,7 +96,7 @@ def test_a_client_that_is_created_again_suspended_is_restored_without_an_open_mo
     served.settle()
     since = served.cluster.version
     served.gateway.latency = 0.05
-    undo(served)
+    undo(served, BOTH)
     served.settle()
     assert refusals_end(served, number, since) == []
     served.apply("alice", suspended=False)
@@ -103,7 +110,7 @@ def test_a_persons_hold_after_a_deletion_was_undone_does_not_become_final(served
     if how == "by hand":
         person_writes(served, number, lifted=True)
     else:
-        undo(served)
+        undo(served, BOTH)
     apply_again(served)
     served.jump(hours=25)
     person_writes(served, number, lifted=False)
@@ -173,6 +180,188 @@ def holders(bed):
     """Whose serials are live."""
     numbers = (record(bed, number) for number in live(bed))
     return {body["spec"]["clientCertificate"]["name"] for body in numbers}
+
+
+# A client that was created again may have been deleted because its file was stolen
+
+
+def again(bed, name="alice"):
+    """Deleted, and created again: the serial of the stolen file."""
+    stolen = serial(bed, name)
+    bed.delete(CLIENT_CERTIFICATE, name)
+    bed.settle()
+    bed.jump(minutes=1)
+    bed.apply(name)
+    bed.settle()
+    return stolen
+
+
+WITHOUT_A_NAME = {
+    "everything": {},
+    "its namespace": {"namespace": "edge"},
+    "a time": {"since": NOW - DAY},
+    "another's name": {"names": frozenset({"bob"})},
+}
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("options", WITHOUT_A_NAME.values(), ids=WITHOUT_A_NAME)
+def test_the_stolen_file_of_a_client_that_was_created_again_stays_out(served, options, capsys):
+    stolen = again(served)
+    served.delete(CLIENT_CERTIFICATE, "bob")
+    served.settle()
+    undo(served, Wanted(issuer=ISSUER_AT, **options))
+    served.settle()
+    assert stolen not in live(served)
+    assert holders(served) == {"alice", "bob"}
+    if "names" not in options:
+        told = capsys.readouterr().out
+        assert f"left alone: the client has newer certificate {serial(served, 'alice'):x}" in told
+        assert "1 were left alone" in told
+
+
+@pytest.mark.promise(1)
+def test_it_stays_out_before_the_next_certificate_is_issued(served, capsys):
+    stolen = serial(served, "alice")
+    served.delete(CLIENT_CERTIFICATE, "alice")
+    served.settle()
+    served.apply("alice", commonName="system:masters")
+    served.settle()
+    assert undo(served) == 1
+    assert "left alone: the client was created again" in capsys.readouterr().out
+    served.settle()
+    assert stolen not in live(served)
+
+
+@pytest.mark.parametrize("how", ["its name", "its serial"])
+def test_it_comes_back_to_whoever_names(served, how):
+    stolen = again(served)
+    named = {"names": frozenset({"alice"})} if how == "its name" else {"serials": frozenset({stolen})}
+    assert undo(served, Wanted(issuer=ISSUER_AT, **named)) == 0
+    served.settle()
+    assert stolen in live(served)
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("names", [frozenset(), frozenset({"alice"})], ids=["nobody is named", "the client is named"])
+def test_a_wrong_prune_is_undone_and_not_the_deletion_before_it(served, names):
+    stolen = again(served)
+    pruned = serial(served, "alice")
+    served.jump(minutes=1)
+    served.delete(CLIENT_CERTIFICATE, "alice")
+    served.settle()
+    for _ in range(2):
+        assert undo(served, Wanted(issuer=ISSUER_AT, namespace="edge", names=names)) == 1
+        served.settle()
+        assert (pruned in live(served), stolen in live(served)) == (True, False)
+        served.apply("alice")
+        served.settle()
+    undo(served, Wanted(issuer=ISSUER_AT, serials=frozenset({stolen})))
+    served.settle()
+    assert stolen in live(served)
+
+
+def test_a_client_that_is_created_again_between_list_and_write_is_left_alone(served):
+    stolen = serial(served, "alice")
+    served.delete(CLIENT_CERTIFICATE, "alice")
+    served.settle()
+
+    async def late(gateway):
+        found = await restore.find(gateway, ALL, served.cluster.now())
+        served.apply("alice")
+        return await restore.lift(gateway, found)
+
+    assert served.with_gateway(late) == ["changed meanwhile: run it again"]
+    served.settle()
+    assert stolen not in live(served)
+
+
+def test_a_record_that_changes_between_list_and_write_is_left_alone(served):
+    number = serial(served, "alice")
+    served.delete(CLIENT_CERTIFICATE, "alice")
+    served.settle()
+
+    async def late(gateway):
+        found = await restore.find(gateway, ALL, served.cluster.now())
+        revoked = {"spec": {"revocation": {"reason": "keyCompromise"}}}
+        served.edit(ISSUED_CERTIFICATE, f"{ISSUER_AT.name}.1.{number:x}", revoked)
+        return await restore.lift(gateway, found)
+
+    assert served.with_gateway(late) == ["changed meanwhile: run it again"]
+
+
+def test_a_name_in_two_namespaces_is_not_guessed(served, pruned, capsys):
+    number = min(pruned)
+    body = record(served, number)
+    spec = body["spec"] | {
+        "serialNumber": "abc",
+        "clientCertificate": {"namespace": "other", "name": "alice", "uid": "u"},
+    }
+    copy = {"metadata": {"name": f"{ISSUER_AT.name}.1.abc"}, "spec": spec}
+    served.cluster.create(ISSUED_CERTIFICATE, ISSUER_AT.namespace, copy, "kubectl")
+    named = {"issuer": ISSUER_AT, "names": frozenset({"alice"})}
+    assert undo(served, Wanted(**named)) == 1
+    assert "several namespaces (edge, other): add --namespace" in capsys.readouterr().out
+    served.settle()
+    assert live(served) == set()
+    assert undo(served, Wanted(**named, namespace="edge")) == 0
+
+
+# All of them
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+def test_all_are_listed_and_restored_only_by_a_yes(served, pruned, capsys, agrees):
+    asked = []
+
+    def agreed(count):
+        asked.append((count, capsys.readouterr().out.count("would be restored"), live(served)))
+        return agrees
+
+    assert undo(served, agreed=agreed) == (0 if agrees else 1)
+    served.settle()
+    assert asked == [(2, 2, set())]
+    assert live(served) == (pruned if agrees else set())
+
+
+REFUSED = {
+    "nothing": ([], "say whose deletions are to be undone"),
+    "a dry run of nothing": (["--dry-run"], "say whose deletions are to be undone"),
+    "a yes to nothing": (["--yes"], "say whose deletions are to be undone"),
+    "an empty namespace": (["--namespace", ""], "say whose deletions are to be undone"),
+    "all, with nobody to ask": (["--all"], "add --yes"),
+    "all of a namespace, with nobody to ask": (["--all", "-n", "edge"], "add --yes"),
+}
+
+
+@pytest.mark.parametrize(("options", "says"), REFUSED.values(), ids=REFUSED)
+def test_the_command_refuses_before_it_reads_anything(options, says, capsys, tmp_path):
+    nowhere = ["--issuer", str(ISSUER_AT), "--kubeconfig", str(tmp_path / "none")]
+    assert main(["restore", *nowhere, *options]) == 2
+    assert says in capsys.readouterr().err
+
+
+TAKEN = [
+    ["--all", "--yes"],
+    ["--all", "--dry-run"],
+    ["-n", "edge"],
+    ["--name", "alice"],
+    ["--since", "30m"],
+    ["--serial", "A1"],
+]
+
+
+@pytest.mark.parametrize("options", TAKEN, ids=" ".join)
+def test_the_command_goes_to_the_cluster_with(options, capsys, tmp_path):
+    nowhere = ["--issuer", str(ISSUER_AT), "--kubeconfig", str(tmp_path / "none")]
+    assert main(["restore", *nowhere, *options]) == 1
+    assert "kube-config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("line", "yes"), [("yes\n", True), ("y\n", False), ("\n", False), ("", False)])
+def test_only_the_whole_word_is_a_yes(line, yes, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(line))
+    assert restore._agreed(3) is yes
 
 
 # What can go wrong
