@@ -237,7 +237,7 @@ class OperatorBed:
         for _ in range(MOST_ROUNDS):
             before = (self._changes(), self._asked())
             self.advance(ROUND)
-            self._replace_the_dead()
+            self.replace_the_dead()
             quiet = quiet + 1 if before == (self._changes(), self._asked()) else 0
             if quiet == 2:
                 return
@@ -247,7 +247,7 @@ class OperatorBed:
         """How often anything changed, the Lease aside."""
         return sum(change.kind != LEASE for change in self.cluster.history)
 
-    def _replace_the_dead(self) -> None:
+    def replace_the_dead(self) -> None:
         """What Kubernetes does: one that ended is started again."""
         dead = [process for process in self._processes if process.dead]
         self._bury(dead)
