@@ -104,6 +104,19 @@ Instant = Annotated[
     # Narrower than the API server's date-time, which also takes what no other reader does: 12:00:00z, 12:00:00x5Z.
     Field(json_schema_extra={"format": "date-time"}, max_length=35, pattern=INSTANT_PATTERN),
 ]
+SpecInstant = Annotated[
+    str,
+    # Where a format is given, the API server takes a list for a string (measured); it does not where a rule reads the value.
+    Field(
+        json_schema_extra={"format": "date-time"}
+        | validations(
+            rule("self > timestamp('0001-01-01T00:00:00Z')", "write one instant as text, such as 2026-01-31T12:00:00Z")
+        ),
+        max_length=35,
+        pattern=INSTANT_PATTERN,
+    ),
+]
+"""In a spec, which people write too."""
 
 
 class Subject(Model):

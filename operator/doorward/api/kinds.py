@@ -9,7 +9,6 @@ from doorward.api.fields import (
     DnsName,
     Duration,
     EmailAddress,
-    Instant,
     KeyName,
     Label,
     LabelValue,
@@ -17,6 +16,7 @@ from doorward.api.fields import (
     Model,
     ObjectName,
     SecretName,
+    SpecInstant,
     Subject,
     Uri,
     rule,
@@ -272,9 +272,10 @@ class Revocation(Model):
 
     reason: Annotated[RecordReason, Field(description="As in RFC 5280 §5.3.1; only certificateHold can be lifted.")]
     time: Annotated[
-        Instant | None, Field(description="Since when, RFC 3339; absent: Doorward writes when it saw the revocation.")
+        SpecInstant | None,
+        Field(description="Since when, RFC 3339; absent: Doorward writes when it saw the revocation."),
     ] = None
-    final_at: Annotated[Instant | None, Field(description="When a hold becomes final.")] = None
+    final_at: Annotated[SpecInstant | None, Field(description="When a hold becomes final.")] = None
     held_by: Annotated[
         HoldSource | None,
         Field(description="What put a hold, and may lift it: the client's Suspension or Deletion; absent: a person."),
@@ -298,8 +299,8 @@ class IssuedCertificateSpec(Model):
     generation: Annotated[int, Field(ge=1, le=1_000_000, description="CA generation that signed it.")]
     serial_number: Annotated[str, Field(pattern="^[0-9a-f]{1,40}$", max_length=40, description="Lower-case hex.")]
     subject: Annotated[str, Field(max_length=4096, description="Subject, RFC 4514.")]
-    not_before: Annotated[Instant, Field(description="From when it is good, RFC 3339.")]
-    not_after: Annotated[Instant, Field(description="Until when it is good, RFC 3339.")]
+    not_before: Annotated[SpecInstant, Field(description="From when it is good, RFC 3339.")]
+    not_after: Annotated[SpecInstant, Field(description="Until when it is good, RFC 3339.")]
     fingerprints: Annotated[Fingerprints, Field(description="Digests of the certificate.")]
     public_key_sha256: Annotated[
         str, Field(alias="publicKeySHA256", pattern="^[0-9a-f]{64}$", max_length=64, description="Of the DER SPKI.")

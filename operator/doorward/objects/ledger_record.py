@@ -154,14 +154,24 @@ def _serial(text: str) -> int:
 
 
 def _parse_revocation(body: Object, not_before: str) -> Revocation:
+    """A person may have written it: what is wrong with a time in it keeps no serial from being refused."""
+    time = _instant_or_none(body.get("time"))
     return Revocation(
         reason=body["reason"],
-        time=parse_instant(body.get("time") or not_before),
-        final_at=parse_instant(body["finalAt"]) if body.get("finalAt") else None,
+        time=time or parse_instant(not_before),
+        final_at=_instant_or_none(body.get("finalAt")),
         held_by=body.get("heldBy"),
         lifted=bool(body.get("lifted", False)),
-        dated=bool(body.get("time")),
+        dated=time is not None,
     )
+
+
+def _instant_or_none(value: object) -> datetime | None:
+    """The instant; None where there is none, or none that can be read."""
+    try:
+        return parse_instant(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def render(

@@ -119,6 +119,22 @@ def test_a_person_need_not_say_since_when() -> None:
     assert revocation == Revocation(reason="keyCompromise", time=parsed().not_before, dated=False)
 
 
+NO_INSTANTS: list[Any] = [["2026-09-01T12:00:00Z"], [""], [None], [], {}, "", "soon", "2026-02-30T00:00:00Z", 7, True]
+
+
+@pytest.mark.parametrize("time", NO_INSTANTS, ids=repr)
+def test_a_revocation_whose_time_is_none_refuses_all_the_same(time: Any) -> None:
+    revocation = parsed({"reason": "keyCompromise", "time": time}).revocation
+    assert revocation == Revocation(reason="keyCompromise", time=parsed().not_before, dated=False)
+
+
+@pytest.mark.parametrize("time", NO_INSTANTS, ids=repr)
+def test_a_hold_whose_end_is_no_time_refuses_without_an_end(time: Any) -> None:
+    held = {"reason": "certificateHold", "time": "2026-09-01T12:00:00Z", "finalAt": time, "heldBy": "Deletion"}
+    record = parsed(held)
+    assert (record.refused, record.revocation and record.revocation.final_at) == (True, None)
+
+
 @pytest.mark.parametrize("revocation", [None, {}], ids=["none", "an empty one"])
 def test_without_a_revocation_the_serial_is_not_refused(revocation: dict[str, Any] | None) -> None:
     assert not parsed(revocation).refused
