@@ -65,9 +65,11 @@ class MortalGateway(LiveGateway):
         options: dict[str, Any] = {"content_type": content_type, "subresource": subresource, "query": query}
         return self._end(write, await super().patch(kind, namespace, name, body, **options))
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, version: str | None = None) -> None:
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, version: str | None = None, uid: str | None = None
+    ) -> None:
         write = self._begin("delete", kind, namespace)
-        self._end(write, await super().delete(kind, namespace, name, version=version))
+        self._end(write, await super().delete(kind, namespace, name, version=version, uid=uid))
 
     def _begin(self, verb: str, kind: Kind, namespace: str, subresource: str = "") -> dict[str, Any]:
         order = KILL.read_text() if KILL.exists() else ""

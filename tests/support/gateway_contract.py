@@ -183,6 +183,23 @@ class GatewayContract:
         with pytest.raises(NotFound):
             await gateway.get(CONFIG_MAP, namespace, "thing")
 
+    async def test_only_the_object_that_is_named_is_deleted(self, gateway, namespace):
+        old = await gateway.create(CONFIG_MAP, namespace, config_map())
+        await gateway.delete(CONFIG_MAP, namespace, "thing")
+        new = await gateway.create(CONFIG_MAP, namespace, config_map())
+        with pytest.raises(Conflict):
+            await gateway.delete(CONFIG_MAP, namespace, "thing", uid=old["metadata"]["uid"])
+        assert await gateway.get(CONFIG_MAP, namespace, "thing") == new
+        await gateway.delete(
+            CONFIG_MAP,
+            namespace,
+            "thing",
+            version=new["metadata"]["resourceVersion"],
+            uid=new["metadata"]["uid"],
+        )
+        with pytest.raises(NotFound):
+            await gateway.get(CONFIG_MAP, namespace, "thing")
+
     async def test_of_a_list_only_what_is_asked_for_is_collected(self, gateway, namespace):
         await gateway.create(CONFIG_MAP, namespace, config_map())
         _, listed = await gateway.list(CONFIG_MAP, namespace)

@@ -190,8 +190,12 @@ class MemoryCluster:
         after = field_managers.apply(before, body["metadata"].get("annotations") or {}, manager, force=force)
         return self._commit(kind, at, before, after, manager)
 
-    def delete(self, kind: Kind, at: ObjectKey, manager: str, *, version: str | None = None) -> None:
+    def delete(
+        self, kind: Kind, at: ObjectKey, manager: str, *, version: str | None = None, uid: str | None = None
+    ) -> None:
         before = self.get(kind, at)
+        if uid is not None and uid != before["metadata"]["uid"]:
+            raise Conflict(f"Precondition failed: UID in precondition: {uid}", status=409)
         if version is not None and version != before["metadata"]["resourceVersion"]:
             raise Conflict(f"Precondition failed: ResourceVersion in precondition: {version}", status=409)
         if not before["metadata"].get("finalizers"):

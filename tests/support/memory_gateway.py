@@ -159,9 +159,11 @@ class MemoryGateway:
 
         return await self._write(Write("patch", kind.name, namespace, name, subresource), carry_out)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, version: str | None = None) -> None:
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, version: str | None = None, uid: str | None = None
+    ) -> None:
         def carry_out() -> Object:
-            self.cluster.delete(kind, ObjectKey(namespace, name), self.manager, version=version)
+            self.cluster.delete(kind, ObjectKey(namespace, name), self.manager, version=version, uid=uid)
             return {}
 
         await self._write(Write("delete", kind.name, namespace, name), carry_out)

@@ -27,6 +27,16 @@ GATE = table(
         "clients of {issuer} that are cut off may still get in, as the CRL here cannot be written: run {command}",
     ),
     (
+        "GateClosing",
+        "False",
+        Mender.ISSUER,
+        "The gate must admit nobody any more, and its Secret is not deleted yet. If that lasts, the issuer's condition GatesCurrent says why.",
+        (
+            "MTLSIssuer {issuer} is deleted or does not allow Ingresses of namespace {namespace}: the operator is closing this gate, and"
+            " the host answers 403 when Secret {secret} is deleted"
+        ),
+    ),
+    (
         "NotAllowedHere",
         "False",
         Mender.ISSUER,

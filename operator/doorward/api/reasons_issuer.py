@@ -126,6 +126,16 @@ GATES = table(
     ),
     ("NoGates", "True", Mender.NOBODY, "No Ingress names this issuer.", "no Ingress names this issuer"),
     (
+        "GatesNotClosed",
+        "False",
+        Mender.CLUSTER,
+        "A gate that must admit nobody could not be closed or deleted. The message says which, and whether it still admits clients.",
+        (
+            "these gates must admit nobody and cannot be removed: {detail}. Give the operator the rights of ClusterRole doorward-secrets"
+            " there, and remove what holds the Secret"
+        ),
+    ),
+    (
         "SomeNotCurrent",
         "False",
         Mender.CLUSTER,

@@ -97,8 +97,13 @@ class Gateway(Protocol):
         query: Mapping[str, str] | None = None,
     ) -> Object: ...
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, version: str | None = None) -> None:
-        """With `version`, a resourceVersion, only that version: a later one raises Conflict."""
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, version: str | None = None, uid: str | None = None
+    ) -> None:
+        """With `version`, a resourceVersion, only that version, and with `uid` only that object: any other raises Conflict.
+
+        That it succeeds does not mean that the object is gone: a finalizer keeps it, with all that it holds.
+        """
         ...
 
     def watch(

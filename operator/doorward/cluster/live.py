@@ -195,9 +195,12 @@ class LiveGateway:
             "PATCH", path, body=body, content_type=content_type, query={"fieldManager": FIELD_MANAGER, **(query or {})}
         )
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, version: str | None = None) -> None:
-        only = {"preconditions": {"resourceVersion": version}} if version is not None else None
-        await self._request("DELETE", kind.path(namespace, name), body=only)
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, version: str | None = None, uid: str | None = None
+    ) -> None:
+        only = {key: value for key, value in (("resourceVersion", version), ("uid", uid)) if value is not None}
+        body = {"preconditions": only} if only else None
+        await self._request("DELETE", kind.path(namespace, name), body=body)
 
     async def watch(
         self, kind: Kind, namespace: str | None, version: str, *, selector: str = "", metadata_only: bool = False

@@ -73,6 +73,8 @@ class WrappedGateway(ABC):
                 kind, namespace, name, body, content_type=content_type, subresource=subresource, query=query
             )
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, version: str | None = None) -> None:
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, *, version: str | None = None, uid: str | None = None
+    ) -> None:
         async with self._around(kind, "delete"):
-            await self._gateway.delete(kind, namespace, name, version=version)
+            await self._gateway.delete(kind, namespace, name, version=version, uid=uid)

@@ -1,4 +1,8 @@
-"""A gate's and a target's actions to writes."""
+"""A gate's and a target's actions to writes.
+
+A gate that is to admit nobody is closed first, and deleted later. That a deletion succeeds does not mean that the Secret is gone:
+it is gone when the API server says so, asked by name.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -8,20 +12,25 @@ from datetime import timedelta
 from typing import Any
 
 from doorward.clock import Clock
-from doorward.cluster.errors import AlreadyExists, Conflict, Ending, Forbidden, Invalid, NotFound
+from doorward.cluster.errors import AlreadyExists, Conflict, Ending, Forbidden, Invalid, NotFound, Transient
 from doorward.cluster.gateway import APPLY_PATCH, FIELD_MANAGER, SECRET, Gateway, Kind, Object
 from doorward.cluster.store import version_of
-from doorward.gates.memory import GateMemory, GateView, Refusal, WantedBundle
-from doorward.objects import crl_configmap
+from doorward.gates.memory import Closed, GateMemory, GateView, Refusal, WantedBundle
+from doorward.objects import closed_bundle, crl_configmap, trust_bundle
 from doorward.objects.comparison import unlike
 from doorward.objects.crl_configmap import TrustBundle
-from doorward.objects.meta import ObjectKey, gate_secret_name, is_ours
+from doorward.objects.meta import ObjectKey, gate_secret_name, is_deleting, is_ours
+from doorward.pki.key_source import KeySource
 from doorward.view.intake import Intake
 from doorward.view.keys import Key, issuer_key
 from doorward.view.stores import View
 
 logger = logging.getLogger(__name__)
 GATE_RETRY = timedelta(seconds=15)
+LONGEST_RETRY = timedelta(minutes=2)
+"""Of a gate that cannot be closed or deleted: it is tried again after GATE_RETRY, then after twice as long, up to this."""
+MOST_NAMED = 3
+"""Finalizers in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +41,12 @@ class Newer:
 class GateApplier:
     """Brings gates to what is published, and closes them."""
 
-    def __init__(self, view: View, gateway: Gateway, intake: Intake, clock: Clock) -> None:
+    def __init__(self, view: View, gateway: Gateway, intake: Intake, clock: Clock, source: KeySource) -> None:
         self._view = view
         self._gateway = gateway
         self._intake = intake
         self._clock = clock
+        self._source = source
 
     async def write(
         self, issuer: ObjectKey, namespace: str, wanted: WantedBundle, memory: GateMemory
@@ -56,12 +66,13 @@ class GateApplier:
                 written = await self._gateway.create(SECRET, namespace, body)
             else:
                 written = await self._gateway.replace(SECRET, namespace, at.name, body)
-        except (AlreadyExists, Conflict, NotFound):
-            await self._look_again(issuer, at)
-            return memory
+        except (AlreadyExists, Conflict, NotFound) as error:
+            return memory if await self._look_again(issuer, at) else self._refused(error)
         except (Ending, Forbidden, Invalid) as error:
             return self._refused(error)
         self._intake.written(SECRET, written, by=issuer_key(issuer))
+        if is_deleting(written) and (kept := _finalizers(written)):
+            return self._refused(Invalid(f"it was deleted, and {kept} keep it: remove them"))
         return GateMemory(
             view=GateView(version_of(written), wanted.digest, wanted.bundle.anchors, since, wanted.number)
         )
@@ -69,32 +80,122 @@ class GateApplier:
     def _refused(self, error: Exception) -> GateMemory:
         return GateMemory(refusal=Refusal(str(error)[:300], self._clock.now() + GATE_RETRY))
 
-    async def _look_again(self, issuer: ObjectKey, at: ObjectKey) -> None:
-        """What is there after all: the next look plans with it."""
+    async def _look_again(self, issuer: ObjectKey, at: ObjectKey) -> bool:
+        """What is there after all: the next look plans with it. False: it cannot be read, and the watch will tell."""
         try:
             body = await self._gateway.get(SECRET, at.namespace, at.name)
         except NotFound:
             self._intake.removed(SECRET, at, by=issuer_key(issuer))
+        except (Forbidden, Transient):
+            return False
         else:
             self._intake.written(SECRET, body, by=issuer_key(issuer))
+        return True
 
     async def copy(self, issuer: ObjectKey, namespace: str) -> TrustBundle | None:
         """What the gate holds, as the API server has it now; None: nothing that can be read."""
-        with suppress(NotFound, ValueError):
+        with suppress(Forbidden, NotFound, Transient, ValueError):
             return crl_configmap.parse_gate(await self._gateway.get(SECRET, namespace, gate_secret_name(issuer)))
         return None
 
-    async def close(self, issuer: ObjectKey, namespace: str) -> GateMemory:
-        """Take the bundle away: the gate's hosts answer 403. What is known of it from then on."""
-        at = ObjectKey(namespace, gate_secret_name(issuer))
+    async def close(self, issuer: ObjectKey, namespace: str, memory: GateMemory) -> GateMemory:
+        """Write a bundle that admits nobody; where that cannot be written, delete the gate at once. What is known of it from
+        then on.
+        """
+        at, now = ObjectKey(namespace, gate_secret_name(issuer)), self._clock.now()
+        body = await self._as_it_is(issuer, at)
+        if body is None:
+            return GateMemory()
+        bundle = closed_bundle.admits_nobody(self._source.key(closed_bundle.KEY_KIND), self._source.serial(), now)
+        version, finalizers = body["metadata"]["resourceVersion"], body["metadata"].get("finalizers") or ()
+        # Others' finalizers stay for now: who refuses that they go must not keep the gate open.
+        wanted = crl_configmap.render_gate(issuer, namespace, bundle, since=now, version=version, finalizers=finalizers)
         try:
-            await self._gateway.delete(SECRET, namespace, at.name)
+            written = await self._gateway.replace(SECRET, namespace, at.name, wanted)
+        except (Conflict, NotFound) as error:
+            return memory if await self._look_again(issuer, at) else self._not_removed(at, memory, str(error))
+        except (Forbidden, Invalid, Transient) as error:
+            return await self._remove(issuer, at, body, memory, still=f"it cannot be closed ({str(error)[:200]})")
+        self._intake.written(SECRET, written, by=issuer_key(issuer))
+        logger.info("gate closed: namespace=%s", namespace, extra={"object": f"MTLSIssuer {issuer}"})
+        digest = trust_bundle.digest(bundle)
+        view = GateView(version_of(written), digest, bundle.anchors, now, 0)
+        return GateMemory(view=view, refusal=memory.refusal, closed=Closed(digest, now))
+
+    async def remove(self, issuer: ObjectKey, namespace: str, memory: GateMemory) -> GateMemory:
+        """Delete a gate that is closed, as it was when it was looked at. What is known of it from then on."""
+        at = ObjectKey(namespace, gate_secret_name(issuer))
+        body = await self._as_it_is(issuer, at)
+        if body is None:
+            return GateMemory()
+        if memory.view is None or memory.view.version != version_of(body):
+            self._intake.written(SECRET, body, by=issuer_key(issuer))
+            return memory  # it is looked at again
+        return await self._remove(issuer, at, body, memory, still="it admits nobody")
+
+    async def _as_it_is(self, issuer: ObjectKey, at: ObjectKey) -> Object | None:
+        """The Secret, or its metadata as the watch told it where it may not be read; None: it is gone, which is taken in."""
+        try:
+            return await self._gateway.get(SECRET, at.namespace, at.name)
+        except (Forbidden, Transient):
+            return self._view.secrets.get(at)
         except NotFound:
-            pass
-        except (Forbidden, Invalid) as error:
-            return self._refused(error)
-        self._intake.removed(SECRET, at, by=issuer_key(issuer))
-        return GateMemory()
+            self._intake.removed(SECRET, at, by=issuer_key(issuer))
+            return None
+
+    async def _remove(
+        self, issuer: ObjectKey, at: ObjectKey, body: Object, memory: GateMemory, *, still: str
+    ) -> GateMemory:
+        """Delete this version of the Secret, see whether it is gone, and take off the finalizers that keep it; `still`: what
+        it does for as long as it is there.
+        """
+        metadata = body["metadata"]
+        try:
+            if not is_deleting(body):
+                version, uid = metadata["resourceVersion"], metadata.get("uid")
+                await self._gateway.delete(SECRET, at.namespace, at.name, version=version, uid=uid)
+            left = await self._left(at)
+            if left is not None and _finalizers(left):
+                metadata = {name: value for name, value in left["metadata"].items() if name != "finalizers"}
+                await self._gateway.replace(SECRET, at.namespace, at.name, left | {"metadata": metadata})
+                left = await self._left(at)
+        except NotFound:
+            left = None
+        except Conflict as error:
+            return memory if await self._look_again(issuer, at) else self._not_removed(at, memory, str(error))
+        except (Forbidden, Invalid, Transient) as error:
+            await self._look_again(issuer, at)
+            return self._not_removed(at, memory, f"{still} and cannot be deleted: {error}")
+        if left is None:
+            self._intake.removed(SECRET, at, by=issuer_key(issuer))
+            logger.info("gate deleted: namespace=%s", at.namespace, extra={"object": f"MTLSIssuer {issuer}"})
+            return GateMemory()
+        self._intake.written(SECRET, left, by=issuer_key(issuer))
+        return self._not_removed(at, memory, f"{still} and was deleted, but {_finalizers(left)} keep it: remove them")
+
+    async def _left(self, at: ObjectKey) -> Object | None:
+        """What is there after a deletion; None: nothing."""
+        try:
+            return await self._gateway.get(SECRET, at.namespace, at.name)
+        except NotFound:
+            return None
+
+    def _not_removed(self, at: ObjectKey, memory: GateMemory, why: str) -> GateMemory:
+        """It is left alone for a while, twice as long each time."""
+        before = memory.refusal.wait if memory.refusal is not None else timedelta(0)
+        wait = min(max(GATE_RETRY, 2 * before), LONGEST_RETRY)
+        logger.warning("gate not deleted: secret=%s %s", at, why)
+        detail = f"Secret {at.name}: {why}"[:300]
+        return GateMemory(
+            view=memory.view, refusal=Refusal(detail, self._clock.now() + wait, wait), closed=memory.closed
+        )
+
+
+def _finalizers(body: Object) -> str:
+    """The finalizers that keep an object, as a message names them; empty: none."""
+    names = body["metadata"].get("finalizers") or ()
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"finalizers {', '.join(names[:MOST_NAMED])}{more}" if names else ""
 
 
 def _rises(known: Object, memory: GateMemory, wanted: WantedBundle) -> bool:

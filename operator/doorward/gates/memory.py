@@ -1,7 +1,7 @@
 """What is remembered of one gate: what it held when it was read last, and that it could not be written."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from doorward.objects.crl_configmap import TrustBundle
 
@@ -29,11 +29,25 @@ class GateView:
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """The bundle that admits nobody and that this process wrote into the gate, and when. Its key was forgotten, so what
+    another process wrote cannot be told from a CA of somebody's, and is written again.
+    """
+
+    digest: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a gate could not be written, and until when it is left alone."""
 
     detail: str
     retry_at: datetime
+    wait: timedelta = timedelta(0)
+    """How long that is, from the refusal on, where it was to be closed or deleted: it does not matter once it is gone, or may
+    admit clients again.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +56,8 @@ class GateMemory:
 
     view: GateView | None = None
     refusal: Refusal | None = None
+    closed: Closed | None = None
+    """Or None, where this process has not closed it, or has opened it again."""
 
     def refused(self, now: datetime) -> Refusal | None:
         """The refusal for which the gate is left alone at `now`."""

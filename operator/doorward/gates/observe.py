@@ -9,12 +9,13 @@ from cryptography import x509
 
 from doorward.api.issuer_parts import NamespaceRule
 from doorward.api.kinds import MTLSIssuerSpec
-from doorward.cluster.gateway import Object
+from doorward.cluster.errors import ApiError, NotFound
+from doorward.cluster.gateway import SECRET, Gateway, Object
 from doorward.cluster.store import version_of
 from doorward.gates.interface import DataPlane
 from doorward.gates.memory import GateMemory, GateView, WantedBundle
 from doorward.objects import crl_configmap, trust_bundle
-from doorward.objects.meta import ObjectKey, gate_secret_name, is_ours, parse_instant
+from doorward.objects.meta import ObjectKey, gate_secret_name, is_deleting, is_ours, parse_instant
 from doorward.planning.gate import GateObserved, parse_reference
 from doorward.planning.observed import Gate, GateState, Unseen
 from doorward.planning.permission import namespace_allowed
@@ -63,7 +64,8 @@ class TargetObserver:
             issuer=issuer,
             allowed=allowed,
             made_at=_made_at(body),
-            gate=gate if isinstance(gate, Unseen) else _made_at(gate),
+            # One that was deleted is on its way out: nothing is said of it.
+            gate=gate if isinstance(gate, Unseen) else Unseen.UNKNOWN if is_deleting(gate) else _made_at(gate),
         )
 
 
@@ -84,8 +86,9 @@ class _Look:
 class GateObserver:
     """Looks at all gates of one issuer: namespaces with a target that names it, or with a bundle of it."""
 
-    def __init__(self, view: View, reads: Reads, planes: Sequence[DataPlane]) -> None:
+    def __init__(self, view: View, gateway: Gateway, reads: Reads, planes: Sequence[DataPlane]) -> None:
         self._view = view
+        self._gateway = gateway
         self._reads = reads
         self._planes = {plane.kind.plural: plane for plane in planes}
 
@@ -108,24 +111,57 @@ class GateObserver:
         gates, learned = [], {}
         for namespace in sorted(targets):
             at = ObjectKey(namespace, gate_secret_name(issuer))
-            state, detail, memory = await self._state(look, at, known.get(namespace, GateMemory()))
-            shut = self._reads.secret_metadata(at) is Unseen.ABSENT
-            if shut and self._reads.namespace_ends(namespace):
+            labels = self._reads.namespace_labels(namespace)
+            allowed = None if rule is None else namespace_allowed(rule, issuer, namespace, labels)
+            before = known.get(namespace, GateMemory())
+            state, detail, memory = await self._state(look, at, before, allowed=allowed)
+            absent = self._reads.secret_metadata(at) is Unseen.ABSENT
+            if absent and self._reads.namespace_ends(namespace):
                 continue  # it takes no new Secret, and without one it lets nobody in
             learned[namespace] = memory
-            labels = self._reads.namespace_labels(namespace)
             gates.append(
                 Gate(
                     namespace=namespace,
                     targets=tuple(sorted(name for _, name in targets[namespace])),
-                    allowed=None if rule is None else namespace_allowed(rule, issuer, namespace, labels),
+                    allowed=allowed,
                     state=state,
                     detail=detail,
-                    shut=shut,
+                    shut=absent or state is GateState.CLOSED,
+                    held=self._view.secrets.get(at) is not None,
+                    removable_at=self._removable_at(memory, state),
                     anchors_taken=self._anchors_taken(look, memory, state, targets[namespace]),
                 )
             )
         return tuple(gates), learned
+
+    async def left(
+        self, issuer: ObjectKey, known: Mapping[str, GateMemory], now: datetime
+    ) -> tuple[tuple[Gate, ...], dict[str, GateMemory]]:
+        """The gates of an issuer that is not there any more, which may admit nobody, and what is known of each from now on."""
+        look = _Look(issuer=issuer, wanted=None, cas={}, now=now)
+        gates, learned = [], {}
+        for namespace in sorted(s["metadata"]["namespace"] for s in self._view.secrets.lookup("gate", issuer)):
+            at = ObjectKey(namespace, gate_secret_name(issuer))
+            state, detail, memory = await self._state(look, at, known.get(namespace, GateMemory()), allowed=False)
+            learned[namespace] = memory
+            removable_at = self._removable_at(memory, state)
+            gates.append(
+                Gate(
+                    namespace=namespace,
+                    targets=(),
+                    allowed=False,
+                    state=state,
+                    detail=detail,
+                    removable_at=removable_at,
+                )
+            )
+        return tuple(gates), learned
+
+    def _removable_at(self, memory: GateMemory, state: GateState) -> datetime | None:
+        """From when a gate that is closed may be deleted: its data plane, whichever it is, has taken the bundle by then."""
+        if state is not GateState.CLOSED or memory.closed is None:
+            return None
+        return memory.closed.at + max(plane.settling_time for plane in self._planes.values())
 
     def _targets(self, issuer: ObjectKey) -> dict[str, list[tuple[str, str]]]:
         """By namespace with a gate, or where one is asked for: the targets, as plural of the kind and name."""
@@ -146,22 +182,32 @@ class GateObserver:
         settles = max(self._planes[plural].settling_time for plural, _ in targets)
         return view.since + settles if view.anchors == wanted.bundle.anchors else None
 
-    async def _state(self, look: _Look, at: ObjectKey, memory: GateMemory) -> tuple[GateState, str, GateMemory]:
-        if (refusal := memory.refused(look.now)) is not None:
-            return GateState.REFUSED, refusal.detail, memory
+    async def _state(
+        self, look: _Look, at: ObjectKey, memory: GateMemory, *, allowed: bool | None
+    ) -> tuple[GateState, str, GateMemory]:
         metadata = self._reads.secret_metadata(at)
+        refusal = memory.refused(look.now)
+        if refusal is not None and not (refusal.wait and (allowed or metadata is Unseen.ABSENT)):
+            return GateState.NOT_CLOSED if refusal.wait else GateState.REFUSED, refusal.detail, memory
         if isinstance(metadata, Unseen):
             return _UNSEEN[metadata], "", replace(memory, view=None)
         if not is_ours(metadata, crl_configmap.GATE_ROLE):
             return GateState.FOREIGN, "a Secret of the gate's name is not Doorward's", memory
         view = memory.view
         if view is None or view.version != version_of(metadata):
-            body = await self._reads.secret(at)
-            if isinstance(body, Unseen):
-                return GateState.UNKNOWN, "", memory
+            try:
+                body = await self._gateway.get(SECRET, at.namespace, at.name)
+            except NotFound:
+                return GateState.UNKNOWN, "", memory  # the watch will tell
+            except ApiError as error:  # of one gate, which must not stop the CRL of all others
+                return GateState.UNREADABLE, f"Secret {at.name} cannot be read: {error}", memory
             view = await _view(look, body)
-        current = look.wanted is not None and view.digest == look.wanted.digest
-        return (GateState.CURRENT if current else GateState.STALE), "", replace(memory, view=view)
+        memory = replace(memory, view=view)
+        if memory.closed is not None and view.digest == memory.closed.digest:
+            return GateState.CLOSED, "", memory
+        # One that was deleted is not current, whatever it holds: it goes when others' finalizers do.
+        current = look.wanted is not None and view.digest == look.wanted.digest and not is_deleting(metadata)
+        return (GateState.CURRENT if current else GateState.STALE), "", memory
 
 
 async def _view(look: _Look, body: Object) -> GateView:

@@ -21,7 +21,7 @@ from doorward.pki.key_source import KeySource
 from doorward.pki.keys import SecretBytes, private_key_pem
 from doorward.pki.pem import certificate_pem
 from doorward.planning import timing
-from doorward.planning.plan import CloseGate, CreateCa, PublishCrl, WriteGate
+from doorward.planning.plan import CloseGate, CreateCa, GateAction, PublishCrl, RemoveGate
 from doorward.view.intake import Intake
 from doorward.view.keys import issuer_key
 from doorward.view.stores import View
@@ -49,7 +49,7 @@ class IssuerApplier:
         self._memories = memories
         self._source = source
         self._clock = clock
-        self._gates = GateApplier(view, gateway, intake, clock)
+        self._gates = GateApplier(view, gateway, intake, clock, source)
         self._publisher = Publisher(view, gateway, clock, intake, memories)
 
     async def create_ca(self, issuer: ObjectKey, action: CreateCa) -> None:
@@ -87,14 +87,16 @@ class IssuerApplier:
         """Commit the CRLs."""
         await self._publisher.commit(issuer, action)
 
-    async def gate(self, issuer: ObjectKey, action: WriteGate | CloseGate) -> None:
-        """Bring one gate to what is committed, or close it."""
+    async def gate(self, issuer: ObjectKey, action: GateAction) -> None:
+        """Bring one gate to what is committed, or close it, or delete it."""
         memory = self._memories.get(issuer)
         known = memory.gates.get(action.namespace, GateMemory())
         committed = memory.committed
         learned: GateMemory | Newer
         if isinstance(action, CloseGate):
-            learned = await self._gates.close(issuer, action.namespace)
+            learned = await self._gates.close(issuer, action.namespace, known)
+        elif isinstance(action, RemoveGate):
+            learned = await self._gates.remove(issuer, action.namespace, known)
         elif committed is None:
             return
         else:

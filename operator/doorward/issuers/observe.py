@@ -17,10 +17,10 @@ from doorward.issuers.ca_secrets import CaObserver
 from doorward.issuers.conflicts import owner_of_key
 from doorward.issuers.memory import Committed, IssuerMemories, IssuerMemory
 from doorward.objects import crl_configmap, trust_bundle
-from doorward.objects.meta import ObjectKey, crl_configmap_name, gate_secret_name
+from doorward.objects.meta import ObjectKey, crl_configmap_name
 from doorward.planning import timing
 from doorward.planning.gone import IssuerGone
-from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
+from doorward.planning.observed import Authority, Gate, IssuerObserved, Unseen
 from doorward.view.parsed import IssuerObject
 from doorward.view.reads import Reads
 from doorward.view.stores import View
@@ -40,7 +40,7 @@ class IssuerObserver:
         self._memories = memories
         self._reads = Reads(view, gateway)
         self._cas = CaObserver(view, gateway, self._reads)
-        self._gates = GateObserver(view, self._reads, planes)
+        self._gates = GateObserver(view, gateway, self._reads, planes)
 
     async def observe(
         self,
@@ -147,23 +147,15 @@ class IssuerObserver:
         )
         return gates, replace(memory, gates=known)
 
-    async def gone(self, key: ObjectKey, memory: IssuerMemory) -> IssuerGone:
-        """An issuer that is not in its store, and its gates."""
+    async def gone(self, key: ObjectKey, memory: IssuerMemory) -> tuple[IssuerGone, IssuerMemory]:
+        """An issuer that is not in its store, and its gates; and what is remembered of them from now on."""
         view, now = self._view, self._clock.now()
         if not view.serves(key.namespace):
-            return IssuerGone(sure=False, gates=())
-        names = sorted(secret["metadata"]["namespace"] for secret in view.secrets.lookup("gate", key))
-        gates = tuple(self._gate_left(namespace, key, memory, now) for namespace in names)
+            return IssuerGone(sure=False, gates=()), memory
+        gates, known = await self._gates.left(key, memory.gates, now)
         heard = bool(gates) and view.issuers.synced_in(key.namespace)
         sure = heard and await self._reads.by_name(ISSUER, key) is Unseen.ABSENT
-        return IssuerGone(sure=sure, gates=gates)
-
-    def _gate_left(self, namespace: str, issuer: ObjectKey, memory: IssuerMemory, now: datetime) -> Gate:
-        known = memory.gates.get(namespace)
-        refused = known is not None and known.refused(now) is not None
-        denied = isinstance(self._reads.secret_metadata(ObjectKey(namespace, gate_secret_name(issuer))), Unseen)
-        state = GateState.REFUSED if refused else GateState.DENIED if denied else GateState.STALE
-        return Gate(namespace=namespace, targets=(), allowed=False, state=state)
+        return IssuerGone(sure=sure, gates=gates), replace(memory, gates=known)
 
 
 def _newest_numbers(memory: IssuerMemory) -> dict[int, int]:

@@ -7,7 +7,7 @@ which generation: by the SHA-256 of its public key.
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -112,11 +112,17 @@ def anchors_since(gate: Object, now: datetime) -> datetime:
 
 
 def render_gate(
-    issuer: ObjectKey, namespace: str, bundle: TrustBundle, *, since: datetime, version: str | None
+    issuer: ObjectKey,
+    namespace: str,
+    bundle: TrustBundle,
+    *,
+    since: datetime,
+    version: str | None,
+    finalizers: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The gate Secret in `namespace`: never a key in it, or ingress-nginx takes it for a server's.
 
-    `since`: when these anchors came into it.
+    `since`: when these anchors came into it. `finalizers`: those of others that stay; a gate has none of its own.
     """
     metadata = {
         "namespace": namespace,
@@ -128,7 +134,9 @@ def render_gate(
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "Opaque",
-        "metadata": metadata | ({"resourceVersion": version} if version else {}),
+        "metadata": metadata
+        | ({"resourceVersion": version} if version else {})
+        | ({"finalizers": list(finalizers)} if finalizers else {}),
         "data": {
             ANCHOR_KEY: base64.b64encode(bundle.anchors).decode(),
             CRL_KEY: base64.b64encode(bundle.crl).decode(),

@@ -58,6 +58,11 @@ def interned(marks: Mapping[str, str] | None) -> dict[str, str]:
     return {sys.intern(name): sys.intern(value) for name, value in (marks or {}).items()}
 
 
+def is_deleting(body: Object) -> bool:
+    """Whether the object was deleted and is still there, for as long as somebody's finalizer keeps it."""
+    return "deletionTimestamp" in body["metadata"]
+
+
 def crl_configmap_name(issuer: str) -> str:
     """The ConfigMap with the issuer's CRL, in the issuer's namespace."""
     return f"{issuer}-crl"

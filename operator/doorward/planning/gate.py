@@ -9,7 +9,7 @@ from doorward.api.conditions import Condition, said
 from doorward.api.fields import DNS_LABEL
 from doorward.api.issuer_parts import IngressSettings
 from doorward.api.kinds import MTLSIssuerSpec
-from doorward.objects.meta import ObjectKey
+from doorward.objects.meta import ObjectKey, gate_secret_name
 from doorward.planning.observed import Unseen
 from doorward.planning.permission import consent
 
@@ -85,7 +85,7 @@ def decide(o: GateObserved, now: datetime) -> Decision:
         return Decision(protection=None, said=said("OtherSecret"))
     if isinstance(o.issuer, Unseen):
         closed = Protection(issuer=issuer, settings=IngressSettings(), optional=False)
-        return Decision(protection=closed, said=said("NoSuchIssuer", issuer=issuer))
+        return Decision(protection=closed, said=_still_there(o, issuer) or said("NoSuchIssuer", issuer=issuer))
     settings = o.issuer.ingress
     wanted = o.wants_optional or settings.verify_client == "optional"
     optional = wanted and o.issuer.gates.allow_optional
@@ -93,10 +93,10 @@ def decide(o: GateObserved, now: datetime) -> Decision:
     if (due := _told_at(o, now)) > now:
         return Decision(protection=protection, said=None, due=due)
     if o.allowed is False:
-        return Decision(protection=protection, said=said("NotAllowedHere", issuer=issuer, namespace=o.key.namespace))
+        closed_here = said("NotAllowedHere", issuer=issuer, namespace=o.key.namespace)
+        return Decision(protection=protection, said=_still_there(o, issuer) or closed_here)
     if o.gate is Unseen.DENIED:
-        command = consent(o.key.namespace, o.account)
-        return Decision(protection=protection, said=said("GateOutOfReach", issuer=issuer, command=command))
+        return Decision(protection=protection, said=_out_of_reach(o, issuer))
     if isinstance(o.gate, Unseen):
         return Decision(protection=protection, said=said("GateMissing", issuer=issuer, namespace=o.key.namespace))
     if wanted and not optional:
@@ -104,12 +104,28 @@ def decide(o: GateObserved, now: datetime) -> Decision:
     return Decision(protection=protection, said=said("Protected", issuer=issuer))
 
 
+def _out_of_reach(o: GateObserved, issuer: ObjectKey) -> Condition:
+    return said("GateOutOfReach", issuer=issuer, command=consent(o.key.namespace, o.account))
+
+
+def _still_there(o: GateObserved, issuer: ObjectKey) -> Condition | None:
+    """What is said of a gate that must admit nobody, for as long as its Secret is there, or may be; None: it is not."""
+    if o.gate is Unseen.DENIED:
+        return _out_of_reach(o, issuer)
+    if isinstance(o.gate, Unseen):
+        return None
+    namespace = o.key.namespace
+    return said("GateClosing", issuer=issuer, namespace=namespace, secret=gate_secret_name(issuer))
+
+
 def _told_at(o: GateObserved, now: datetime) -> datetime:
     """Before when nothing is said."""
-    if o.gate is Unseen.UNKNOWN or o.allowed is None or (o.allowed is False and not isinstance(o.gate, Unseen)):
-        return now + GATE_AWAITED  # it was not looked at yet, or is being closed
+    if o.gate is Unseen.UNKNOWN or o.allowed is None:
+        return now + GATE_AWAITED  # it was not looked at yet
+    if o.allowed is False:
+        return now
     if isinstance(o.gate, Unseen):
-        return now if o.allowed is False else o.made_at + GATE_AWAITED
+        return o.made_at + GATE_AWAITED
     return o.gate + GATE_SETTLES
 
 

@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
-from doorward.planning import revocation, timing
-from doorward.planning.issuer import closings
+from doorward.planning import closing, revocation, timing
 from doorward.planning.observed import Gate
 from doorward.planning.plan import Plan, Revoke
 
@@ -46,8 +45,11 @@ def close(o: IssuerGone, now: datetime) -> Plan:
     """With its issuer gone a gate gets no CRL any more, so nobody is let in: a client could not be cut off there."""
     if not o.gates:
         return Plan()
-    actions = tuple(closings(o.gates)) if o.sure else ()
-    return Plan(actions=actions) if actions else Plan(due=now + timing.LOOK_AGAIN)
+    if not o.sure:
+        return Plan(due=now + timing.LOOK_AGAIN)
+    actions = tuple(closing.actions(o.gates, now))
+    again = now + timing.LOOK_AGAIN
+    return Plan(actions=actions) if actions else Plan(due=closing.due(o.gates, now) or again)
 
 
 def hold(o: Strays, now: datetime) -> Plan:

@@ -13,12 +13,22 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ca_secret_name
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki.subjects import problems
-from doorward.planning import crl, issuer_status, lineage, revocation, timing
+from doorward.planning import closing, crl, issuer_status, lineage, revocation, timing
 from doorward.planning.crl import CrlContent, Snapshot, Terms
 from doorward.planning.lineage import Lineage
-from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
+from doorward.planning.observed import Authority, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
-from doorward.planning.plan import Action, CloseGate, CreateCa, Plan, PublishCrl, WriteGate, WriteStatus, earliest
+from doorward.planning.plan import (
+    Action,
+    CloseGate,
+    CreateCa,
+    Plan,
+    PublishCrl,
+    RemoveGate,
+    WriteGate,
+    WriteStatus,
+    earliest,
+)
 from doorward.planning.terms import key_kind_of, subject_of
 from doorward.planning.trouble import Trouble
 
@@ -55,6 +65,11 @@ class _Look:
     now: datetime
 
     @property
+    def closings(self) -> tuple[CloseGate | RemoveGate, ...]:
+        """For the gates that may admit nobody."""
+        return tuple(closing.actions(self.o.gates, self.now, everywhere=self.line.all_distrusted))
+
+    @property
     def entries(self) -> int:
         """How many entries all CRLs together are to have."""
         return sum(len(content.entries) for content in self.contents.values())
@@ -71,7 +86,9 @@ def decide(o: IssuerObserved, now: datetime) -> Decision:
     why = _why_not(look)
     signing = why or look.line.signing
     assert signing is not None
-    return Decision(plan=_plan(look, signing), signing=signing)
+    plan = _plan(look, signing)
+    closed = closing.due(o.gates, now, everywhere=look.line.all_distrusted)
+    return Decision(plan=replace(plan, due=earliest(plan.due, closed)), signing=signing)
 
 
 def _look(o: IssuerObserved, spec: MTLSIssuerSpec, ledger: tuple[Record, ...], now: datetime) -> _Look:
@@ -104,14 +121,16 @@ def _look(o: IssuerObserved, spec: MTLSIssuerSpec, ledger: tuple[Record, ...], n
 def _plan(look: _Look, signing: Authority | Condition) -> Plan:
     o, problem, now = look.o, look.problem, look.now
     if timing.skewed(o.skew):
+        if gates := look.closings:
+            return Plan(actions=gates)
         skew = int(o.skew.total_seconds())
         return issuer_status.write(o, said("ClockSkewed", skew=skew), now, due=now + timing.LOOK_AGAIN)
-    if look.line.all_distrusted and (gates := tuple(closings(o.gates, everywhere=True))):
+    if look.line.all_distrusted and (gates := look.closings):
         return Plan(actions=gates)
     if isinstance(problem, CreateCa):
         return _before(look, signing, problem)
     if problem is not None and (not look.line.shown or o.published is Unseen.DENIED):
-        gates = tuple(closings(o.gates))
+        gates = look.closings
         return Plan(actions=gates) if gates else issuer_status.write(o, problem, now)
     return _running(look, signing)
 
@@ -213,13 +232,15 @@ def _running(look: _Look, signing: Authority | Condition) -> Plan:
     o, now = look.o, look.now
     later = _repairs(look)
     if isinstance(o.published, Condition) and o.published.reason.name == "CrlForeign":
+        if look.closings:
+            return Plan(actions=look.closings)
         return replace(issuer_status.write(o, o.published, now), later=later)
     if (full := _overflow(look)) is not None:
         return replace(_full(look, full), later=later)
     publish = PublishCrl(terms=look.terms, entries=look.entries)
     if look.published is None or _must_publish(look, look.published):
         return Plan(actions=(publish,))
-    gates: tuple[Action, ...] = (*_writings(o), *closings(o.gates))
+    gates: tuple[Action, ...] = (*_writings(o), *look.closings)
     if gates:
         return Plan(actions=gates)
     if not later and not _says_all(look, look.published):
@@ -245,7 +266,7 @@ def _repairs(look: _Look) -> tuple[Action, ...]:
 def _full(look: _Look, full: Condition) -> Plan:
     """No CRL is published any more; gates still get the last one, and are closed."""
     o = look.o
-    gates: tuple[Action, ...] = (*(_writings(o) if look.published is not None else ()), *closings(o.gates))
+    gates: tuple[Action, ...] = (*(_writings(o) if look.published is not None else ()), *look.closings)
     if gates:
         return Plan(actions=gates)
     return issuer_status.write(o, full, look.now, due=look.now + FULL_AGAIN)
@@ -281,18 +302,13 @@ def _says_all(look: _Look, published: PublishedTrust) -> bool:
 def _writings(o: IssuerObserved) -> Iterator[WriteGate]:
     """Stale gates are mended also where no Ingress is left: one that opts in again must not meet an old CRL."""
     for gate in o.gates:
-        needed = gate.state is GateState.STALE or (gate.targets and gate.state in (GateState.ABSENT, GateState.FOREIGN))
+        missing = gate.state in (GateState.ABSENT, GateState.FOREIGN, GateState.CLOSED)
+        needed = gate.state is GateState.STALE or (gate.targets and missing)
         if gate.allowed and needed:
             yield WriteGate(namespace=gate.namespace)
 
 
-def closings(gates: tuple[Gate, ...], *, everywhere: bool = False) -> Iterator[CloseGate]:
-    """Gates that may let nobody in, and still do; `everywhere`: no CA is left that may be trusted, so none may."""
-    for gate in gates:
-        if (everywhere or gate.allowed is False) and gate.state in (GateState.CURRENT, GateState.STALE):
-            yield CloseGate(namespace=gate.namespace)
-
-
 def _retry(o: IssuerObserved, now: datetime) -> datetime | None:
-    waiting = any(gate.state in (GateState.UNKNOWN, GateState.REFUSED) or gate.allowed is None for gate in o.gates)
+    passing = (GateState.UNKNOWN, GateState.UNREADABLE, GateState.REFUSED, GateState.NOT_CLOSED)
+    waiting = any(gate.state in passing or gate.allowed is None for gate in o.gates)
     return now + timing.LOOK_AGAIN if waiting or o.kept_out else None

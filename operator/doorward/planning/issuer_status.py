@@ -11,7 +11,7 @@ from doorward.objects.archive_index import index_name
 from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.meta import crl_configmap_name
 from doorward.objects.trust_bundle import PublishedTrust
-from doorward.planning import limits, timing
+from doorward.planning import closing, limits, timing
 from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
@@ -81,6 +81,8 @@ def _as_before(o: IssuerObserved, condition: str) -> Condition | None:
 
 def _gates_condition(o: IssuerObserved, trouble: Trouble | None) -> Condition | None:
     behind = gates_behind(o.gates)
+    if left := closing.not_closed(o.gates):
+        return said("GatesNotClosed", detail="; ".join(_why_behind(gate, o.account, trouble) for gate in left[:3]))
     if not o.gates_known or any(map(_unknown, o.gates)):
         before = _as_before(o, "GatesCurrent")
         news = before is not None and before.reason.status == "True" and not all(map(_unknown, behind))
@@ -219,7 +221,8 @@ def _generation_status(generation: int, o: IssuerObserved, line: Lineage) -> dic
 
 
 def _gate_status(gate: Gate) -> dict[str, object]:
-    state = "NotAllowed" if gate.allowed is False else gate.state.value
+    allowed = gate.allowed is not False or closing.not_closed((gate,))
+    state = gate.state.value if allowed else "NotAllowed"
     return {"namespace": gate.namespace, "targets": list(gate.targets[:MOST_TARGETS]), "state": state}
 
 

@@ -124,6 +124,12 @@ class GateState(Enum):
     DENIED = "NotPermitted"
     UNKNOWN = "Unknown"
     REFUSED = "Refused"
+    UNREADABLE = "Unreadable"
+    """It is there, and the API server does not show it."""
+    NOT_CLOSED = "NotClosed"
+    """It was to be closed or deleted a moment ago, and could not be."""
+    CLOSED = "Closed"
+    """A bundle that admits nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +144,11 @@ class Gate:
     state: GateState
     detail: str = ""
     shut: bool = False
-    """There is no bundle: its hosts answer 403 to everyone."""
+    """There is no bundle, or one that admits nobody: no client gets in at its hosts."""
+    held: bool = True
+    """A bundle was seen there, whether or not it can be read or written now."""
+    removable_at: datetime | None = None
+    """From when its data plane has taken the bundle that admits nobody; None: it is not closed."""
     anchors_taken: datetime | None = None
     """By when its data plane has taken all anchors that are published; None: it does not hold them."""
 

@@ -134,7 +134,14 @@ class WriteGate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseGate:
-    """Take the bundle away from a namespace that may not let this issuer's clients in: its hosts answer 403."""
+    """Write a bundle that admits nobody into a gate that may not let this issuer's clients in."""
+
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveGate:
+    """Delete a gate that admits nobody, once its data plane has taken that: its hosts answer 403."""
 
     namespace: str
 
@@ -196,6 +203,7 @@ Action: TypeAlias = (
     | PublishCrl
     | WriteGate
     | CloseGate
+    | RemoveGate
     | ApplyTarget
     | PatchTarget
     | ArchiveRecords
@@ -203,6 +211,10 @@ Action: TypeAlias = (
     | EmptyArchive
     | WriteStatus
 )
+
+
+GateAction: TypeAlias = WriteGate | CloseGate | RemoveGate
+"""Of which none waits for another's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from doorward.planning.plan import (
     PublishCrl,
     RecordAgain,
     RemoveFinalizer,
+    RemoveGate,
     Revoke,
     RewriteSecret,
     WriteGate,
@@ -67,7 +68,7 @@ class Appliers:
                 return self._issuers.create_ca(key.at, action)
             case PublishCrl():
                 return self._issuers.publish(key.at, action)
-            case WriteGate() | CloseGate():
+            case WriteGate() | CloseGate() | RemoveGate():
                 return self._issuers.gate(key.at, action)
             case ArchiveRecords():
                 return self._archives.archive(key.at, action)

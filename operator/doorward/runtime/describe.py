@@ -16,6 +16,7 @@ from doorward.planning.plan import (
     PublishCrl,
     RecordAgain,
     RemoveFinalizer,
+    RemoveGate,
     Revoke,
     RewriteSecret,
     WriteGate,
@@ -49,6 +50,8 @@ def describe(key: Key, action: Action) -> str:
         case WriteGate():
             text = f"write Secret {action.namespace}/{gate_secret_name(at)}"
         case CloseGate():
+            text = f"close the gate in Secret {action.namespace}/{gate_secret_name(at)}"
+        case RemoveGate():
             text = f"delete Secret {action.namespace}/{gate_secret_name(at)}"
         case ArchiveRecords():
             text = f"archive expired records of {action.month} in namespace {at.namespace}"

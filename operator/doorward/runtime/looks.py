@@ -105,7 +105,9 @@ class Issuers:
         self._domains.drop(key)
         self._memories.keep(key, left)
         self._tell_conflicting(key, before, left)
-        plan = gone.close(await self._observer.gone(key, left), self._clock.now())
+        found, left = await self._observer.gone(key, left)
+        self._memories.keep(key, left)
+        plan = gone.close(found, self._clock.now())
         if not plan.actions and plan.due is None:
             self._memories.drop(key)
         return plan

@@ -11,10 +11,9 @@ from doorward.clock import Clock
 from doorward.cluster.errors import AlreadyExists, ApiError, Conflict, Gone, NotFound, NotLeading
 from doorward.planning.plan import (
     Action,
-    CloseGate,
     CreateCa,
+    GateAction,
     Plan,
-    WriteGate,
     WriteStatus,
     earliest,
 )
@@ -142,9 +141,9 @@ class Reconciler:
 
     async def _carry_out(self, key: Key, look: Look) -> Trouble | None:
         """The actions of one plan in their order, gates side by side; up to the first that cannot be done, or is in vain."""
-        gates = [action for action in look.plan.actions if isinstance(action, WriteGate | CloseGate)]
+        gates = [action for action in look.plan.actions if isinstance(action, GateAction)]
         for action in look.plan.actions:
-            if not isinstance(action, WriteGate | CloseGate):
+            if not isinstance(action, GateAction):
                 trouble = await self._one(key, action, look)
                 if trouble is not None:
                     return trouble

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from doorward.clock import Clock
 from doorward.cluster.errors import ApiError, Forbidden, Invalid
-from doorward.planning.plan import Action, CloseGate, PublishCrl, WriteGate
+from doorward.planning.plan import Action, GateAction, PublishCrl
 from doorward.planning.trouble import CALM, TOLD_AFTER, Trouble, free_repetitions, identity, wait
 from doorward.view.keys import Key
 
@@ -94,7 +94,7 @@ class Troubles:
         lasts = isinstance(error, Forbidden | Invalid) or self._clock.now() + waits >= since + TOLD_AFTER
         if not lasts:
             return None
-        gate = action.namespace if isinstance(action, WriteGate | CloseGate) else ""
+        gate = action.namespace if isinstance(action, GateAction) else ""
         publication = isinstance(action, PublishCrl)
         return self._keep(key, Trouble(what=what, detail=str(error), publication=publication, gate=gate))
 

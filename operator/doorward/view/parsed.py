@@ -80,7 +80,7 @@ def _hashable(part: Model) -> bool:
     return True
 
 
-_KEPT_OF_SECRETS = ("namespace", "name", "resourceVersion", "creationTimestamp")
+_KEPT_OF_SECRETS = ("namespace", "name", "resourceVersion", "creationTimestamp", "deletionTimestamp")
 
 
 def metadata_only(body: Object) -> Object:

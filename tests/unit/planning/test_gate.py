@@ -39,7 +39,29 @@ def test_a_reference_is_an_issuer_or_namespace_and_issuer(text, expected):
     ("target", "reason"),
     [
         pytest.param(given.target(), "Protected", id="the issuer is there and allows it"),
-        pytest.param(given.target(issuer=Unseen.ABSENT, allowed=None), "NoSuchIssuer", id="there is no such issuer"),
+        pytest.param(
+            given.target(issuer=Unseen.ABSENT, allowed=None, gate=Unseen.ABSENT),
+            "NoSuchIssuer",
+            id="there is no such issuer",
+        ),
+        pytest.param(
+            given.target(issuer=Unseen.ABSENT, allowed=None),
+            "GateClosing",
+            id="the issuer is gone, and its gate is there",
+        ),
+        pytest.param(
+            given.target(issuer=Unseen.ABSENT, allowed=None, gate=Unseen.DENIED),
+            "GateOutOfReach",
+            id="the issuer is gone, and whether its gate is cannot be seen",
+        ),
+        pytest.param(
+            given.target(allowed=False), "GateClosing", id="the namespace is not allowed, and the gate is there"
+        ),
+        pytest.param(
+            given.target(allowed=False, gate=Unseen.DENIED),
+            "GateOutOfReach",
+            id="the namespace is not allowed, and whether the gate is there cannot be seen",
+        ),
         pytest.param(
             given.target(allowed=False, gate=Unseen.ABSENT),
             "NotAllowedHere",
@@ -120,7 +142,6 @@ def test_annotations_are_applied_only_where_something_differs(found, owned, diff
     [
         pytest.param(given.target(gate=given.NOW), 2, id="its gate is new"),
         pytest.param(given.target(gate=Unseen.ABSENT, made_at=given.NOW), 5, id="it is new, and its gate to come"),
-        pytest.param(given.target(allowed=False), 5, id="its gate is being closed"),
         pytest.param(given.target(gate=Unseen.UNKNOWN), 5, id="its gate was not looked at yet"),
     ],
 )

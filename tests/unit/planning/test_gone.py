@@ -1,12 +1,14 @@
 """What is left alone: an issuer's gates are closed, a client's live serials are held; and who is only thought to be gone."""
 
+from dataclasses import replace
+
 import pytest
 
 from doorward.objects.ledger_record import Revocation
 from doorward.planning import gone, timing
 from doorward.planning.gone import GRACE, IssuerGone, Strays
 from doorward.planning.observed import GateState
-from doorward.planning.plan import CloseGate
+from doorward.planning.plan import CloseGate, Plan, RemoveGate
 from tests.unit import given
 from tests.unit.given import HOUR, NOW, SECOND
 
@@ -41,13 +43,20 @@ def test_every_gate_of_an_issuer_that_is_gone_is_closed():
     [
         pytest.param(IssuerGone(sure=False, gates=(gate(),)), id="the API server does not say that it is gone"),
         pytest.param(IssuerGone(sure=True, gates=(gate(state=GateState.REFUSED),)), id="the last try was refused"),
-        pytest.param(IssuerGone(sure=True, gates=(gate(state=GateState.DENIED),)), id="the consent is withdrawn"),
+        pytest.param(IssuerGone(sure=True, gates=(gate(state=GateState.UNKNOWN),)), id="it was not looked at yet"),
     ],
 )
 def test_a_gate_is_left_for_now_where(seen):
     plan = gone.close(seen, NOW)
     assert plan.actions == ()
     assert NOW < plan.due <= NOW + timing.LOOK_AGAIN
+
+
+def test_a_gate_that_admits_nobody_is_deleted_once_its_data_plane_has_taken_that():
+    closed = replace(gate(state=GateState.CLOSED), removable_at=NOW + SECOND)
+    assert gone.close(IssuerGone(sure=True, gates=(closed,)), NOW) == Plan(due=NOW + SECOND)
+    (action,) = gone.close(IssuerGone(sure=True, gates=(closed,)), NOW + SECOND).actions
+    assert action == RemoveGate(namespace="edge")
 
 
 def test_an_issuer_that_left_no_gate_needs_nothing():

@@ -348,6 +348,7 @@ def test_a_foreign_configmap_is_said_and_left_alone():
         pytest.param({"state": GateState.FOREIGN}, WriteGate, id="a planted one is replaced"),
         pytest.param({"state": GateState.CURRENT, "allowed": False}, CloseGate, id="one not allowed is closed"),
         pytest.param({"state": GateState.STALE, "allowed": False}, CloseGate, id="closed, not mended"),
+        pytest.param({"state": GateState.CLOSED}, WriteGate, id="a closed one that is allowed again is opened"),
     ],
 )
 def test_of_gates(gate, action):
@@ -360,7 +361,14 @@ def test_of_gates(gate, action):
         pytest.param({}, id="it holds the published CRL"),
         pytest.param({"state": GateState.ABSENT, "targets": ()}, id="nobody asks for it"),
         pytest.param({"state": GateState.ABSENT, "allowed": False}, id="it is not allowed and not there"),
-        pytest.param({"state": GateState.FOREIGN, "allowed": False}, id="it is not allowed and not ours"),
+        pytest.param(
+            {"state": GateState.FOREIGN, "allowed": False, "targets": ()},
+            id="it is not allowed and not ours, and nobody asks",
+        ),
+        pytest.param(
+            {"state": GateState.CLOSED, "allowed": False}, id="it is closed, and its data plane may not know yet"
+        ),
+        pytest.param({"state": GateState.UNREADABLE}, id="it cannot be read"),
         pytest.param({"state": GateState.STALE, "allowed": None}, id="whether it is allowed is unknown"),
         pytest.param({"state": GateState.DENIED}, id="its namespace has not consented"),
         pytest.param({"state": GateState.UNKNOWN}, id="it is not heard of yet"),
@@ -376,6 +384,8 @@ def test_a_gate_is_left_alone_where(gate):
     [
         pytest.param({"state": GateState.UNKNOWN}, id="is not heard of yet"),
         pytest.param({"state": GateState.REFUSED}, id="was refused"),
+        pytest.param({"state": GateState.REFUSED, "allowed": False}, id="cannot be closed"),
+        pytest.param({"state": GateState.UNREADABLE}, id="cannot be read"),
         pytest.param({"allowed": None}, id="may be allowed or not"),
     ],
 )

@@ -1,0 +1,31 @@
+"""The bundle of a gate that is closed: a CA whose key nobody has, and its empty CRL, so that no certificate is ever accepted.
+
+It has the form of every other bundle, since a data plane may keep what it read before when a bundle is missing or malformed.
+"""
+
+from datetime import datetime, timedelta
+
+from doorward.objects.crl_configmap import TrustBundle
+from doorward.pki.certificates import CertificateAuthority, build_ca
+from doorward.pki.crls import build_crl, next_number
+from doorward.pki.keys import KeyAlgorithm, KeyKind, PrivateKey
+from doorward.pki.pem import certificate_pem
+from doorward.pki.signers import KeySigner
+from doorward.pki.subjects import Subject
+
+KEY_KIND = KeyKind(algorithm=KeyAlgorithm.ECDSA, size=256)
+BACKDATE = timedelta(hours=1)
+LASTS = timedelta(days=365)
+"""After that the CRL has lapsed, and refuses everybody as well."""
+
+
+def admits_nobody(key: PrivateKey, serial: int, now: datetime) -> TrustBundle:
+    """Signed with this new key, which the caller forgets: with it a certificate could be made that is accepted."""
+    signer = KeySigner(key)
+    begin, end = now - BACKDATE, now + LASTS
+    certificate = build_ca(
+        subject=Subject(common_name="closed by Doorward"), key=key, serial=serial, not_before=begin, not_after=end
+    )
+    ca = CertificateAuthority(certificate=certificate, chain=(), anchor=certificate, signer=signer)
+    crl = build_crl(ca=ca, entries=(), number=next_number(None, now), this_update=begin, next_update=end)
+    return TrustBundle(anchors=certificate_pem(ca.anchor), crl=crl)

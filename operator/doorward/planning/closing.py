@@ -1,0 +1,56 @@
+"""When a gate must admit nobody any more. It is closed by a bundle that admits nobody, and deleted once its data plane has
+taken that: a data plane that reads a Secret while it is deleted may go on with what it has read.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from doorward.planning import timing
+from doorward.planning.observed import Gate, GateState
+from doorward.planning.plan import CloseGate, RemoveGate, earliest
+
+
+def must_close(gate: Gate, *, everywhere: bool = False) -> bool:
+    """Whether it may admit nobody; `everywhere`: no CA is left that may be trusted, so none may."""
+    return everywhere or gate.allowed is False
+
+
+def actions(gates: tuple[Gate, ...], now: datetime, *, everywhere: bool = False) -> Iterator[CloseGate | RemoveGate]:
+    """For gates that may admit nobody and still do, and for those that are closed for long enough."""
+    for gate in gates:
+        closing = must_close(gate, everywhere=everywhere)
+        if closing and _is_open(gate):
+            yield CloseGate(namespace=gate.namespace)
+        elif _waits(gate, everywhere=everywhere) and gate.removable_at is not None and gate.removable_at <= now:
+            yield RemoveGate(namespace=gate.namespace)
+
+
+def due(gates: tuple[Gate, ...], now: datetime, *, everywhere: bool = False) -> datetime | None:
+    """When to look again for the sake of a gate that is not closed yet, or not deleted."""
+    removals = (gate.removable_at for gate in gates if _waits(gate, everywhere=everywhere))
+    passing = (GateState.REFUSED, GateState.UNKNOWN, GateState.NOT_CLOSED)
+    left = any(gate.state in passing and must_close(gate, everywhere=everywhere) for gate in gates)
+    return earliest(*removals, now + timing.LOOK_AGAIN if left else None)
+
+
+def not_closed(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
+    """Gates that should be gone, and cannot be closed or deleted, or not be reached; as far as anything shows that they are there."""
+    beyond = (GateState.REFUSED, GateState.DENIED, GateState.UNREADABLE)
+    return tuple(
+        gate
+        for gate in gates
+        if gate.state is GateState.NOT_CLOSED or (gate.allowed is False and gate.held and gate.state in beyond)
+    )
+
+
+def _is_open(gate: Gate) -> bool:
+    """What cannot be read may be writable all the same. What is not Doorward's is in the way only where a target points at it."""
+    ours = gate.state in (GateState.CURRENT, GateState.STALE, GateState.UNREADABLE)
+    denied = gate.state is GateState.DENIED and gate.held
+    return ours or denied or (gate.state is GateState.FOREIGN and bool(gate.targets))
+
+
+def _waits(gate: Gate, *, everywhere: bool) -> bool:
+    """Whether it is closed, and nobody asks for it to be opened."""
+    wanted = gate.targets and not must_close(gate, everywhere=everywhere)
+    return gate.state is GateState.CLOSED and not wanted
