@@ -117,6 +117,13 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
         await asyncio.wait([task])
 
 
+def host_spec(host: str) -> Object:
+    """The spec of an Ingress with one host, as ingress-nginx protects it."""
+    backend = {"service": {"name": "app", "port": {"number": 80}}}
+    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    return {"tls": [{"hosts": [host]}], "rules": [rule]}
+
+
 class OperatorBed:
     """One cluster, and one operator process in it at a time, unless a test starts more; `elected`: with a Lease."""
 
@@ -320,10 +327,9 @@ class OperatorBed:
 
     def ingress(self, name: str = "shop") -> None:
         """One that lets the issuer's clients in."""
-        backend = {"service": {"name": name, "port": {"number": 80}}}
         body = {
             "metadata": {"name": name, "annotations": {"doorward.io/issuer": str(ISSUER_AT)}},
-            "spec": {"defaultBackend": backend},
+            "spec": host_spec(f"{name}.example"),
         }
         self.cluster.create(INGRESS, NAMESPACE_NAME, body, PEOPLE)
 

@@ -328,7 +328,9 @@ class IngressSettings(Model):
         Field(
             max_length=512,
             pattern=r"^https?://[-a-zA-Z0-9._~:/?#@!&*+,=%]+$",
-            description="Where clients without a valid certificate are sent: an absolute URL on a host of its own.",
+            description="Where clients without a valid certificate are sent: an absolute URL on a host of its own. ingress-nginx"
+            " accepts `https://<host>/<segment>`, with one segment of letters, digits, `.` and `-`; with another form the"
+            " clients get an error 400 instead.",
         ),
     ] = None
     pass_certificate_to_upstream: Annotated[

@@ -61,6 +61,23 @@ GATE = table(
         "not protected by Doorward: auth-tls-secret was set to another Secret, remove it",
     ),
     (
+        "NotEnforced",
+        "False",
+        Mender.OWNER,
+        (
+            "ingress-nginx is not known to protect an Ingress of this shape, or with this annotation: it may admit anybody. The"
+            " admission policy refuses such an Ingress; this one was created without the policy, or before it."
+        ),
+        "anybody may get in: {fix}",
+    ),
+    (
+        "PlainHttp",
+        "False",
+        Mender.OWNER,
+        "The Ingress has no TLS section, so the host answers over plain HTTP, where no certificate is asked for.",
+        "clients of {issuer} get in over HTTPS, but anybody gets in over plain HTTP: add spec.tls with the host",
+    ),
+    (
         "OptionalNotAllowed",
         "False",
         Mender.ISSUER,

@@ -21,6 +21,10 @@ class Target:
     """The issuer it names; None: not opted in."""
     wants_optional: bool
     other_secret: bool
+    fault: str = ""
+    """Why the data plane may admit somebody without a certificate at its hosts, and what to do; empty: it does not."""
+    plain: bool = False
+    """Its hosts answer over plain HTTP as well, where nobody is asked for a certificate."""
 
 
 class DataPlane(Protocol):

@@ -66,6 +66,8 @@ class TargetObserver:
             made_at=_made_at(body),
             # One that was deleted is on its way out: nothing is said of it.
             gate=gate if isinstance(gate, Unseen) else Unseen.UNKNOWN if is_deleting(gate) else _made_at(gate),
+            fault=target.fault,
+            plain=target.plain,
         )
 
 

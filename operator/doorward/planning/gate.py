@@ -35,6 +35,10 @@ class GateObserved:
     """The operator's own, `<namespace>:<name>`."""
     gate: datetime | Unseen
     """Since when the trust bundle is there for the data plane; or why there is none to be seen."""
+    fault: str = ""
+    """Why the data plane may admit somebody without a certificate all the same, and what to do; empty: it does not."""
+    plain: bool = False
+    """Its hosts answer over plain HTTP as well, where nobody is asked for a certificate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +89,16 @@ def decide(o: GateObserved, now: datetime) -> Decision:
         return Decision(protection=None, said=said("OtherSecret"))
     if isinstance(o.issuer, Unseen):
         closed = Protection(issuer=issuer, settings=IngressSettings(), optional=False)
-        return Decision(protection=closed, said=_still_there(o, issuer) or said("NoSuchIssuer", issuer=issuer))
+        told = _not_enforced(o) or _still_there(o, issuer) or said("NoSuchIssuer", issuer=issuer)
+        return Decision(protection=closed, said=told)
     settings = o.issuer.ingress
     wanted = o.wants_optional or settings.verify_client == "optional"
     optional = wanted and o.issuer.gates.allow_optional
     protection = Protection(issuer=issuer, settings=settings, optional=optional)
     if (due := _told_at(o, now)) > now:
         return Decision(protection=protection, said=None, due=due)
+    if (wrong := _not_enforced(o)) is not None:
+        return Decision(protection=protection, said=wrong)
     if o.allowed is False:
         closed_here = said("NotAllowedHere", issuer=issuer, namespace=o.key.namespace)
         return Decision(protection=protection, said=_still_there(o, issuer) or closed_here)
@@ -99,6 +106,8 @@ def decide(o: GateObserved, now: datetime) -> Decision:
         return Decision(protection=protection, said=_out_of_reach(o, issuer))
     if isinstance(o.gate, Unseen):
         return Decision(protection=protection, said=said("GateMissing", issuer=issuer, namespace=o.key.namespace))
+    if o.plain:
+        return Decision(protection=protection, said=said("PlainHttp", issuer=issuer))
     if wanted and not optional:
         return Decision(protection=protection, said=said("OptionalNotAllowed", issuer=issuer))
     return Decision(protection=protection, said=said("Protected", issuer=issuer))
@@ -116,6 +125,11 @@ def _still_there(o: GateObserved, issuer: ObjectKey) -> Condition | None:
         return None
     namespace = o.key.namespace
     return said("GateClosing", issuer=issuer, namespace=namespace, secret=gate_secret_name(issuer))
+
+
+def _not_enforced(o: GateObserved) -> Condition | None:
+    """What makes all else that could be said of the gate untrue: that it is closed, or that clients get in."""
+    return said("NotEnforced", fix=o.fault) if o.fault else None
 
 
 def _told_at(o: GateObserved, now: datetime) -> datetime:

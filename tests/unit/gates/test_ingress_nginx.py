@@ -214,9 +214,10 @@ def test_what_is_remembered_of_an_ingress_is_read_like_the_ingress_itself():
         "kubectl.kubernetes.io/last-applied": "{}",
     }
     metadata = {"namespace": "edge", "name": "shop", "annotations": annotations, "managedFields": [others, mine]}
-    whole = {"metadata": metadata, "spec": {"rules": [{"host": "shop.example"}]}}
+    rule = {"host": "shop.example", "http": {"paths": [{"path": "/", "pathType": "Prefix"}]}}
+    whole = {"metadata": metadata, "spec": {"rules": [rule]}}
     remembered = ingress_nginx.kept(whole)
     assert ingress_nginx.read(remembered) == ingress_nginx.read(whole)
     assert ingress_nginx.leftovers(remembered) == ingress_nginx.leftovers(whole) == ("doorward.io/gate",)
-    assert "rules" not in str(remembered)
+    assert "Prefix" not in str(remembered)
     assert "last-applied" not in str(remembered)

@@ -70,6 +70,27 @@ def test_a_reference_is_an_issuer_or_namespace_and_issuer(text, expected):
         pytest.param(given.target(gate=Unseen.ABSENT), "GateMissing", id="its gate is not there"),
         pytest.param(given.target(gate=Unseen.DENIED), "GateOutOfReach", id="the namespace has not consented"),
         pytest.param(given.target(wants_optional=True), "OptionalNotAllowed", id="optional without leave"),
+        pytest.param(given.target(fault="add a host"), "NotEnforced", id="the data plane may admit anybody"),
+        pytest.param(
+            given.target(fault="add a host", issuer=Unseen.ABSENT, allowed=None),
+            "NotEnforced",
+            id="the data plane may admit anybody, without an issuer too",
+        ),
+        pytest.param(
+            given.target(fault="add a host", gate=Unseen.ABSENT),
+            "NotEnforced",
+            id="it may, though the gate is not there",
+        ),
+        pytest.param(
+            given.target(fault="add a host", allowed=False, gate=Unseen.ABSENT),
+            "NotEnforced",
+            id="it may, though the namespace is not allowed",
+        ),
+        pytest.param(given.target(plain=True), "PlainHttp", id="its host answers over plain HTTP"),
+        pytest.param(
+            given.target(plain=True, wants_optional=True), "PlainHttp", id="over plain HTTP, and optional without leave"
+        ),
+        pytest.param(given.target(plain=True, gate=Unseen.ABSENT), "GateMissing", id="closed over plain HTTP as well"),
     ],
 )
 @pytest.mark.promise(3)

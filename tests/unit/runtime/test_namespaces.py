@@ -6,7 +6,7 @@ from doorward.cluster.errors import Forbidden, Transient
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, INGRESS, ISSUER, NAMESPACE, SECRET
 from doorward.objects.meta import ObjectKey
 from doorward.view import subscriptions
-from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed
+from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed, host_spec
 from tests.unit.given import NOW, reasons
 
 SHOP = "shop"
@@ -25,7 +25,8 @@ def client(bed, where, name="alice"):
 
 def ingress(bed, where, name="app"):
     marks = {"doorward.io/issuer": str(ISSUER_AT)}
-    bed.cluster.create(INGRESS, where, {"metadata": {"name": name, "annotations": marks}, "spec": {}}, PEOPLE)
+    body = {"metadata": {"name": name, "annotations": marks}, "spec": host_spec(f"{name}.{where}.example")}
+    bed.cluster.create(INGRESS, where, body, PEOPLE)
 
 
 def delete(bed, kind, where, name):

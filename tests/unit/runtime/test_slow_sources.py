@@ -14,7 +14,7 @@ from doorward.cluster.gateway import (
     SECRET,
 )
 from doorward.objects.meta import FINALIZER, ObjectKey
-from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed
+from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed, host_spec
 from tests.unit.given import NOW
 
 KINDS = (NAMESPACE, ROLE_BINDING, ISSUER, CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, INGRESS, SECRET, CONFIG_MAP)
@@ -31,7 +31,8 @@ def _client(bed, namespace, name, **spec):
 
 
 def _ingress(bed, namespace, name):
-    body = {"metadata": {"name": name, "annotations": {"doorward.io/issuer": str(ISSUER_AT)}}, "spec": {}}
+    marks = {"doorward.io/issuer": str(ISSUER_AT)}
+    body = {"metadata": {"name": name, "annotations": marks}, "spec": host_spec(f"{name}.{namespace}.example")}
     bed.cluster.create(INGRESS, namespace, body, PEOPLE)
 
 

@@ -10,11 +10,12 @@ from typing import Any
 from doorward.api.conditions import Condition
 from doorward.api.fields import GROUP
 from doorward.cluster.gateway import FIELD_MANAGER
+from doorward.gates.ingress_nginx.known import PREFIX
+from doorward.gates.ingress_nginx.shape import Shape, accepted, shape_of
 from doorward.gates.interface import Target
 from doorward.objects.meta import ISSUER_ANNOTATION, gate_secret_name, key_of
 from doorward.planning.gate import Decision, Protection, differences, parse_reference
 
-PREFIX = "nginx.ingress.kubernetes.io/"
 SECRET = PREFIX + "auth-tls-secret"
 VERIFY_CLIENT = PREFIX + "auth-tls-verify-client"
 VERIFY_DEPTH = PREFIX + "auth-tls-verify-depth"
@@ -22,17 +23,26 @@ ERROR_PAGE = PREFIX + "auth-tls-error-page"
 PASS_CERTIFICATE = PREFIX + "auth-tls-pass-certificate-to-upstream"
 CHOICE = f"{GROUP}/verify-client"
 GATE = f"{GROUP}/gate"
+_SHAPE = "shape"
 
 
 def kept(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What is remembered of an Ingress, of which a cluster may have thousands: its marks that are, or may be, ours."""
+    """What is remembered of an Ingress, of which a cluster may have thousands: its marks that are, or may be, ours, and its
+    shape.
+    """
     metadata = body["metadata"]
     names = ("namespace", "name", "resourceVersion", "creationTimestamp")
     annotations = metadata.get("annotations") or {}
     ours = {k: v for k, v in annotations.items() if k.startswith((f"{GROUP}/", f"{PREFIX}auth-tls-"))}
     fields = [entry for entry in metadata.get("managedFields") or () if entry.get("manager") == FIELD_MANAGER]
     known = {name: metadata[name] for name in names if name in metadata}
-    return {"metadata": known | {"annotations": ours, "managedFields": fields}}
+    return {"metadata": known | {"annotations": ours, "managedFields": fields}, _SHAPE: _shape(body)}
+
+
+def _shape(body: Mapping[str, Any]) -> Shape:
+    """Of an Ingress as it is remembered, or as the API server gives it."""
+    remembered = body.get(_SHAPE)
+    return remembered if isinstance(remembered, Shape) else shape_of(body)
 
 
 def read(body: Mapping[str, Any]) -> Target:
@@ -43,11 +53,14 @@ def read(body: Mapping[str, Any]) -> Target:
     issuer = parse_reference(reference, key.namespace) if reference is not None else None
     secret = annotations.get(SECRET)
     expected = f"{key.namespace}/{gate_secret_name(issuer)}" if issuer else None
+    shape = _shape(body)
     return Target(
         key=key,
         reference=reference,
         wants_optional=annotations.get(CHOICE) == "optional",
         other_secret=secret is not None and secret != expected and not _is_gate(secret, key.namespace),
+        fault=shape.fault,
+        plain=shape.plain,
     )
 
 
@@ -62,7 +75,7 @@ def _wanted(namespace: str, protection: Protection) -> dict[str, str]:
         VERIFY_CLIENT: "optional" if protection.optional else "on",
         VERIFY_DEPTH: str(settings.verify_depth),
     }
-    if settings.error_page is not None:
+    if settings.error_page is not None and accepted("page", settings.error_page):
         wanted[ERROR_PAGE] = settings.error_page
     if settings.pass_certificate_to_upstream:
         wanted[PASS_CERTIFICATE] = "true"

@@ -1,0 +1,126 @@
+"""Which Ingresses ingress-nginx is known to protect; the admission policy holds the same tables."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given as given_that
+from hypothesis import strategies as st
+
+from doorward.gates.ingress_nginx import annotations, known
+from doorward.gates.ingress_nginx.shape import LONGEST, shape_of
+from tests.support.ingress_shapes import KNOWN, NGINX, SERVICE, UNKNOWN, changed
+
+MANIFEST = Path(__file__).parents[3] / "deploy" / "manifests" / "validating-ingress.yaml"
+RULE = {"host": "app.example", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": SERVICE}]}}
+BODY = {
+    "metadata": {"namespace": "edge", "name": "app", "annotations": {"doorward.io/issuer": "partners"}},
+    "spec": {"tls": [{"hosts": ["app.example"]}], "rules": [RULE]},
+}
+TRUE = ("true", "True", "TRUE", "t", "T", "1")
+"""What ingress-nginx takes for true."""
+
+
+@pytest.mark.parametrize("change", KNOWN.values(), ids=KNOWN)
+def test_is_known_to_be_protected(change):
+    assert shape_of(changed(BODY, change)).fault == ""
+
+
+@pytest.mark.promise(3)
+@pytest.mark.parametrize("change", UNKNOWN.values(), ids=UNKNOWN)
+def test_is_not_known_to_be_protected(change):
+    fault = shape_of(changed(BODY, change)).fault
+    assert re.match("(add|change|remove) ", fault), "it says what to do"
+
+
+@pytest.mark.parametrize("change", [*UNKNOWN.values(), *KNOWN.values()], ids=[*UNKNOWN, *KNOWN])
+def test_what_is_remembered_is_judged_like_the_ingress_itself(change):
+    body = changed(BODY, change)
+    assert annotations.read(annotations.kept(body)) == annotations.read(body)
+    assert annotations.kept(annotations.kept(body)) == annotations.kept(body)
+
+
+@pytest.mark.parametrize("name", ["ssl-passthrough", "canary"])
+@given_that(value=st.sampled_from(TRUE) | st.text(max_size=6))
+def test_what_would_open_the_host_has_one_value_that_passes(name, value):
+    body = changed(BODY, lambda body: body["metadata"]["annotations"].update({NGINX + name: value}))
+    assert (shape_of(body).fault == "") is (value == "false")
+
+
+@given_that(name=st.text(st.characters(codec="ascii", categories=["Ll", "Lu", "Nd"]), max_size=20), value=st.text())
+def test_an_annotation_that_is_not_listed_is_never_known(name, value):
+    body = changed(BODY, lambda body: body["metadata"]["annotations"].update({f"{NGINX}x{name}": value}))
+    assert shape_of(body).fault.startswith(f"remove the annotation {NGINX}x{name}")
+
+
+@given_that(
+    st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "host": st.sampled_from(["", "a.example", "*.a.example"]),
+                "http": st.sampled_from([None, {}, {"paths": []}, {"paths": [{}]}, RULE["http"]]),
+            },
+        ),
+        max_size=4,
+    ),
+    st.sampled_from([None, SERVICE, {}, {"resource": {}}]),
+)
+def test_rules_are_known_only_where_each_has_a_host_and_paths_to_services(rules, backend):
+    body = {"metadata": BODY["metadata"], "spec": {"rules": rules, "defaultBackend": backend}}
+    whole = rules and all(rule.get("host") and rule.get("http") == RULE["http"] for rule in rules)
+    assert (shape_of(body).fault == "") is bool(whole and backend in (None, SERVICE))
+
+
+@pytest.mark.parametrize("kind", known.VALUES)
+def test_no_value_ends_a_directive_or_is_endless(kind):
+    pattern = re.compile(known.VALUES[kind])
+    assert not any(
+        pattern.fullmatch(f"{a}{sign}{b}") for sign in ";{}\"'\n#`" for a in ("", "a", "/") for b in ("", "a")
+    )
+    body = changed(
+        BODY, lambda body: body["metadata"]["annotations"].update({NGINX + "auth-realm": "a" * (LONGEST + 1)})
+    )
+    assert shape_of(body).fault != ""
+
+
+@pytest.mark.parametrize(
+    ("change", "plain"),
+    [
+        pytest.param(lambda _: None, False, id="with a TLS section"),
+        pytest.param(lambda body: body["spec"].pop("tls"), True, id="without one"),
+        pytest.param(lambda body: body["spec"].update(tls=[]), True, id="with an empty one"),
+    ],
+)
+def test_a_host_answers_over_plain_http(change, plain):
+    assert annotations.read(changed(BODY, change)).plain is plain
+
+
+def test_a_redirect_by_annotation_needs_no_tls_section():
+    body = changed(BODY, lambda body: body["metadata"]["annotations"].update({NGINX + "force-ssl-redirect": "true"}))
+    assert annotations.read(body | {"spec": {"rules": [RULE]}}).plain is False
+
+
+# --- the policy
+
+
+def variables():
+    policy = next(yaml.safe_load_all(MANIFEST.read_text()))
+    return {each["name"]: each["expression"] for each in policy["spec"]["variables"]}
+
+
+def test_the_policy_holds_the_same_values():
+    assert ast.literal_eval(variables()["values"]) == known.VALUES
+
+
+def test_the_policy_knows_the_same_annotations():
+    assert ast.literal_eval(variables()["known"]) == known.ANNOTATIONS
+
+
+def test_the_policy_holds_the_same_paths():
+    text = MANIFEST.read_text()
+    assert known.PATHS["Prefix"] == known.PATHS["Exact"]
+    assert all(f"r'^{pattern}$'" in text for pattern in known.PATHS.values())
+    assert f".matches('{known.NO_PATH}')" in text
