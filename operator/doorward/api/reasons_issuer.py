@@ -89,10 +89,13 @@ READY = table(
         "CrlFull",
         "False",
         Mender.ISSUER,
-        "The CRL would not fit into a ConfigMap; it is never truncated.",
         (
-            "the next CRL must name {entries} serials, which do not fit into the {limit} bytes of a ConfigMap; nothing is"
-            " signed or published any more: end clients that nobody needs, or put their generation into spec.ca.distrust"
+            "More certificates of your CA were revoked than its CRL can list. The CA is closed and its gates admit nobody,"
+            " because the CRL is never truncated."
+        ),
+        (
+            "More certificates of CA generation {generation} were revoked than its CRL can list in {limit} bytes. The gates"
+            " admit nobody. Put another CA into Secret {secret}: its clients then get new certificates"
         ),
     ),
 )

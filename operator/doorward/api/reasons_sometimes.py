@@ -41,6 +41,20 @@ ROOM = table(
             " only what people revoke is added; shorter certificate lifetimes keep it small"
         ),
     ),
+    (
+        "CaGenerationClosed",
+        "False",
+        Mender.ISSUER,
+        (
+            "More certificates of a CA generation were revoked than its CRL can list. The gates no longer trust that"
+            " generation, so all its certificates are refused, and clients that are not revoked get new ones."
+        ),
+        (
+            "More certificates were revoked than a CRL can list in {limit} bytes, so these CA generations were closed: {detail}."
+            " All their certificates are refused. Clients that are not revoked get new certificates. Find out who revoked so"
+            " many"
+        ),
+    ),
 )
 
 RANGE = table(

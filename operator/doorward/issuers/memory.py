@@ -55,8 +55,8 @@ class IssuerMemory:
     committed: Committed | None = None
     newest_crls: Mapping[str, PublishedCrl] = field(default_factory=dict)
     """By the CA's public key, the newest CRL that this process saw or signed."""
-    overflow: int | None = None
-    """How many serials the ledger asked for when the CRL did not fit; None: the last one did."""
+    overflow: Mapping[int, int] = field(default_factory=dict)
+    """By generation, how many serials the plan asked for when the CRLs did not fit all the same; empty: the last ones did."""
     configmap_unmanaged: bool = False
     """Whether the API server said that the CRL ConfigMap is somebody else's."""
     gates: Mapping[str, GateMemory] = field(default_factory=dict)

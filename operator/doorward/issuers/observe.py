@@ -1,7 +1,7 @@
 """Everything about one MTLSIssuer, for its rules to look at: its CA generations, what is published, what its gates hold."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -93,6 +93,7 @@ class IssuerObserver:
             counts_due=memory.counts_due or EPOCH,
             skew=await self._skew(key),
             overflow=memory.overflow,
+            closed=self._closed(key),
             gates_known=view.targets_synced(),
             unsynced=self._unsynced(key, gates),
             put_back_at=rolled_back_at,
@@ -100,6 +101,11 @@ class IssuerObserver:
             archiving=archiving,
         )
         return observed, memory
+
+    def _closed(self, key: ObjectKey) -> Mapping[int, str]:
+        """The generations whose CRL overflowed, as the CRL ConfigMap says, whatever else is wrong with it."""
+        body = self._view.configmaps.get(ObjectKey(key.namespace, crl_configmap_name(key.name)))
+        return crl_configmap.parse_configmap(body).closed if body is not None else {}
 
     def _unsynced(self, key: ObjectKey, gates: tuple[Gate, ...]) -> tuple[str, ...]:
         """The lists that fail for a while already: of the whole cluster, of the issuer's namespace, and of its gates'."""

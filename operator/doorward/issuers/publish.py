@@ -16,7 +16,6 @@ from doorward.issuers.memory import Committed, IssuerMemories, IssuerMemory
 from doorward.objects import trust_bundle
 from doorward.objects.crl_configmap import (
     CRL_ROLE,
-    MAX_BYTES,
     TrustBundle,
     parse_configmap,
     parse_gate,
@@ -26,7 +25,7 @@ from doorward.objects.meta import ObjectKey, crl_configmap_name, gate_secret_nam
 from doorward.objects.trust_bundle import Anchor, PublishedTrust
 from doorward.pki.crls import PublishedCrl, build_crl, check_published
 from doorward.pki.pem import load_certificates
-from doorward.planning import crl, timing
+from doorward.planning import crl, room, timing
 from doorward.planning.crl import CrlContent, Snapshot, Terms
 from doorward.planning.plan import PublishCrl
 from doorward.view import ledger
@@ -84,7 +83,7 @@ class Publisher:
         self._memories = memories
 
     async def commit(self, issuer: ObjectKey, action: PublishCrl) -> None:
-        """Publish, or remember that it does not fit. Raises Conflict after five lost races, and where the plan does not fit
+        """Publish, or remember that it does not fit: the next plan closes generations. Raises Conflict after five lost races, and where the plan does not fit
         any more what is there: that is planned again.
         """
         at = ObjectKey(issuer.namespace, crl_configmap_name(issuer.name))
@@ -101,8 +100,9 @@ class Publisher:
             self._guard(issuer, signing.terms, gathered)
             snapshot = self._snapshot(issuer, gathered, memory)
             made = await asyncio.to_thread(_make, snapshot, signing, gathered.retained)
-            if made is None:
-                self._memories.keep(issuer, replace(self._memories.get(issuer), overflow=action.entries))
+            if isinstance(made, frozenset):
+                entries = {generation: action.entries.get(generation, 0) for generation in made}
+                self._memories.keep(issuer, replace(self._memories.get(issuer), overflow=entries))
                 return
             try:
                 written = await self._write(issuer, at, made.bundle, body)
@@ -123,7 +123,7 @@ class Publisher:
             digest=trust_bundle.digest(bundle),
             published=trust,
         )
-        self._memories.keep(issuer, replace(memory, overflow=None, committed=committed).with_trust(trust))
+        self._memories.keep(issuer, replace(memory, overflow={}, committed=committed).with_trust(trust))
         self._intake.written(CONFIG_MAP, written, by=issuer_key(issuer))
         logger.info(
             "CRL %d published with %d entries",
@@ -184,8 +184,9 @@ class Publisher:
 
     def _same_generations(self, issuer: ObjectKey, body: Object | None, memory: IssuerMemory) -> None:
         """Raises Conflict where the bundle that is there is of other generations than the plan was made for."""
-        planned_on = memory.committed.bundle.generations if memory.committed is not None else {}
-        if body is not None and parse_configmap(body).generations != planned_on:
+        planned_on = memory.committed.bundle if memory.committed is not None else TrustBundle(anchors=b"", crl=b"")
+        there = parse_configmap(body) if body is not None else planned_on
+        if body is not None and (there.generations, there.closed) != (planned_on.generations, planned_on.closed):
             self._intake.written(CONFIG_MAP, body, by=issuer_key(issuer))
             raise Conflict("the CA generations changed while a CRL was signed")
 
@@ -267,16 +268,16 @@ def _retained(signing: _Signing, published: Mapping[int, PublishedCrl]) -> dict[
     return {generation: max(crls, key=lambda each: each.number) for generation, crls in found.items()}
 
 
-def _make(snapshot: Snapshot, signing: _Signing, retained: Mapping[int, PublishedCrl]) -> _Made | None:
-    """Decide, sign and read back, for a thread: of the snapshot alone. None: it does not fit into a ConfigMap."""
+def _make(snapshot: Snapshot, signing: _Signing, retained: Mapping[int, PublishedCrl]) -> _Made | frozenset[int]:
+    """Decide, sign and read back, for a thread: of the snapshot alone; or the generations that must leave to make room."""
     contents = crl.decide(snapshot, signing.terms)
-    if crl.least_size(contents.values()) > MAX_BYTES:
-        return None
+    sizes = {g: room.size_of(content, signing.loaded[g].authority.anchor_pem) for g, content in contents.items()}
+    sizes |= {g: len(signing.retained[g].pem) + each.size for g, each in retained.items()}
+    if overflowing := room.overflowing(sizes):
+        return overflowing
     lists = {g: _signed(signing.loaded[g], content, signing.terms) for g, content in contents.items()} | dict(retained)
     anchors = {g: trust_bundle.anchor_of(ca.signer.anchor) for g, ca in signing.loaded.items()} | dict(signing.retained)
-    bundle = trust_bundle.bundle_of(anchors, lists)
-    if bundle.size > MAX_BYTES:
-        return None
+    bundle = trust_bundle.bundle_of(anchors, lists, signing.terms.closed)
     return _Made(bundle=bundle, trust=PublishedTrust(anchors=anchors, crls=lists, size=bundle.size))
 
 

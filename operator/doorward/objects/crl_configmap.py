@@ -16,6 +16,7 @@ from doorward.api.conditions import instant
 from doorward.objects.ca_secret import decode
 from doorward.objects.meta import (
     ANCHORS_SINCE_ANNOTATION,
+    CLOSED_ANNOTATION,
     GENERATIONS_ANNOTATION,
     ISSUER_ANNOTATION,
     Object,
@@ -44,6 +45,8 @@ class TrustBundle:
     crl: bytes
     generations: Mapping[int, str] = field(default_factory=dict)
     """By number, the SHA-256 of the anchor's public key; empty: nothing says so."""
+    closed: Mapping[int, str] = field(default_factory=dict)
+    """By number, the SHA-256 of the public key of each generation that left because its CRL overflowed."""
 
     @property
     def size(self) -> int:
@@ -55,7 +58,10 @@ def parse_configmap(body: Object) -> TrustBundle:
     """The bundle in the CRL ConfigMap; absent keys are empty."""
     data = body.get("data") or {}
     return TrustBundle(
-        anchors=data.get(ANCHOR_KEY, "").encode(), crl=data.get(CRL_KEY, "").encode(), generations=_generations(body)
+        anchors=data.get(ANCHOR_KEY, "").encode(),
+        crl=data.get(CRL_KEY, "").encode(),
+        generations=_keys(body, GENERATIONS_ANNOTATION),
+        closed=_keys(body, CLOSED_ANNOTATION),
     )
 
 
@@ -70,9 +76,9 @@ def parse_gate(body: Object) -> TrustBundle:
     )
 
 
-def _generations(body: Object) -> dict[int, str]:
-    """What the annotation says; nothing where it is not as we write it."""
-    text = ((body.get("metadata") or {}).get("annotations") or {}).get(GENERATIONS_ANNOTATION, "")
+def _keys(body: Object, annotation: str) -> dict[int, str]:
+    """By generation, the public keys that the annotation names; nothing where it is not as we write it."""
+    text = ((body.get("metadata") or {}).get("annotations") or {}).get(annotation, "")
     try:
         said = json.loads(text[:MAX_ANNOTATION] or "{}")
         found = {int(number): str(key) for number, key in said.items()}
@@ -82,8 +88,12 @@ def _generations(body: Object) -> dict[int, str]:
 
 
 def _annotations(issuer: ObjectKey, bundle: TrustBundle) -> dict[str, str]:
-    said = {str(number): bundle.generations[number] for number in sorted(bundle.generations)}
-    return {ISSUER_ANNOTATION: str(issuer), GENERATIONS_ANNOTATION: json.dumps(said)}
+    said = {ISSUER_ANNOTATION: str(issuer), GENERATIONS_ANNOTATION: _text(bundle.generations)}
+    return said | ({CLOSED_ANNOTATION: _text(bundle.closed)} if bundle.closed else {})
+
+
+def _text(keys: Mapping[int, str]) -> str:
+    return json.dumps({str(number): keys[number] for number in sorted(keys)})
 
 
 def render_configmap(issuer: ObjectKey, bundle: TrustBundle, *, version: str | None) -> dict[str, Any]:

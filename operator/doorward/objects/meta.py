@@ -22,6 +22,7 @@ REISSUE_ANNOTATION = f"{GROUP}/reissue"
 ROTATE_ANNOTATION = f"{GROUP}/rotate"
 ANCHORS_SINCE_ANNOTATION = f"{GROUP}/anchors-since"
 GENERATIONS_ANNOTATION = f"{GROUP}/ca-generations"
+CLOSED_ANNOTATION = f"{GROUP}/ca-closed"
 
 Object = Mapping[str, Any]
 

@@ -102,6 +102,7 @@ def number_of(ca_key: str, bundle: TrustBundle | None, recorded: Iterable[int]) 
     except PkiError:
         anchors = ()
     published = {key: number for number, key in bundle.generations.items()} or numbers_of(bundle, anchors, known)
+    published |= {key: number for number, key in bundle.closed.items()}
     if not published:
         return max(known, default=1)
     return published[ca_key] if ca_key in published else max(known | set(published.values())) + 1
@@ -193,10 +194,13 @@ def _trust(
     return PublishedTrust(anchors=shown, crls=lists, size=bundle.size, sound=sound)
 
 
-def bundle_of(anchors: Mapping[int, Anchor], lists: Mapping[int, PublishedCrl]) -> TrustBundle:
-    """The bundle of these anchors and CRLs, oldest generation first."""
+def bundle_of(
+    anchors: Mapping[int, Anchor], lists: Mapping[int, PublishedCrl], closed: Mapping[int, str] | None = None
+) -> TrustBundle:
+    """The bundle of these anchors and CRLs, oldest generation first; `closed`: the keys of generations that left it."""
     return TrustBundle(
         anchors=b"".join(anchors[generation].pem for generation in sorted(anchors)),
         crl=b"".join(lists[generation].pem for generation in sorted(anchors)),
         generations={generation: anchors[generation].public_key_sha256 for generation in sorted(anchors)},
+        closed=closed or {},
     )

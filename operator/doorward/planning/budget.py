@@ -4,16 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from doorward.api.conditions import Condition, instant, said
-from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.ledger_record import Record
 from doorward.planning import issuance, timing
 from doorward.planning.observed import Authority, CertificateObserved, Issuer
 from doorward.planning.plan import earliest
+from doorward.planning.room import CRL_ENTRIES
 
-BYTES_PER_ENTRY = 72
-"""Of a CRL in PEM, for an entry with a serial number of 20 octets and a reason."""
-CRL_ENTRIES = MAX_BYTES // BYTES_PER_ENTRY
-"""So many revoked serials fit into the CRLs of one issuer."""
 MOST_OF_CLIENT = 100
 """Unexpired serials: a certificate of 90 days that is renewed each day has 90."""
 MOST_IN_NAMESPACE = 2 * CRL_ENTRIES

@@ -6,7 +6,7 @@ expiry is unknown, so deleting a record un-revokes nobody.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -22,8 +22,6 @@ _FIRST_TIME = datetime(1950, 1, 1, tzinfo=UTC)
 """No CRL says an earlier one (RFC 5280 §5.1.2.6): a slip in one record must not keep all others from being published."""
 _REASONS = {flag.value: flag for flag in x509.ReasonFlags} | {"unspecified": None}
 """`unspecified` is left out of a CRL (RFC 5280 §5.3.1)."""
-_LINE = 48
-"""Bytes in one line of PEM, which has 65 characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +39,10 @@ class Terms:
     """
     this_update: datetime
     next_update: datetime
+    closed: Mapping[int, str] = field(default_factory=dict)
+    """Generations whose certificates are all refused, since more of them were revoked than a CRL lists: the SHA-256 of
+    their public keys. No CRL lists their serials.
+    """
 
     @property
     def now(self) -> datetime:
@@ -100,7 +102,7 @@ def _revoked(records: Iterable[Record], terms: Terms) -> dict[int, list[Record]]
     found: dict[int, list[Record]] = {generation: [] for generation in terms.generations}
     trusted, last = terms.generations | terms.retained, terms.now - terms.keep_after_expiry
     for record in records:
-        if record.refused and record.not_after > last:
+        if record.refused and record.not_after > last and record.generation not in terms.closed:
             generation = record.generation if record.generation in trusted else terms.adopting
             if generation in found:
                 found[generation].append(record)
@@ -140,18 +142,6 @@ def entry_of(record: Record, published: CrlEntry | None, now: datetime) -> CrlEn
     if published is not None and published.revoked_at == time and published.reason is reason:
         return published
     return CrlEntry(serial=record.serial, revoked_at=time, reason=reason)
-
-
-def least_size(contents: Iterable[CrlContent]) -> int:
-    """Bytes, PEM, that these CRLs have at least: their entries alone."""
-    sizes = (sum(map(_size, content.entries.values())) for content in contents)
-    return sum(size // _LINE * 65 for size in sizes)
-
-
-def _size(entry: CrlEntry) -> int:
-    """Bytes, DER: a sequence of the serial, the time, and an extension that is the reason (RFC 5280 §5.1.2.6)."""
-    time = 15 if entry.revoked_at.year < 2050 else 17
-    return 4 + entry.serial.bit_length() // 8 + 1 + time + (14 if entry.reason is not None else 0)
 
 
 def pace(policy: CrlPolicy) -> tuple[timedelta, timedelta]:

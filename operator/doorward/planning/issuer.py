@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 
 from doorward.api.conditions import Condition, instant, said
 from doorward.api.kinds import MTLSIssuerSpec
 from doorward.api.limits import SHORTEST_CA_LIFETIME
-from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ca_secret_name
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki.subjects import problems
-from doorward.planning import closing, crl, issuer_status, lineage, revocation, timing
+from doorward.planning import closing, crl, issuer_status, lineage, revocation, room, timing
 from doorward.planning.crl import CrlContent, Snapshot, Terms
 from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, GateState, IssuerObserved, Unseen
@@ -32,7 +31,6 @@ from doorward.planning.plan import (
 from doorward.planning.terms import key_kind_of, subject_of
 from doorward.planning.trouble import Trouble
 
-FULL_AGAIN = timedelta(minutes=10)  # entries leave a full CRL as their certificates expire
 MOST_REPAIRS = 32
 """In one plan: a cut-off that comes while hundreds wait is published after so many writes, side by side."""
 
@@ -65,14 +63,19 @@ class _Look:
     now: datetime
 
     @property
-    def closings(self) -> tuple[CloseGate | RemoveGate, ...]:
-        """For the gates that may admit nobody."""
-        return tuple(closing.actions(self.o.gates, self.now, everywhere=self.line.all_distrusted))
+    def none_left(self) -> bool:
+        """Whether no generation is left that a gate may trust."""
+        return self.line.all_distrusted or self.line.forsaken
 
     @property
-    def entries(self) -> int:
-        """How many entries all CRLs together are to have."""
-        return sum(len(content.entries) for content in self.contents.values())
+    def closings(self) -> tuple[CloseGate | RemoveGate, ...]:
+        """For the gates that may admit nobody."""
+        return tuple(closing.actions(self.o.gates, self.now, everywhere=self.none_left))
+
+    @property
+    def entries(self) -> dict[int, int]:
+        """By generation, how many entries its CRL is to have."""
+        return {generation: len(content.entries) for generation, content in self.contents.items()}
 
 
 def decide(o: IssuerObserved, now: datetime) -> Decision:
@@ -87,12 +90,11 @@ def decide(o: IssuerObserved, now: datetime) -> Decision:
     signing = why or look.line.signing
     assert signing is not None
     plan = _plan(look, signing)
-    closed = closing.due(o.gates, now, everywhere=look.line.all_distrusted)
+    closed = closing.due(o.gates, now, everywhere=look.none_left)
     return Decision(plan=replace(plan, due=earliest(plan.due, closed)), signing=signing)
 
 
 def _look(o: IssuerObserved, spec: MTLSIssuerSpec, ledger: tuple[Record, ...], now: datetime) -> _Look:
-    line = lineage.of(o, spec, ledger, now)
     published = o.published if isinstance(o.published, PublishedTrust) else None
     named = published.entries if published is not None else {}
     records = tuple(record for record in ledger if record.revocation is not None or record.serial in named)
@@ -103,7 +105,7 @@ def _look(o: IssuerObserved, spec: MTLSIssuerSpec, ledger: tuple[Record, ...], n
         highest_number=published.number if published is not None else 0,
         taken_at=now,
     )
-    terms = lineage.terms(spec, line, now)
+    line, terms, contents = _fitting(o, spec, ledger, snapshot, now)
     return _Look(
         o=o,
         spec=spec,
@@ -113,9 +115,43 @@ def _look(o: IssuerObserved, spec: MTLSIssuerSpec, ledger: tuple[Record, ...], n
         line=line,
         problem=_problem(o, spec, line, ledger, now),
         terms=terms,
-        contents=crl.decide(snapshot, terms),
+        contents=contents,
         now=now,
     )
+
+
+def _fitting(
+    o: IssuerObserved, spec: MTLSIssuerSpec, ledger: tuple[Record, ...], snapshot: Snapshot, now: datetime
+) -> tuple[Lineage, Terms, dict[int, CrlContent]]:
+    """The generations, and what their CRLs list, so that all of it fits: a generation whose CRL does not is closed.
+
+    To refuse all its clients until they have new certificates is better than to refuse none that was revoked.
+    """
+    out: frozenset[int] = frozenset()
+    while True:
+        line = lineage.of(o, spec, ledger, now, out)
+        terms = lineage.terms(spec, line, now)
+        contents = crl.decide(snapshot, terms)
+        more = _overflowing(o, line, terms, contents) - out
+        if not more:
+            return line, terms, contents
+        out |= more
+
+
+def _overflowing(o: IssuerObserved, line: Lineage, terms: Terms, contents: Mapping[int, CrlContent]) -> frozenset[int]:
+    sizes = {a.generation: room.size_of(contents[a.generation], a.anchor_pem) for a in line.shown}
+    if isinstance(o.published, PublishedTrust):
+        anchors, crls = o.published.anchors, o.published.crls
+        sizes |= {g: len(anchors[g].pem) + crls[g].size for g in line.carried}
+    entries = {generation: len(content.entries) for generation, content in contents.items()}
+    # A commit found more to list than a plan can see, in a gate's copy for example.
+    found = (g for g, count in o.overflow.items() if g in line.trusted and entries.get(g, 0) >= count)
+    out = room.overflowing(sizes) | frozenset(found)
+    if terms.adopting in out and isinstance(o.published, PublishedTrust):
+        # A person put another CA into the Secret: that it has another key than those before is known while they are published.
+        before = o.published.anchors.keys() - line.trusted - line.closed.keys()
+        return (out - {terms.adopting}) | before if before else out
+    return out
 
 
 def _plan(look: _Look, signing: Authority | Condition) -> Plan:
@@ -125,7 +161,7 @@ def _plan(look: _Look, signing: Authority | Condition) -> Plan:
             return Plan(actions=gates)
         skew = int(o.skew.total_seconds())
         return issuer_status.write(o, said("ClockSkewed", skew=skew), now, due=now + timing.LOOK_AGAIN)
-    if look.line.all_distrusted and (gates := look.closings):
+    if look.none_left and (gates := look.closings):
         return Plan(actions=gates)
     if isinstance(problem, CreateCa):
         return _before(look, signing, problem)
@@ -164,14 +200,7 @@ def _why_not(look: _Look) -> Condition | None:
         return said("CaSecretMissing", secret=name)
     if look.now >= line.signing.not_after:
         return said("CaExpired", secret=o.ca_secret, detail=f"the CA expired at {instant(line.signing.not_after)}")
-    return _overflow(look)
-
-
-def _overflow(look: _Look) -> Condition | None:
-    """The CRLs are to have no fewer entries than did not fit the last time: nothing is published, and nothing signed."""
-    if look.o.overflow is None or look.entries < look.o.overflow:
-        return None
-    return said("CrlFull", entries=look.entries, limit=MAX_BYTES)
+    return None
 
 
 def _problem(
@@ -182,6 +211,9 @@ def _problem(
         return not_permitted(o.key.namespace, o.account)
     if (because := lineage.why_next(o, spec, line, now)) is not None:
         return _next_ca(o, spec, records, because)
+    own = o.authority.generation if isinstance(o.authority, Authority) and spec.ca.generate is None else 0
+    if own in line.closed:
+        return said("CrlFull", generation=own, limit=room.ROOM, secret=o.ca_secret)
     if line.all_distrusted:
         return said("CaDistrusted", secret=o.ca_secret)
     if isinstance(o.authority, Condition):
@@ -235,8 +267,6 @@ def _running(look: _Look, signing: Authority | Condition) -> Plan:
         if look.closings:
             return Plan(actions=look.closings)
         return replace(issuer_status.write(o, o.published, now), later=later)
-    if (full := _overflow(look)) is not None:
-        return replace(_full(look, full), later=later)
     publish = PublishCrl(terms=look.terms, entries=look.entries)
     if look.published is None or _must_publish(look, look.published):
         return Plan(actions=(publish,))
@@ -263,19 +293,10 @@ def _repairs(look: _Look) -> tuple[Action, ...]:
     return tuple(islice(found, MOST_REPAIRS))
 
 
-def _full(look: _Look, full: Condition) -> Plan:
-    """No CRL is published any more; gates still get the last one, and are closed."""
-    o = look.o
-    gates: tuple[Action, ...] = (*(_writings(o) if look.published is not None else ()), *look.closings)
-    if gates:
-        return Plan(actions=gates)
-    return issuer_status.write(o, full, look.now, due=look.now + FULL_AGAIN)
-
-
 def _must_publish(look: _Look, published: PublishedTrust) -> bool:
     """Whether what is published is not of the trusted generations, names others than it should, or is too old."""
     o, line = look.o, look.line
-    if not published.sound or published.anchors.keys() != line.trusted:
+    if not published.sound or published.anchors.keys() != line.trusted or o.closed != line.closed:
         return True
     if published.number < max(o.newest_numbers.values(), default=0):
         return True  # of a generation that left, too: a gate that holds it takes none that seems older

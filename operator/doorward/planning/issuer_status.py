@@ -8,10 +8,9 @@ from doorward.api.conditions import Condition, instant, merge, said
 from doorward.api.kinds import MTLSIssuerSpec
 from doorward.api.reasons import BY_CONDITION, REASONS
 from doorward.objects.archive_index import index_name
-from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.meta import crl_configmap_name
 from doorward.objects.trust_bundle import PublishedTrust
-from doorward.planning import closing, limits, timing
+from doorward.planning import closing, limits, room, timing
 from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
@@ -31,7 +30,7 @@ CROWDED = 0.9
 
 def crowded(o: IssuerObserved) -> bool:
     """Whether the room that is left in the bundle is kept for what people revoke."""
-    return isinstance(o.published, PublishedTrust) and o.published.size >= CROWDED * MAX_BYTES
+    return isinstance(o.published, PublishedTrust) and o.published.size >= CROWDED * room.ROOM
 
 
 def gates_behind(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
@@ -118,7 +117,7 @@ def write(
     """The plan that writes the status where it differs; `line` where the generations are known, `trouble` where a write is
     refused.
     """
-    conditions = [*_conditions(o, ready, trouble), *_generations_condition(o, line), *_room(o), *_synced(o)]
+    conditions = [*_conditions(o, ready, trouble), *_generations_condition(o, line), *_room(o, line), *_synced(o)]
     status: dict[str, object] = {
         "observedGeneration": o.generation,
         "conditions": merge(conditions, o.status.get("conditions") or (), generation=o.generation, now=now),
@@ -202,9 +201,13 @@ def _generations_condition(o: IssuerObserved, line: Lineage | None) -> Iterator[
         yield said("ClientsMoving", signing=signing, detail=", ".join(map(str, sorted(line.moving))))
 
 
-def _room(o: IssuerObserved) -> Iterator[Condition]:
-    if isinstance(o.published, PublishedTrust) and o.published.size >= LARGE * MAX_BYTES:
-        yield said("CrlLarge", size=o.published.size, limit=MAX_BYTES)
+def _room(o: IssuerObserved, line: Lineage | None) -> Iterator[Condition]:
+    closed = line.closed if line is not None else o.closed
+    if closed:
+        yield said("CaGenerationClosed", detail=", ".join(map(str, sorted(closed))), limit=room.ROOM)
+        return
+    if isinstance(o.published, PublishedTrust) and o.published.size >= LARGE * room.ROOM:
+        yield said("CrlLarge", size=o.published.size, limit=room.ROOM)
 
 
 def _generation_status(generation: int, o: IssuerObserved, line: Lineage) -> dict[str, object]:

@@ -4,7 +4,7 @@ Nothing of this is remembered: a generation that signed any certificate in ledge
 until every gate has held its anchor and CRL for a while; an old one is shown for as long as a certificate of its could get in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,11 +12,10 @@ from doorward.api.conditions import Condition
 from doorward.api.issuer_parts import GeneratedCa
 from doorward.api.kinds import MTLSIssuerSpec
 from doorward.api.limits import BETWEEN_CAS
-from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.ledger_record import Record
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki import subjects
-from doorward.planning import timing
+from doorward.planning import room, timing
 from doorward.planning.crl import Terms, window
 from doorward.planning.observed import Authority, Gate, IssuerObserved
 from doorward.planning.plan import earliest
@@ -51,7 +50,11 @@ class Lineage:
     lost: int
     """The generation that signs, where its key cannot be used; 0: it can."""
     all_distrusted: bool
-    """Every generation there is was named in `spec.ca.distrust`."""
+    """Every generation there is was named in `spec.ca.distrust`, or is closed."""
+    closed: Mapping[int, str]
+    """Generations that left because more of their certificates were revoked than a CRL lists: their public keys."""
+    forsaken: bool
+    """The gates are shown generations that are distrusted or closed, and there is no other to show them."""
     due: datetime | None
 
     @property
@@ -67,26 +70,40 @@ class _Ledger:
     """Those that signed anything, archived records included."""
     alive: dict[int, datetime]
     """Until when a certificate of a generation could get in, or be let in again."""
+    unexpired: dict[int, int]
+    """By generation, how many certificates have not expired, revoked ones too."""
 
 
 def _read(records: tuple[Record, ...], archived: frozenset[int], now: datetime) -> _Ledger:
     """One walk over a whole ledger: 24,000 records take some milliseconds, so no property is called for most of them."""
     alive: dict[int, datetime] = {}
+    unexpired: dict[int, int] = {}
     for record in records:
+        if now < record.not_after:
+            unexpired[record.generation] = unexpired.get(record.generation, 0) + 1
         revocation = record.revocation
         if revocation is None or revocation.lifted or revocation.is_hold:  # a hold may be lifted
             ends, generation = record.not_after, record.generation
             if alive.get(generation, now) < ends:
                 alive[generation] = ends
-    return _Ledger(archived | {record.generation for record in records}, alive)
+    return _Ledger(archived | {record.generation for record in records}, alive, unexpired)
 
 
-def of(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...], now: datetime) -> Lineage:
-    """The generations as they are to be at `now`; `records` is the whole ledger of the issuer."""
+def of(
+    o: IssuerObserved,
+    spec: MTLSIssuerSpec,
+    records: tuple[Record, ...],
+    now: datetime,
+    overflowing: frozenset[int] = frozenset(),
+) -> Lineage:
+    """The generations as they are to be at `now`; `records` is the whole ledger of the issuer, `overflowing` are generations
+    whose CRLs do not fit.
+    """
     ledger = _read(records, o.archive.generations, now)
     published = o.published if isinstance(o.published, PublishedTrust) else None
-    distrusted = frozenset(spec.ca.distrust)
     held = (*o.older, *_newest(o))
+    closed = _closed(o, held, published, ledger, overflowing)
+    distrusted = frozenset(spec.ca.distrust) | closed.keys()
     anchors = frozenset(published.anchors) if published else frozenset()
     known = ledger.used | anchors | {a.generation for a in held} | ({o.ca_generation} if o.ca_generation else set())
     # Nobody can get in with one of these any more, and nobody shall again.
@@ -109,10 +126,31 @@ def of(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...], now
         moving=frozenset(g for g in ledger.alive if g < before and g not in distrusted),
         lost=lost,
         all_distrusted=bool(known - retired) and known - retired <= distrusted,
+        closed=closed,
+        forsaken=bool(anchors) and anchors <= distrusted and not usable and not carried,
         due=earliest(
             *(until for g, until in ledger.alive.items() if g < before), *(gate.anchors_taken for gate in awaited)
         ),
     )
+
+
+def _closed(
+    o: IssuerObserved,
+    held: tuple[Authority, ...],
+    published: PublishedTrust | None,
+    ledger: _Ledger,
+    overflowing: frozenset[int],
+) -> dict[int, str]:
+    """Those that were closed before, and those that overflow now; forgotten when all their certificates have expired and
+    their keys are gone. A closed key never signs again under another number.
+    """
+    keys = {
+        generation: anchor.public_key_sha256 for generation, anchor in (published.anchors if published else {}).items()
+    }
+    keys |= {authority.generation: authority.public_key_sha256 for authority in held}
+    before = {g: key for g, key in o.closed.items() if g in ledger.unexpired or key in keys.values()}
+    again = {generation for generation, key in keys.items() if key in before.values()}
+    return before | {generation: keys[generation] for generation in overflowing | again if generation in keys}
 
 
 def _chosen(o: IssuerObserved) -> bool:
@@ -208,7 +246,7 @@ def why_next(o: IssuerObserved, spec: MTLSIssuerSpec, line: Lineage, now: dateti
     if generate is None:
         return None
     if line.all_distrusted:
-        return "every CA before it is distrusted"
+        return "every CA before it is distrusted, or was closed"
     signing = line.signing
     if isinstance(o.authority, Condition) and o.authority.reason.name == "CaExpired" and not line.shown:
         return "the CA before it expired"
@@ -230,13 +268,19 @@ def _nearly_full(o: IssuerObserved, signing: Authority) -> bool:
     if not isinstance(published, PublishedTrust) or signing.generation not in published.crls:
         return False
     own = published.crls[signing.generation].size
-    return published.size >= ROTATE_AT * MAX_BYTES and own >= OWN_SHARE * MAX_BYTES
+    return published.size >= ROTATE_AT * room.ROOM and own >= OWN_SHARE * room.ROOM
 
 
 def next_number(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...]) -> int:
     """The number of the next generation: above every one that is known, and none that is distrusted already."""
     published = o.published.anchors if isinstance(o.published, PublishedTrust) else {}
-    known = {o.ca_names_taken, *published, *(record.generation for record in records), *o.archive.generations}
+    known = {
+        o.ca_names_taken,
+        *published,
+        *o.closed,
+        *(record.generation for record in records),
+        *o.archive.generations,
+    }
     number = max(known) + 1
     while number in spec.ca.distrust:
         number += 1
@@ -253,4 +297,5 @@ def terms(spec: MTLSIssuerSpec, line: Lineage, now: datetime) -> Terms:
         adopting=line.shown[-1].generation if own else None,
         this_update=this_update,
         next_update=next_update,
+        closed=line.closed,
     )

@@ -1,7 +1,7 @@
 """All that a rule may look at: parsed values, no private key, and *unknown* as a value, never an absence."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -191,8 +191,10 @@ class IssuerObserved:
     counts_due: datetime
     """The counts are not written before this instant."""
     skew: timedelta
-    overflow: int | None = None
-    """How many serials the ledger asked for when the CRL did not fit into its ConfigMap; None: the last one did."""
+    overflow: Mapping[int, int] = field(default_factory=dict)
+    """By generation, how many serials a plan asked for when the CRLs did not fit all the same; empty: the last ones did."""
+    closed: Mapping[int, str] = field(default_factory=dict)
+    """By generation that left the bundle because its CRL overflowed, the SHA-256 of its public key."""
     gates_known: bool = True
     """Whether all targets were heard of; before that, there may be gates beside `gates`."""
     unsynced: tuple[str, ...] = ()

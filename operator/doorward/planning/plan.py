@@ -121,8 +121,8 @@ class PublishCrl:
     """Sign and commit the CRLs of these terms. What they list is decided when they are written: see `crl.decide`."""
 
     terms: Terms
-    entries: int
-    """How many they would list as the plan sees it, over all generations."""
+    entries: Mapping[int, int]
+    """By generation, how many they would list as the plan sees it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """One Publisher over a cluster in memory, and what happens in the cluster between its steps."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from unittest import mock
@@ -138,8 +138,8 @@ class PublisherBed:
     def remember(self, **change: Any) -> None:
         self.memories.keep(ISSUER, replace(self.memory, **change))
 
-    async def commit(self, *generations: int, entries: int = 0, **override: Any) -> None:
-        action = PublishCrl(terms=terms(*generations, **override), entries=entries)
+    async def commit(self, *generations: int, entries: Mapping[int, int] | None = None, **override: Any) -> None:
+        action = PublishCrl(terms=terms(*generations, **override), entries=entries or {})
         await self.publisher.commit(ISSUER, action)
 
     # What is in the cluster, and what the view was told of it

@@ -1,5 +1,6 @@
 """The commit of a CRL: what it says, what it must not forget, and what comes of a race."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from doorward.issuers.observe import _verify
 from doorward.objects import crl_configmap, trust_bundle
 from doorward.objects.meta import gate_secret_name
 from doorward.pki.pem import CrlRefused
+from doorward.planning import room
 from tests.unit import given
 from tests.unit.given import HOUR, ISSUER, NOW
 from tests.unit.issuers.bed import AT, CAS, ONE, SHOP, TWO, held, signed, terms, trust
@@ -54,13 +56,13 @@ async def test_each_generation_has_an_anchor_and_a_crl(bed):
 
 async def test_what_is_committed_is_known_as_if_it_had_been_read(bed, caplog):
     bed.record(ONE)
-    bed.remember(overflow=7)
+    bed.remember(overflow={1: 7})
     with caplog.at_level("INFO"):
         await bed.commit()
     body = bed.cluster.find(CONFIG_MAP, AT)
     memory = bed.memory
     assert memory.committed == _verify(body, memory, frozenset({1}), AT.name)
-    assert memory.overflow is None
+    assert memory.overflow == {}
     assert [crl.entries.keys() for crl in memory.newest_crls.values()] == [{1}]
     assert bed.view.configmaps.get(AT) == body
     (line,) = [record for record in caplog.records if record.name == publish.__name__]
@@ -242,53 +244,62 @@ async def test_a_bundle_that_changed_since_is_parsed(published):
 # The room
 
 
-@pytest.mark.parametrize("room", [100, 700])
-async def test_what_does_not_fit_is_remembered_and_not_written(published, monkeypatch, room):
-    """With room for 100 bytes the entries alone are too many, and nothing is signed; with 700 it shows afterwards."""
-    monkeypatch.setattr(publish, "MAX_BYTES", room)
-    if room == 100:
-        for number in range(2, 9):
-            published.record(given.record(number, revocation=given.revocation()))
-        monkeypatch.setattr(publish, "build_crl", None)
-    await published.commit(entries=3)
-    assert published.memory.overflow == 3
+async def test_what_does_not_fit_is_remembered_and_neither_signed_nor_written(published, monkeypatch):
+    monkeypatch.setattr(room, "ROOM", 100)
+    monkeypatch.setattr(publish, "build_crl", None)
+    await published.commit(entries={1: 3})
+    assert published.memory.overflow == {1: 3}
+    assert published.gateway.writes == []
+
+
+async def test_only_what_must_leave_is_remembered(published, monkeypatch):
+    published.remember(held=held(1, 2))
+    for number in range(2, 40):
+        published.record(given.record(number, revocation=given.revocation()))
+    monkeypatch.setattr(room, "ROOM", 4_500)
+    await published.commit(1, 2, entries={1: 39, 2: 0})
+    assert published.memory.overflow == {1: 39}
     assert published.gateway.writes == []
 
 
 async def test_what_just_fits_is_written(published, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(room, "size_of", _measured(room.size_of, sizes.append))
     await published.commit()
-    size = published.memory.published.size
     published.clock.advance(seconds=1)
-    monkeypatch.setattr(publish, "MAX_BYTES", size)
+    monkeypatch.setattr(room, "ROOM", sizes[0])
     await published.commit()
     assert len(published.gateway.writes) == 2
+    monkeypatch.setattr(room, "ROOM", sizes[0] - 1)
+    await published.commit(entries={1: 1})
+    assert (len(published.gateway.writes), published.memory.overflow) == (2, {1: 1})
 
 
-async def test_entries_that_just_fit_are_signed(published, monkeypatch):
-    for number in range(2, 40):
-        published.record(given.record(number, revocation=given.revocation()))
-    made = publish.crl.decide
-    sizes = []
-
-    def measured(*arguments):
-        contents = made(*arguments)
-        sizes.append(publish.crl.least_size(contents.values()))
-        monkeypatch.setattr(publish, "MAX_BYTES", sizes[0])
-        return contents
-
-    monkeypatch.setattr(publish.crl, "decide", measured)
-    signed_at_all = []
-    monkeypatch.setattr(publish, "build_crl", _and_then_kw(publish.build_crl, lambda: signed_at_all.append(1)))
-    await published.commit(entries=39)
-    assert (signed_at_all, published.memory.overflow) == ([1], 39)
-
-
-def _and_then_kw(function, happens):
-    def both(**arguments):
-        happens()
-        return function(**arguments)
+def _measured(function, happens):
+    def both(*arguments):
+        result = function(*arguments)
+        happens(result)
+        return result
 
     return both
+
+
+async def test_which_generations_were_closed_is_committed_with_the_bundle(published):
+    await published.commit(closed={7: "a key"})
+    body = published.cluster.find(CONFIG_MAP, AT)
+    assert json.loads(body["metadata"]["annotations"]["doorward.io/ca-closed"]) == {"7": "a key"}
+    await published.commit()
+    body = published.cluster.find(CONFIG_MAP, AT)
+    assert "doorward.io/ca-closed" not in body["metadata"]["annotations"]
+
+
+async def test_a_generation_that_another_process_closed_is_planned_for_again(published):
+    body = published.cluster.find(CONFIG_MAP, AT)
+    body["metadata"]["annotations"]["doorward.io/ca-closed"] = '{"7": "a key"}'
+    published.view.configmaps.put(published.cluster.replace(CONFIG_MAP, AT, body, "another"))
+    with pytest.raises(Conflict):
+        await published.commit()
+    assert published.gateway.writes == []
 
 
 # Read back as a stranger would

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from doorward.objects.ledger_record import record_name
 from doorward.objects.meta import ObjectKey
-from doorward.pki.crls import build_crl
 from doorward.planning import budget, timing
 from doorward.planning.observed import Unseen
 from tests.unit import given
@@ -228,12 +227,3 @@ def test_a_client_at_a_limit_keeps_its_access_and_is_looked_at_again_before_its_
 def test_ten_thousand_clients_that_move_to_another_ca_are_below_every_limit():
     renewing, moving = 15_000, 10_000
     assert renewing + moving < budget.MOST_IN_NAMESPACE < budget.MOST_OF_ISSUER
-
-
-def test_so_many_entries_as_are_reckoned_with_fit_into_a_crl():
-    def size(count):
-        entries = [given.entry(2**158 + n, "superseded") for n in range(count)]
-        crl = build_crl(ca=given.ca(), entries=entries, number=1, this_update=NOW, next_update=NOW + DAY)
-        return len(crl)
-
-    assert (size(1200) - size(200)) / 1000 <= budget.BYTES_PER_ENTRY

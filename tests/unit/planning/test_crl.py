@@ -6,9 +6,8 @@ import pytest
 from cryptography import x509
 
 from doorward.api.issuer_parts import CrlPolicy
-from doorward.pki.crls import build_crl
 from doorward.planning import crl
-from doorward.planning.crl import CrlContent, Snapshot, Terms
+from doorward.planning.crl import Snapshot, Terms
 from tests.unit import given
 from tests.unit.given import DAY, HOUR, NOW, SECOND
 
@@ -220,19 +219,6 @@ def test_what_comes_before_it_is_the_newest_base():
     old, new = given.crl(signed=NOW - DAY), given.crl(signed=NOW - HOUR)
     assert crl.decide(snapshot(bases={1: (old, new)}), terms())[1].previous is new
     assert crl.decide(snapshot(bases={}), terms())[1].previous is None
-
-
-@pytest.mark.parametrize("reason", [None, "keyCompromise"])
-@pytest.mark.parametrize("year", [2026, 2050])
-@pytest.mark.parametrize("bits", [7, 8, 64, 127, 159])
-def test_a_crl_is_a_little_larger_than_its_entries_are_at_least(reason, year, bits):
-    first = (1 << bits) - 500
-    lines = {
-        n: given.entry(n, reason, at=NOW.replace(year=year)) for n in range(max(first, 1), first + 500) if n < 1 << bits
-    }
-    content = CrlContent(entries=lines, leaving=frozenset(), number=1, previous=None)
-    pem = build_crl(ca=given.ca(), entries=lines.values(), number=1, this_update=NOW, next_update=NOW + WEEK)
-    assert 0 < len(pem) - crl.least_size([content]) < 700
 
 
 def test_a_crl_begins_an_hour_back_and_is_good_for_its_validity_from_now():

@@ -221,7 +221,9 @@ SETTLED = {"records": (OLD, NEW)}
         pytest.param(
             {"records": (OLD,), "gates": (JUST_NOW,), "spec": generate(rotate="now")}, None, id="one is on its way"
         ),
-        pytest.param({"spec": distrust(1, 2)}, "every CA before it is distrusted", id="all are distrusted"),
+        pytest.param(
+            {"spec": distrust(1, 2)}, "every CA before it is distrusted, or was closed", id="all are distrusted"
+        ),
         pytest.param({"spec": OWN, "authority": OWN_TWO, "older": ()}, None, id="a person's own"),
     ],
 )
@@ -277,13 +279,13 @@ def test_the_crl_of_a_ca_that_came_back_names_whom_it_refused_under_another_numb
     published = given.trust({3: (three, given.crl())})
     o = world(spec=OWN, authority=three, older=(), records=(refused,), published=published)
     (action,) = issuer.decide(o, NOW).plan.actions
-    assert (action.terms.adopting, action.entries) == (3, 1)
+    assert (action.terms.adopting, action.entries) == (3, {3: 1})
 
 
 def test_a_generated_ca_lists_no_serial_of_a_generation_that_left():
     refused = record(1, 1, revocation=given.revocation())
     (action,) = issuer.decide(world(older=(), records=(refused,), published=Unseen.ABSENT), NOW).plan.actions
-    assert (action.terms.adopting, action.entries) == (None, 0)
+    assert (action.terms.adopting, action.entries) == (None, {2: 0})
 
 
 @pytest.mark.promise(7)
