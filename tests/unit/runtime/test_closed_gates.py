@@ -12,7 +12,7 @@ from doorward.gates.ingress_nginx.plane import SETTLES
 from doorward.objects.meta import ObjectKey
 from doorward.pki import crls
 from doorward.pki.pem import load_certificates
-from tests.support.operator_bed import ISSUER_AT, PEOPLE
+from tests.support.operator_bed import ISSUER_AT, PEOPLE, host_spec
 from tests.unit import given
 from tests.unit.runtime.looks import CRL, GATE, issuer_said
 
@@ -28,7 +28,7 @@ def far(served):
     served.cluster.create(NAMESPACE, "", {"metadata": {"name": "far"}}, PEOPLE)
     served.edit(ISSUER, ISSUER_AT.name, {"spec": {"gates": {"allowedNamespaces": {"from": "All"}}}})
     host = {"name": "shop", "annotations": {"doorward.io/issuer": str(ISSUER_AT)}}
-    served.cluster.create(INGRESS, "far", {"metadata": host, "spec": {}}, PEOPLE)
+    served.cluster.create(INGRESS, "far", {"metadata": host, "spec": host_spec("shop.example")}, PEOPLE)
     served.settle()
     assert admits(served)
     return served
