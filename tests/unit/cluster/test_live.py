@@ -11,7 +11,7 @@ import yaml
 from aiohttp import web
 from kubernetes.aio.config import ConfigException
 
-from doorward.cluster import errors
+from doorward.cluster import errors, steps
 from doorward.cluster.gateway import APPLY_PATCH, CONFIG_MAP, INGRESS, ISSUED_CERTIFICATE, NAMESPACE, SECRET
 from doorward.cluster.live import connect
 from tests.unit.cluster.http_api import NOW, TOKEN, kubeconfig, status, stream
@@ -109,6 +109,24 @@ async def test_a_delete_sends_no_body(api, gateway):
     api.answer("DELETE", f"{SECRETS}/a", status(200))
     await gateway.delete(SECRET, "edge", "a")
     assert api.bodies == [""]
+
+
+async def test_the_event_loop_turns_while_the_objects_of_a_page_are_read(api, gateway, monkeypatch):
+    monkeypatch.setattr(steps, "STEP", 0.0)
+    items = [{"metadata": {"name": str(number)}} for number in range(20)]
+    api.answer("GET", SECRETS, {"metadata": {"resourceVersion": "7"}, "items": items})
+    turns, seen = 0, []
+
+    async def turn():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    turning = asyncio.create_task(turn())
+    await gateway.collect(lambda _: seen.append(turns), SECRET, "edge")
+    turning.cancel()
+    assert len(set(seen)) == len(items)
 
 
 async def test_a_list_is_read_page_by_page_with_its_selector(api, gateway):
