@@ -1,4 +1,4 @@
-"""`make bench`: the storm of 1,000 certificates, the cut-off of one client, alone and beside ten storms, the move to the next CA,
+"""`make bench`: the storm of 10,000 certificates, the cut-off of one client, alone and beside ten storms, the move to the next CA,
 the takeover by another replica, a thousand namespaces, and three years of records; prints every figure with what it is held to.
 """
 
@@ -20,7 +20,7 @@ def main() -> int:
         choices=("all", "storm", "cutoff", "move", "storms", "takeover", "namespaces", "years"),
         default="all",
     )
-    parser.add_argument("--certificates", type=int, default=1000, help="how many the storm makes")
+    parser.add_argument("--certificates", type=int, default=10_000, help="how many the storm makes")
     parser.add_argument("--runs", type=int, default=100, help="cut-offs timed to the gate Secret's write")
     parser.add_argument("--refusals", type=int, default=12, help="cut-offs timed to the first refused request")
     parser.add_argument("--moves", type=int, default=300, help="clients that move to the next CA")

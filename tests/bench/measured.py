@@ -7,6 +7,7 @@ The stopwatch is the bench's, not the operator's: `python -m tests.bench.measure
 """
 
 import asyncio
+import json
 import signal
 import sys
 import threading
@@ -48,8 +49,13 @@ class Stopwatch:
 
     def _answer(self, _number: int, _frame: FrameType | None) -> None:
         unfinished = self._file.with_suffix(".new")
-        most = f"{self._most_cpu * 1000:.1f} ms {self._busiest}"
-        unfinished.write_text(f"{self._longest:.6f} {self._what}\nmost CPU of one callback: {most}\n")
+        found = {
+            "wall": self._longest,
+            "longest": self._what,
+            "cpu": self._most_cpu,
+            "busiest": self._busiest,
+        }
+        unfinished.write_text(json.dumps(found))
         unfinished.rename(self._file)
         self._longest, self._most_cpu, self._busiest, self._what = 0.0, 0.0, "", ""
 

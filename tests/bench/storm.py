@@ -1,13 +1,15 @@
-"""1,000 ClientCertificates created at once: certificates a second against the ceiling that their writes allow."""
+"""10,000 ClientCertificates created at once: certificates a second against the ceiling that their writes allow."""
 
 import asyncio
 import base64
+import json
 import os
 import signal
 import statistics
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +29,10 @@ AT_ONCE = 50
 BARE = 2000
 BARE_BYTES = 3300
 SHARE = 0.35
-PATIENCE = 300.0
+PATIENCE = 1200.0
+MEMORY = 300.0
+BLOCK = 0.050
+"""Seconds of CPU of one callback; by the wall clock most of the longest is waiting for a core, which the API server has."""
 
 
 def run(folder: Path, count: int) -> bool:
@@ -55,7 +60,7 @@ def _measure(cluster: Cluster, operator: installation.OperatorProcess, home: Hom
     before_storm = operator.metrics()
     longest_callback(operator.pid, longest)
     seconds = asyncio.run(_certificates(cluster, home.namespace, count))
-    blocked, what = longest_callback(operator.pid, longest)
+    block = longest_callback(operator.pid, longest)
     after = {name: Cost.of(pid) for name, pid in pids.items()}
     bare.append(asyncio.run(_bare(cluster, home.namespace, "after")))
     ceiling = statistics.mean(bare)
@@ -82,9 +87,9 @@ def _measure(cluster: Cluster, operator: installation.OperatorProcess, home: Hom
             f"{name}: CPU seconds, ms a certificate, peak MB",
             f"{spent:.1f}, {spent / count * 1000:.1f}, {after[name].memory:.0f}",
         )
-    show("longest that the event loop was blocked", f"{blocked * 1000:.1f} ms")
-    for line in what.splitlines():
-        print(f"      {line[:250]}")
+    peak = after["operator"].memory
+    kept &= show("operator: peak memory", f"{peak:.0f} MB", limit=f"at most {MEMORY:.0f} MB", kept=peak <= MEMORY)
+    kept &= block.show(cpu=BLOCK)
     lag = "doorward_event_loop_lag_seconds"
     late = counted.more(f"{lag}_count") - counted.more(f"{lag}_bucket", le="0.05")
     show("event-loop lag: mean; longest; timers over 50 ms late", _lag(counted, late))
@@ -152,12 +157,32 @@ def _lag(counted: Since, late: float) -> str:
     return f"{counted.mean('doorward_event_loop_lag_seconds') * 1000:.1f} ms; {longest * 1000:.0f} ms; {late:.0f}"
 
 
-def longest_callback(pid: int, file: Path) -> tuple[float, str]:
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What held the event loop longest, by the wall clock and by its own CPU, in seconds."""
+
+    wall: float
+    longest: str
+    cpu: float
+    busiest: str
+
+    def show(self, *, cpu: float | None = None, wall: float | None = None) -> bool:
+        """Print both, and what they are held to; whether the limits are kept."""
+        limits = (("wall clock", self.wall, wall, self.longest), ("its own CPU", self.cpu, cpu, self.busiest))
+        kept = True
+        for clock, seconds, most, what in limits:
+            limit = f"at most {most * 1000:.0f} ms" if most is not None else ""
+            name = f"longest callback of the event loop, {clock}"
+            kept &= show(name, f"{seconds * 1000:.1f} ms", limit=limit, kept=most is None or seconds <= most)
+            print(f"      {what[:200]}")
+        return kept
+
+
+def longest_callback(pid: int, file: Path) -> Block:
     """Ask the stopwatch in the operator, which then begins anew."""
     file.unlink(missing_ok=True)
     os.kill(pid, signal.SIGUSR1)
     deadline = time.monotonic() + 10
     while not file.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    seconds, _, what = file.read_text().partition(" ")
-    return float(seconds), what.strip()
+    return Block(**json.loads(file.read_text()))

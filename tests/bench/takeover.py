@@ -60,7 +60,7 @@ def _measure(home: Home, first: installation.OperatorProcess, second: installati
     leads = time.monotonic() - begun
     eventually(lambda: _is_ready(home, "late"), "a new client has its certificate", seconds=120, pause=0.05)
     works = time.monotonic() - begun
-    block, what = longest_callback(second.pid, file)
+    block = longest_callback(second.pid, file)
     kept = show("SIGKILL until the other leads", f"{leads:.1f} s")
     kept &= show(
         "SIGKILL until a new client has its certificate",
@@ -68,14 +68,7 @@ def _measure(home: Home, first: installation.OperatorProcess, second: installati
         limit=f"at most {TAKEOVER:.0f} s",
         kept=works <= TAKEOVER,
     )
-    kept &= show(
-        "longest that the event loop was blocked",
-        f"{block * 1000:.1f} ms",
-        limit=f"at most {BLOCK * 1000:.0f} ms",
-        kept=block <= BLOCK,
-    )
-    for line in what.splitlines():
-        print(f"      {line[:250]}")
+    kept &= block.show(wall=BLOCK)
     return kept
 
 
