@@ -222,7 +222,7 @@ class ClientCertificateSpec(Model):
     ] = False
     revoked: Annotated[bool, Field(description="true: cut off at once, for good.")] = False
     revocation_reason: Annotated[
-        RevocationReason, Field(description="Why, as in RFC 5280; keyCompromise also bars the key.")
+        RevocationReason, Field(description="Why, as in RFC 5280; keyCompromise also bars the client's own keys.")
     ] = "unspecified"
 
     model_config = Model.model_config | {

@@ -38,8 +38,21 @@ READY = table(
         "KeyCompromised",
         "False",
         Mender.OWNER,
-        "The public key of spec.request was revoked as keyCompromise, and is never certified again.",
+        "The owner of the public key of spec.request revoked it as keyCompromise. It is never certified again.",
         "the key of spec.request was revoked as keyCompromise: make a new key, and put its CSR here",
+    ),
+    (
+        "KeyTaken",
+        "False",
+        Mender.OWNER,
+        (
+            "The public key of spec.request belongs to another client of this MTLSIssuer. No certificate is issued or renewed;"
+            " the current one stays valid until it expires."
+        ),
+        (
+            "the public key of spec.request belongs to another client of MTLSIssuer {issuer}: create a key that no other client"
+            " uses, and put its CSR here"
+        ),
     ),
     (
         "IssuerNotFound",

@@ -1,7 +1,9 @@
 """Everything about one ClientCertificate, for its rules to look at; a Secret is only read where its version is new to us."""
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from doorward.api.conditions import Condition, said
@@ -15,7 +17,8 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import FINALIZER, ObjectKey, parse_instant
 from doorward.pki.certificates import signed_by
 from doorward.pki.pem import fingerprint_sha256
-from doorward.planning import issuance
+from doorward.pki.requests import ClientRequest
+from doorward.planning import issuance, key_owner
 from doorward.planning.observed import CertificateObserved, Issuer, Unseen
 from doorward.view.parsed import CertificateObject
 from doorward.view.reads import Reads
@@ -58,12 +61,13 @@ class CertificateObserver:
             status=body["status"],
             request=found.request,
             issuer_key=found.issuer,
-            issuer=self._issuer_view(found.issuer, key.namespace),
+            issuer=self._issuer_view(found, key.namespace, secret),
             records=records,
             unexpired_in_namespace=view.ledger.unexpired_in_namespace(key.namespace, self._clock.now()),
             secret_name=found.secret.name,
             secret=secret,
             rival=self._rival(found, key),
+            key_taken_until=self._key_taken_until(found, key),
             password=await self._password_problem(found, key.namespace),
             leaf_is_ours=leaf_is_ours,
             pending=memory.signed.pending if memory.signed else None,
@@ -76,8 +80,13 @@ class CertificateObserver:
             return Unseen.UNKNOWN
         return tuple(record for record in self._view.ledger.of_client(key) if record.issuer == found.issuer)
 
-    def _issuer_view(self, key: ObjectKey, namespace: str) -> Issuer | Unseen:
-        view = self._view
+    def _issuer_view(
+        self,
+        certificate: CertificateObject,
+        namespace: str,
+        secret: ClientSecret | Broken | Foreign | Unseen,
+    ) -> Issuer | Unseen:
+        view, key = self._view, certificate.issuer
         found = view.issuers.get(key)
         if found is None:
             return Unseen.ABSENT if view.issuers.synced_in(key.namespace) else Unseen.UNKNOWN
@@ -94,24 +103,40 @@ class CertificateObserver:
             published=domain.published,
             crowded=domain.near_capacity,
             gates_behind=domain.gates_behind,
-            barred_keys=view.barred_keys(key),
+            barred_keys=frozenset(each for each in _keys_of(certificate, secret) if view.is_barred(key, each)),
             namespace_labels=self._reads.namespace_labels(namespace),
             unexpired=view.ledger.unexpired_of_issuer(key, self._clock.now()),
         )
 
+    def _key_taken_until(self, found: CertificateObject, key: ObjectKey) -> datetime | Unseen | None:
+        """When to look again at whether the key of its request is free; None: it is."""
+        if not isinstance(found.request, ClientRequest):
+            return None
+        view, public_key = self._view, found.request.public_key_sha256
+        if not view.certificates.synced_in(key.namespace):
+            return Unseen.UNKNOWN  # whose it is hangs on who else is there
+        records = view.ledger.of_key(found.issuer, public_key)
+        asking = view.askers(found.issuer, public_key)
+        return key_owner.taken_until(
+            records,
+            key,
+            asking=self._ages(asking),
+            there=self._ages(record.holder for record in records),
+            now=self._clock.now(),
+        )
+
+    def _ages(self, clients: Iterable[ObjectKey]) -> dict[ObjectKey, tuple[str, str]]:
+        found = ((client, self._view.certificates.get(client)) for client in clients)
+        return {client: _age(certificate) for client, certificate in found if certificate is not None}
+
     def _rival(self, found: CertificateObject, key: ObjectKey) -> str | None:
         """Whose the Secret is already, else the older of two with one secretName; it is held until its object is gone."""
-
-        def age(certificate: CertificateObject) -> tuple[str, str]:
-            metadata = certificate.body["metadata"]
-            return metadata.get("creationTimestamp") or "", metadata["uid"]
-
         sharers = self._view.certificates.lookup("secret", found.secret)
         others = {c.key.name: c for c in sharers if c.key != key}
         holder = client_secret.holder_of(self._view.secrets.get(found.secret))
         if holder == key.name or holder in others:
             return None if holder == key.name else holder
-        return min((name for name, other in others.items() if age(other) < age(found)), default=None)
+        return min((name for name, other in others.items() if _age(other) < _age(found)), default=None)
 
     async def _client_secret(
         self,
@@ -212,3 +237,17 @@ class CertificateObserver:
             known = Signature(secret.leaf.sha256, tried, next(signers, 0))
             memory = replace(memory, signature=known)
         return bool(known.generation), memory
+
+
+def _age(certificate: CertificateObject) -> tuple[str, str]:
+    """By which the older of two is told; creation times have whole seconds."""
+    metadata = certificate.body["metadata"]
+    return metadata.get("creationTimestamp") or "", metadata["uid"]
+
+
+def _keys_of(certificate: CertificateObject, secret: ClientSecret | Broken | Foreign | Unseen) -> Iterator[str]:
+    """The public keys that a rule may ask about: of the CSR, and of the certificate in the Secret."""
+    if isinstance(certificate.request, ClientRequest):
+        yield certificate.request.public_key_sha256
+    if isinstance(secret, ClientSecret):
+        yield secret.leaf.public_key_sha256

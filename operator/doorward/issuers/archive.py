@@ -36,7 +36,8 @@ class ArchiveApplier:
         records = tuple(archive.archived(record) for record in action.records)
         first = max(len(index.months.get(action.month, ())), 1)
         number, part = await self._write_part(issuer, action.month, first, records)
-        known = archive_index.with_part(archive_index.with_records(index, action.records), action.month, number, part)
+        indexed = archive_index.with_records(index, action.records, action.spared)
+        known = archive_index.with_part(indexed, action.month, number, part)
         if known != index:
             await self._write_index(issuer, known)
         logger.info(

@@ -69,17 +69,17 @@ def index_name(issuer: str) -> str:
 
 
 def is_compromised(record: Record) -> bool:
-    """Whether the record bars its public key for ever."""
+    """Whether the record bars its public key for ever, where the key is its client's."""
     return record.revocation is not None and record.revocation.reason == "keyCompromise"
 
 
-def with_records(index: ArchiveIndex, records: Iterable[Record]) -> ArchiveIndex:
-    """The index once these records are archived."""
+def with_records(index: ArchiveIndex, records: Iterable[Record], spared: frozenset[str] = frozenset()) -> ArchiveIndex:
+    """The index once these records are archived; `spared`: compromised keys of theirs that are not barred."""
     records = tuple(records)
     return replace(
         index,
         generations=index.generations | {record.generation for record in records},
-        barred=index.barred | {record.public_key_sha256 for record in records if is_compromised(record)},
+        barred=index.barred | ({record.public_key_sha256 for record in records if is_compromised(record)} - spared),
         exists=True,
     )
 

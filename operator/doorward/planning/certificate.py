@@ -62,7 +62,8 @@ def _entitled(o: CertificateObserved, records: tuple[Record, ...], before: tuple
         return Plan(actions=(*too_late, *before))
     if problem is not None or isinstance(o.issuer, Unseen) or isinstance(o.spec, str):
         ready = problem or said("IssuerNotFound", issuer=o.issuer_key)
-        return say(o, ready, before, now)
+        due = o.key_taken_until if isinstance(o.key_taken_until, datetime) else None
+        return say(o, ready, before, now, due=due)
     if again := record_again(o, records, now):
         return Plan(actions=(*before, *again))
     why = issuance.reason(o, o.spec, now)

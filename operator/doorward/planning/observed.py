@@ -63,7 +63,7 @@ class Issuer:
     gates_behind: bool
     """Some gate that is open does not hold the published CRL yet."""
     barred_keys: frozenset[str]
-    """Public keys that were revoked as keyCompromise."""
+    """Of the public keys of CSR and Secret, those that their owner revoked as keyCompromise."""
     namespace_labels: Mapping[str, str] | None
     """Labels of the namespace that asks; None: unknown."""
     unexpired: int
@@ -112,6 +112,8 @@ class CertificateObserved:
     """Whether a CA generation signed the leaf in the Secret, and for this client; None: cannot be said."""
     pending: Pending | None
     skew: timedelta
+    key_taken_until: datetime | Unseen | None = None
+    """When to look again at whether the key of its CSR is another client's; None: it is not."""
 
 
 class GateState(Enum):

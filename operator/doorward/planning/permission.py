@@ -60,6 +60,7 @@ def first_problem(o: CertificateObserved) -> Condition | None:
         _key,
         _length,
         _barred,
+        _owner,
         _rival,
         _secret,
     )
@@ -75,9 +76,11 @@ def _namespace(o: CertificateObserved, _spec: ClientCertificateSpec, issuer: Iss
 
 
 def undecided(o: CertificateObserved) -> bool:
-    """Whether the issuer's answer to the namespace hangs on labels that are unknown: that is neither a yes nor a no."""
+    """Whether the answer hangs on what was not heard of yet, labels or other clients: that is neither a yes nor a no."""
     if isinstance(o.issuer, Unseen) or isinstance(o.spec, str):
         return False
+    if isinstance(o.key_taken_until, Unseen):
+        return True
     rule, labels = o.issuer.spec.issuance.allowed_namespaces, o.issuer.namespace_labels
     return namespace_allowed(rule, o.issuer.key, o.key.namespace, labels) is None
 
@@ -118,6 +121,10 @@ def _barred(o: CertificateObserved, _spec: ClientCertificateSpec, issuer: Issuer
     if isinstance(o.request, ClientRequest) and o.request.public_key_sha256 in issuer.barred_keys:
         return said("KeyCompromised")
     return None
+
+
+def _owner(o: CertificateObserved, _spec: ClientCertificateSpec, issuer: Issuer) -> Condition | None:
+    return said("KeyTaken", issuer=issuer.key) if o.key_taken_until is not None else None
 
 
 def _rival(o: CertificateObserved, _spec: ClientCertificateSpec, _issuer: Issuer) -> Condition | None:

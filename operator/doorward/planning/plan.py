@@ -168,6 +168,8 @@ class ArchiveRecords:
 
     month: str
     records: tuple[Record, ...]
+    spared: frozenset[str] = frozenset()
+    """Public keys that are not barred, though a record of a stranger says that they are compromised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """The rules of retention: which ledger records are archived and deleted, how many at a time, and when.
 
 A record goes when nothing can depend on it any more: its certificate expired longer ago than the CRL validity plus
-`spec.ledger.retention`, the published CRL does not name it, and it is not the last record of a ClientCertificate that exists.
+`spec.ledger.retention`, the published CRL does not name it, it is not the last record of a ClientCertificate that exists, and
+it does not show that a key was another's before a later record's client had it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from doorward.objects.archive_index import MOST_BARRED, ArchiveIndex, is_comprom
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
 from doorward.objects.trust_bundle import PublishedTrust
-from doorward.planning import timing
+from doorward.planning import key_owner, timing
 from doorward.planning.observed import Unseen
 from doorward.planning.plan import Action, ArchiveRecords, DeleteRecord, EmptyArchive, Plan, earliest
 
@@ -79,7 +80,8 @@ def plan(o: LedgerObserved, now: datetime) -> Plan:
         return Plan(due=now + LOOK_AGAIN)
     if index.size > MOST_ARCHIVED and len(index.months) > 1:
         return Plan(actions=(EmptyArchive(month=min(index.months)),))
-    found = sorted(_due(o, o.spec, index, now), key=lambda record: (record.not_after, record.generation, record.serial))
+    due = _first_of_key_stay(o, _due(o, o.spec, index, now))
+    found = sorted(due, key=lambda record: (record.not_after, record.generation, record.serial))
     if not found:
         return Plan(due=now + PATIENCE)
     overdue = found[0].not_after + keep_for(o.spec) + PATIENCE
@@ -87,7 +89,7 @@ def plan(o: LedgerObserved, now: datetime) -> Plan:
         return Plan(due=earliest(overdue, now + PATIENCE))
     month = archive.month_of(found[0].not_after)
     batch = tuple(_batch(record for record in found if archive.month_of(record.not_after) == month))
-    actions: list[Action] = [ArchiveRecords(month=month, records=batch)]
+    actions: list[Action] = [ArchiveRecords(month=month, records=batch, spared=_spared(o.records, batch))]
     actions += [DeleteRecord(record=record) for record in batch]
     return Plan(actions=tuple(actions))
 
@@ -107,6 +109,27 @@ def _due(o: LedgerObserved, spec: MTLSIssuerSpec, index: ArchiveIndex, now: date
                 continue
             room -= 1
         yield record
+
+
+def _first_of_key_stay(o: LedgerObserved, due: Iterable[Record]) -> list[Record]:
+    """What of it may go: a record that shows that a key was another's before a stranger's record does not."""
+    found = list(due)
+    keys = {record.public_key_sha256 for record in found}
+    records = () if isinstance(o.records, Unseen) else o.records
+    kept = key_owner.outlived_by_strangers(r for r in records if r.public_key_sha256 in keys) if keys else frozenset()
+    return [record for record in found if record.key not in kept]
+
+
+def _spared(records: tuple[Record, ...] | Unseen, batch: tuple[Record, ...]) -> frozenset[str]:
+    """Keys that only a stranger called compromised: they are not barred when these records are archived."""
+    reported = {record.public_key_sha256 for record in batch if is_compromised(record)}
+    if not reported or isinstance(records, Unseen):
+        return frozenset()
+    same: dict[str, list[Record]] = {key: [] for key in reported}
+    for record in records:
+        if record.public_key_sha256 in same:
+            same[record.public_key_sha256].append(record)
+    return frozenset(key for key, found in same.items() if not key_owner.is_barred(found))
 
 
 def _batch(records: Iterable[Record]) -> Iterator[Record]:

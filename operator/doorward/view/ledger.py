@@ -13,7 +13,8 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey, key_of
 from doorward.planning.observed import Unseen
 
-KEY_COMPROMISE = "keyCompromise"
+SHELF = 3
+"""Digits of a key's digest: of 24,000 records six share a shelf, since a shelf for each would take more memory."""
 AT_ONCE = 32
 MOST_BY_NAME = 512
 
@@ -37,7 +38,7 @@ class Ledger:
                 "holder": lambda r: (r.holder,),
                 "issuer": lambda r: (r.issuer,),
                 "serial": lambda r: (r.serial,),
-                "barred": lambda r: (r.issuer,) if r.revocation and r.revocation.reason == KEY_COMPROMISE else (),
+                "key": lambda r: (r.public_key_sha256[:SHELF],),
             },
             ends={
                 "issuer": lambda r: (r.issuer, r.not_after),
@@ -87,9 +88,10 @@ class Ledger:
         """The records of a serial number: one, unless a CA's key signs in several generations."""
         return tuple(record for record in self.store.lookup("serial", serial) if record.issuer == issuer)
 
-    def barred_keys(self, issuer: ObjectKey) -> frozenset[str]:
-        """SHA-256 of the public keys that were revoked as keyCompromise: they are never certified again."""
-        return frozenset(record.public_key_sha256 for record in self.store.lookup("barred", issuer))
+    def of_key(self, issuer: ObjectKey, public_key_sha256: str) -> tuple[Record, ...]:
+        """The issuer's records of certificates for that public key."""
+        shelf = self.store.lookup("key", public_key_sha256[:SHELF])
+        return tuple(r for r in shelf if r.public_key_sha256 == public_key_sha256 and r.issuer == issuer)
 
     def unexpired_of_issuer(self, issuer: ObjectKey, now: datetime) -> int:
         """How many serials of an issuer have not expired, revoked ones too; at the price of a bisection."""

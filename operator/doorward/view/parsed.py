@@ -216,6 +216,12 @@ def ca_of(body: Object) -> Iterable[ObjectKey]:
         yield found[0]
 
 
+def requested_key(certificate: CertificateObject) -> Iterable[Hashable]:
+    """Issuer and public key, where it has a CSR."""
+    if isinstance(certificate.request, ClientRequest):
+        yield (certificate.issuer, certificate.request.public_key_sha256)
+
+
 def password_secret(certificate: CertificateObject) -> Iterable[Hashable]:
     """The Secret with the password of its keystore, if it names one."""
     if isinstance(certificate.spec, ClientCertificateSpec):

@@ -2,7 +2,7 @@
 
 | change | keys |
 | --- | --- |
-| ClientCertificate | itself |
+| ClientCertificate | itself; where it is gone or has another CSR, those whose CSR has the same public key |
 | MTLSIssuer | itself and its ledger; where its spec changed, its targets and its ClientCertificates |
 | target of a data plane | itself, and the issuers that it names or named |
 | IssuedCertificate | its ClientCertificate; its issuer, where its revocation changed, or where the counts are due |
@@ -31,10 +31,11 @@ from doorward.cluster.gateway import (
 )
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey, issuer_of_ca_secret, key_of
+from doorward.pki.requests import ClientRequest
 from doorward.planning import revocation
 from doorward.view.cut_offs import CutOffWatch, NobodyWatches
 from doorward.view.keys import Key, certificate_key, issuer_key, ledger_key, target_key
-from doorward.view.parsed import IssuerObject, gate_of
+from doorward.view.parsed import CertificateObject, IssuerObject, gate_of
 from doorward.view.stores import TargetKind, View
 from doorward.view.trust_domains import TrustDomain
 from doorward.view.waking import wake_all
@@ -99,6 +100,7 @@ class Routing:
     def _concerned(self, kind: Kind, key: ObjectKey, before: Any, now: Any) -> Iterator[Key]:
         if kind == CLIENT_CERTIFICATE:
             yield certificate_key(key)
+            yield from self._askers(before, now)
         elif kind == ISSUER:
             yield from self._issuer(key, before, now)
         elif kind == ISSUED_CERTIFICATE:
@@ -113,6 +115,12 @@ class Routing:
                 yield from self._namespace(key.name)
         elif (target := self._view.target_kinds.get(kind.plural)) is not None:
             yield from _target(target, key, before, now)
+
+    def _askers(self, before: CertificateObject | None, now: CertificateObject | None) -> Iterator[Key]:
+        if before is None or not isinstance(before.request, ClientRequest):
+            return
+        if now is None or now.request != before.request:
+            yield from map(certificate_key, self._view.askers(before.issuer, before.request.public_key_sha256))
 
     def _issuer(self, key: ObjectKey, before: IssuerObject | None, now: IssuerObject | None) -> Iterator[Key]:
         yield issuer_key(key)

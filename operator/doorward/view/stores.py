@@ -14,6 +14,7 @@ from doorward.cluster.gateway import Kind, Object
 from doorward.cluster.store import Store
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
+from doorward.planning import key_owner
 from doorward.view.archives import Archives
 from doorward.view.ledger import Ledger
 from doorward.view.parsed import (
@@ -25,6 +26,7 @@ from doorward.view.parsed import (
     metadata_only,
     namespace_only,
     password_secret,
+    requested_key,
 )
 from doorward.view.sources import Sources, Unsynced
 
@@ -61,6 +63,7 @@ class View:
                 "deleting": lambda c: (c.issuer,) if c.deleting else (),
                 "password": password_secret,
                 "namespace": lambda c: (c.secret.namespace,),
+                "key": requested_key,
             },
         )
         self.issuers: Store[IssuerObject] = Store(
@@ -101,9 +104,16 @@ class View:
         """The CA generations that have signed, by ledger and archive."""
         return self.ledger.generations(issuer) | self.archives.index(issuer).generations
 
-    def barred_keys(self, issuer: ObjectKey) -> frozenset[str]:
-        """SHA-256 of the public keys that were revoked as keyCompromise, by ledger and archive: they are never certified again."""
-        return self.ledger.barred_keys(issuer) | self.archives.index(issuer).barred
+    def is_barred(self, issuer: ObjectKey, public_key_sha256: str) -> bool:
+        """Whether its owner revoked the public key as keyCompromise, by ledger and archive: it is never certified again."""
+        if public_key_sha256 in self.archives.index(issuer).barred:
+            return True
+        return key_owner.is_barred(self.ledger.of_key(issuer, public_key_sha256))
+
+    def askers(self, issuer: ObjectKey, public_key_sha256: str) -> tuple[ObjectKey, ...]:
+        """The ClientCertificates whose request has that public key."""
+        found = self.certificates.lookup("key", (issuer, public_key_sha256))
+        return tuple(certificate.key for certificate in found)
 
     def unsynced(self) -> tuple[Unsynced, ...]:
         """The lists that this view is made from and that are not as the API server has them now."""

@@ -1,0 +1,107 @@
+"""To whom a public key belongs within one issuer: to the first who got a certificate for it, as long as one of theirs is unexpired.
+
+A CSR is public, and its signature proves only that somebody had the private key once. So whoever sends another client's CSR must
+get nothing by it: no certificate, and no say in whether the key is compromised. Keys belong to a namespace, and within it to one
+client: a client that is deleted and created under another name there keeps its key, and in another namespace it needs a new one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from doorward.objects.archive_index import is_compromised
+from doorward.objects.ledger_record import Record
+from doorward.objects.meta import ObjectKey
+from doorward.planning import timing
+
+LOOK_AGAIN = timedelta(hours=1)
+Age = tuple[str, str]
+"""Creation time and UID of a ClientCertificate: the older one comes first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """What the ledger says of one key."""
+
+    namespace: str | None
+    """The last namespace that it belonged to; None: nobody was certified for it."""
+    until: datetime | None
+    """When the last certificate of that namespace expires."""
+    rightful: tuple[Record, ...]
+    """The records of those to whom it belonged at the time, oldest first; the others are strangers'."""
+
+
+def _signed(record: Record) -> tuple[datetime, datetime, int]:
+    return timing.issued_at(record), record.not_before, record.serial
+
+
+def ownership(records: Iterable[Record]) -> Ownership:
+    """From all records of one issuer with that key. It passes on when all certificates of its namespace have expired."""
+    namespace: str | None = None
+    until: datetime | None = None
+    rightful: list[Record] = []
+    for record in sorted(records, key=_signed):
+        if until is None or timing.issued_at(record) >= until:
+            namespace, until = record.holder.namespace, record.not_after
+        elif record.holder.namespace != namespace:
+            continue
+        until = max(until, record.not_after)
+        rightful.append(record)
+    return Ownership(namespace=namespace, until=until, rightful=tuple(rightful))
+
+
+def is_barred(records: Iterable[Record]) -> bool:
+    """Whether somebody to whom the key belonged said that it is compromised; a stranger's word does not count."""
+    records = tuple(records)
+    return any(map(is_compromised, records)) and any(map(is_compromised, ownership(records).rightful))
+
+
+def taken_until(
+    records: Iterable[Record],
+    claimant: ObjectKey,
+    *,
+    asking: Mapping[ObjectKey, Age],
+    there: Mapping[ObjectKey, Age],
+    now: datetime,
+) -> datetime | None:
+    """When to look again whether the key is free for the claimant; None: it is.
+
+    `asking`: the ClientCertificates whose request has this key. `there`: those that have records with it. A key that was never
+    certified belongs to the oldest ClientCertificate that asks.
+    """
+    owned = ownership(records)
+    namespace = owned.namespace if owned.until is not None and now < owned.until else None
+    if namespace not in (None, claimant.namespace):
+        return owned.until
+    first: dict[ObjectKey, tuple[datetime, datetime, int]] = {}
+    for record in owned.rightful:
+        first.setdefault(record.holder, _signed(record))
+    holding = {record.holder for record in owned.rightful if now < record.not_after}
+    rivals = dict(asking) | {client: age for client, age in there.items() if client in holding}
+    for client, age in rivals.items():
+        if client == claimant or namespace not in (None, client.namespace):
+            continue
+        if claimant not in first:
+            before = client in first or age < asking[claimant]
+        else:
+            before = client in first and first[client] < first[claimant]
+        if before:
+            return now + LOOK_AGAIN
+    return None
+
+
+def outlived_by_strangers(records: Iterable[Record]) -> frozenset[ObjectKey]:
+    """Records without which a later one, of another namespace, would seem to be the first with its key: the ledger keeps them."""
+    by_key: dict[str, list[Record]] = {}
+    for record in records:
+        by_key.setdefault(record.public_key_sha256, []).append(record)
+    kept: set[ObjectKey] = set()
+    for same in by_key.values():
+        if len({record.holder.namespace for record in same}) > 1:
+            ordered = sorted(same, key=_signed)
+            kept |= {
+                record.key
+                for number, record in enumerate(ordered)
+                if any(later.holder.namespace != record.holder.namespace for later in ordered[number + 1 :])
+            }
+    return frozenset(kept)

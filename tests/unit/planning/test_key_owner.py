@@ -1,0 +1,199 @@
+"""Within one issuer a public key belongs to the first who was certified for it, while a certificate of theirs is unexpired."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given as generated
+from hypothesis import strategies as st
+
+from doorward.objects.meta import ObjectKey
+from doorward.planning import key_owner, permission
+from doorward.planning.observed import Unseen
+from tests.unit import given
+
+KEY = "a" * 64
+ALICE, ALICIA, MALLORY = ObjectKey("edge", "alice"), ObjectKey("edge", "alicia"), ObjectKey("dark", "mallory")
+OLDER, YOUNGER = ("2026-01-01T00:00:00Z", "u1"), ("2026-06-01T00:00:00Z", "u2")
+NOW = given.NOW
+
+
+def signed(
+    serial: int, holder: ObjectKey, *, ago: timedelta = given.DAY, lasts: timedelta = 90 * given.DAY, reason: str = ""
+):
+    """The record of a certificate for KEY; `reason`: it was revoked for that."""
+    issued = NOW - ago
+    revoked = {"revocation": given.revocation(reason)} if reason else {}
+    return given.record(
+        serial, holder=holder, public_key_sha256=KEY, issued_at=issued, not_after=issued + lasts, **revoked
+    )
+
+
+FIRST = signed(1, ALICE, ago=5 * given.DAY)
+LATER = signed(2, MALLORY, ago=4 * given.DAY)
+
+
+def taken(records, claimant, *, asking=None, there=(), now: datetime = NOW):
+    """When the claimant is to look again; `there`: who else exists."""
+    ages = {claimant: YOUNGER} | (asking or {})
+    return key_owner.taken_until(records, claimant, asking=ages, there=dict.fromkeys(there, OLDER), now=now)
+
+
+# Whose it is
+
+
+def test_a_key_that_was_never_certified_is_free():
+    assert taken([], ALICE) is None
+
+
+def test_a_key_is_its_first_owners_until_the_last_of_their_certificates_expires():
+    longest = signed(3, ALICE, ago=given.DAY, lasts=200 * given.DAY)
+    assert taken([FIRST, longest], ALICE) is None
+    assert taken([FIRST, longest], MALLORY) == longest.not_after
+    assert taken([FIRST, longest], MALLORY, now=longest.not_after) is None
+
+
+def test_it_is_theirs_though_their_client_is_gone_or_revoked():
+    assert taken([signed(1, ALICE, reason="cessationOfOperation")], MALLORY)
+
+
+def test_a_stranger_who_was_certified_once_is_not_certified_again():
+    assert taken([FIRST, LATER], MALLORY, there=[ALICE, MALLORY])
+    assert taken([FIRST, LATER], ALICE, there=[ALICE, MALLORY]) is None
+
+
+def test_a_stranger_does_not_inherit_by_renewing_before_the_first_certificate_expires():
+    renewed = signed(3, ALICE, ago=given.DAY)
+    short = signed(1, ALICE, ago=5 * given.DAY, lasts=4 * given.DAY + given.HOUR)
+    assert taken([short, LATER, renewed], ALICE) is None
+    assert taken([short, LATER, renewed], MALLORY) == renewed.not_after
+
+
+def test_a_key_passes_on_when_all_certificates_of_its_owner_have_expired():
+    over = signed(1, ALICE, ago=100 * given.DAY)
+    assert taken([over], MALLORY) is None
+    assert taken([over, LATER], ALICE) == LATER.not_after
+
+
+def test_an_owner_whose_certificate_expired_goes_before_others_who_ask():
+    over = signed(1, ALICE, ago=100 * given.DAY)
+    assert taken([over], MALLORY, asking={ALICE: YOUNGER, MALLORY: OLDER})
+    assert taken([over], ALICE, asking={ALICE: YOUNGER, MALLORY: OLDER}) is None
+
+
+def test_of_two_who_ask_for_a_new_key_the_older_gets_it():
+    both = {ALICE: OLDER, MALLORY: YOUNGER}
+    assert taken([], ALICE, asking=both) is None
+    assert taken([], MALLORY, asking=both) == NOW + key_owner.LOOK_AGAIN
+
+
+# In one namespace
+
+
+def test_a_client_that_was_created_again_is_the_same():
+    again = given.record(9, holder=ALICE, holder_uid="another", public_key_sha256=KEY)
+    assert taken([again], ALICE) is None
+
+
+def test_a_client_may_be_created_under_another_name_once_the_first_is_gone():
+    assert taken([FIRST], ALICIA, there=[ALICE])
+    assert taken([FIRST], ALICIA) is None
+
+
+def test_of_two_who_come_after_a_client_that_is_gone_the_first_gets_its_key():
+    mine = signed(3, ALICIA)
+    eve = ObjectKey("edge", "eve")
+    assert taken([FIRST, mine], eve, there=[ALICIA])
+    assert taken([FIRST, mine], ALICIA, asking={ALICIA: YOUNGER, eve: OLDER}, there=[ALICIA]) is None
+
+
+def test_a_client_with_a_key_that_doorward_made_owns_it_too():
+    """Whoever stole it can make a CSR for it."""
+    assert taken([FIRST], MALLORY, there=[ALICE])
+    assert taken([FIRST], ALICIA, there=[ALICE])
+
+
+# keyCompromise
+
+
+@pytest.mark.parametrize(
+    ("records", "barred"),
+    [
+        pytest.param([signed(1, ALICE, reason="keyCompromise")], True, id="by its owner"),
+        pytest.param([FIRST, signed(3, ALICE, reason="keyCompromise")], True, id="by a later certificate of its owner"),
+        pytest.param([FIRST, signed(2, MALLORY, reason="keyCompromise")], False, id="by a stranger"),
+        pytest.param(
+            [signed(1, ALICE, ago=5 * given.DAY, lasts=3 * given.DAY), signed(2, MALLORY, reason="keyCompromise")],
+            True,
+            id="by whom it passed on to",
+        ),
+        pytest.param([FIRST, signed(2, ALICIA, reason="keyCompromise")], True, id="by its owner under another name"),
+        pytest.param([signed(1, ALICE, reason="superseded"), LATER], False, id="by nobody"),
+        pytest.param([], False, id="of a key that nobody had"),
+    ],
+)
+def test_a_key_is_compromised_by_the_word_of_its_owner_alone(records, barred):
+    assert key_owner.is_barred(records) is barred
+
+
+# What is archived
+
+
+def test_a_record_stays_as_long_as_a_strangers_would_seem_to_be_the_first():
+    other = given.record(7)
+    assert key_owner.outlived_by_strangers([LATER, FIRST, other]) == {FIRST.key}
+    assert key_owner.outlived_by_strangers([FIRST, signed(3, ALICE), other]) == set()
+
+
+RECORDS = st.lists(
+    st.builds(
+        lambda number, holder, ago, lasts, reason: (holder, ago, lasts, reason, number),
+        st.integers(1, 10_000),
+        st.sampled_from([ALICE, ALICIA, MALLORY, ObjectKey("other", "olga")]),
+        st.integers(0, 100),
+        st.integers(1, 60),
+        st.sampled_from(["", "keyCompromise"]),
+    ),
+    max_size=6,
+    unique_by=lambda made: made[4],
+).map(
+    lambda made: [
+        signed(n, h, ago=ago * given.DAY, lasts=lasts * given.DAY, reason=reason) for h, ago, lasts, reason, n in made
+    ]
+)
+
+
+@generated(records=RECORDS)
+def test_at_most_one_namespace_may_have_a_key_while_its_owner_has_a_certificate(records):
+    owned = any(record.not_after > NOW for record in key_owner.ownership(records).rightful)
+    free = {holder for holder in {record.holder for record in records} if taken(records, holder) is None}
+    if owned:
+        assert len({holder.namespace for holder in free}) == 1
+
+
+@generated(records=RECORDS)
+def test_what_is_archived_changes_no_owner_and_no_word_of_an_owner(records):
+    """One after the other, each that is over and may go."""
+    before = key_owner.ownership(records)
+    left = list(records)
+    for record in sorted(records, key=lambda r: r.not_after):
+        if record.not_after < NOW and record.key not in key_owner.outlived_by_strangers(left):
+            barred = key_owner.is_barred(left)
+            left.remove(record)
+            after = key_owner.ownership(left)
+            assert set(after.rightful) == set(before.rightful) & set(left)
+            assert key_owner.is_barred(left) == barred or (barred and record.revocation is not None)
+
+
+# What is said
+
+
+def test_whose_key_it_is_is_not_said():
+    world = {"spec": given.spec(request=given.csr()), "key_taken_until": NOW + given.HOUR}
+    said = permission.first_problem(given.certificate(**world))
+    assert said.reason.name == "KeyTaken"
+    assert "create a key that no other client uses" in said.message
+    assert given.ALICE.name not in said.message
+
+
+def test_while_it_is_unknown_who_else_is_there_nothing_is_decided():
+    assert permission.undecided(given.certificate(spec=given.spec(request=given.csr()), key_taken_until=Unseen.UNKNOWN))
