@@ -5,7 +5,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from doorward.api.fields import GROUP, RESERVED_SECRETS, VERSION, rule
+from doorward.api.fields import DNS_LABEL, GROUP, ISSUER_NAME_ADVICE, RESERVED_SECRETS, VERSION, rule
 from doorward.api.kinds import ClientCertificateSpec, IssuedCertificateSpec, MTLSIssuerSpec
 from doorward.api.status import ClientCertificateStatus, MTLSIssuerStatus
 
@@ -75,6 +75,7 @@ _KINDS: tuple[Schema, ...] = (
         "spec": MTLSIssuerSpec,
         "status": MTLSIssuerStatus,
         "name_limit": 63,
+        "rules": (rule(f"self.metadata.name.matches('{DNS_LABEL}')", ISSUER_NAME_ADVICE),),
         "columns": [
             _column("Ready", _condition("Ready"), "Can it sign, and is its CRL current?"),
             _column("Gates", _condition("GatesCurrent"), "Have all gates the current CRL?"),

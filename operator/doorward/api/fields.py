@@ -14,6 +14,10 @@ API_VERSION = f"{GROUP}/{VERSION}"
 DURATION_PATTERN = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$"
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+ISSUER_NAME_ADVICE = (
+    "choose a name without dots: no ClientCertificate and no Ingress can refer to one with dots, and Secret names that are"
+    " made from it could be those of another issuer's gates"
+)
 RESERVED_SECRETS = "(^|-)doorward[.]"
 """Two Secrets could share a file of ingress-nginx, whose names are joined with a dash."""
 INSTANT_PATTERN = (

@@ -1,6 +1,7 @@
 """What is kept of each object that was seen, its spec parsed once; and what stores find it by."""
 
 import json
+import re
 import sys
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from doorward.api.conditions import Condition, said
-from doorward.api.fields import GROUP, Model
+from doorward.api.fields import DNS_LABEL, GROUP, ISSUER_NAME_ADVICE, Model
 from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.cluster.gateway import Object
 from doorward.objects.crl_configmap import GATE_ROLE
@@ -190,6 +191,8 @@ class IssuerObject:
         else:
             if spec.ca.secret_ref is not None:
                 own_ca = ObjectKey(key_of(body).namespace, spec.ca.secret_ref.name)
+        if not re.fullmatch(DNS_LABEL, key_of(body).name):  # from before the API server refused it
+            spec = f"metadata.name: {ISSUER_NAME_ADVICE}"
         return cls(key=key_of(body), packed=_kept(body), spec=spec, own_ca=own_ca)
 
     @property
