@@ -121,7 +121,7 @@ async def take_list(gateway: Gateway, source: Source) -> str:
     store.hear(number)
     async for seen in in_steps(items):
         _take(source, seen)
-    async for key in in_steps(store.unlisted(listed, number, source.namespace)):
+    async for key in in_steps(store.unlisted(listed, source.namespace)):
         _remove(source, key, number)
     return version
 
@@ -134,7 +134,7 @@ def _taken(
     before = {key: store.get(key) for key in store.keys(source.namespace)}
     store.hear(number)
     changed = {seen.key for seen in items if _take(source, seen)}
-    for key in store.unlisted(listed, number, source.namespace):
+    for key in store.unlisted(listed, source.namespace):
         _remove(source, key, number)
         changed.add(key)
     return {key: before[key] for key in changed if before.get(key) is not None}

@@ -246,14 +246,9 @@ class Store(Generic[V]):
         self._keep(seen.key, seen.version, seen.value)
         return True
 
-    def unlisted(self, listed: Container[ObjectKey], version: int, namespace: str | None = None) -> list[ObjectKey]:
-        """What a list (of one namespace) made at `version` lacks. What was created after it was made is newer, and stays."""
-        return [
-            key
-            for space in self._of(namespace)
-            for key, held in space.items()
-            if key not in listed and held.version <= version
-        ]
+    def unlisted(self, listed: Container[ObjectKey], namespace: str | None = None) -> list[ObjectKey]:
+        """What a list (of one namespace) lacks. Some of it may have been created since: `remove` knows."""
+        return [key for space in self._of(namespace) for key in space if key not in listed]
 
     def _unfile(self, key: ObjectKey, value: V) -> None:
         for name, end_of in self._ends_by.items():

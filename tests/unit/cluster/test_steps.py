@@ -8,6 +8,7 @@ from doorward.cluster import reflector
 from doorward.cluster.gateway import SECRET
 from doorward.cluster.steps import STEP, in_steps
 from doorward.cluster.store import Store
+from doorward.objects.meta import ObjectKey
 from tests.support.clock import FakeClock
 from tests.support.turns import Turns
 from tests.unit.given import NOW
@@ -61,10 +62,19 @@ def test_a_full_list_holds_up_nobody(walk, items, version):
     assert (len(store), walk.handled) == (len(items), ITEMS)
 
 
-def test_nobody_acts_on_a_past_that_never_was_before_it_is_told(walk):
+@pytest.mark.parametrize("items", [bodies("5"), []], ids=["older ones", "none of them"])
+def test_nobody_acts_on_a_past_that_never_was_before_it_is_told(walk, items):
     store = Store(lambda body: body)
+    known = {}
     for body in bodies("50"):
         store.put(body)
+        known[ObjectKey("edge", body["metadata"]["name"])] = body
     told = mock.Mock()
-    assert walk.beside(taking(walk, store, bodies("5"), "9", rolled_back=told), ITEMS) == ITEMS
-    assert len(told.call_args.args[1]) == ITEMS
+    assert walk.beside(taking(walk, store, items, "9", rolled_back=told), ITEMS) == ITEMS
+    assert told.call_args.args == (SECRET, known)
+
+
+def test_a_list_tells_how_far_the_cluster_has_come(walk):
+    store = Store(lambda body: body)
+    walk.beside(taking(walk, store, [], "9"), 0)
+    assert store.mark().heard == 9

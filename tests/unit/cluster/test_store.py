@@ -32,7 +32,7 @@ def take_list(store, items, version, namespace=None):
     items = list(items)
     store.hear(version)
     changed = {seen.key for seen in items if store.take(seen)}
-    unlisted = store.unlisted({seen.key for seen in items}, version, namespace)
+    unlisted = store.unlisted({seen.key for seen in items}, namespace)
     return changed | {key for key in unlisted if store.remove(key, version)}
 
 

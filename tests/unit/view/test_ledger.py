@@ -1,9 +1,12 @@
 """The ledger as it was last seen: whether a list is ahead of it, and whose own rules are about to refuse again."""
 
+from dataclasses import replace
+
 import pytest
 
 from doorward.cluster.errors import Forbidden
 from doorward.objects import ledger_record
+from doorward.objects.meta import ObjectKey
 from doorward.view import ledger
 from doorward.view.ledger import Ledger, Listed
 from doorward.view.stores import View
@@ -38,6 +41,15 @@ def test_the_watch_is_behind_a_list(listed, behind):
     known = Ledger()
     known.put(body())
     assert known.is_behind(listed) is behind
+
+
+def test_a_serial_is_one_issuers_though_another_signed_the_same_number():
+    known = Ledger()
+    other = ObjectKey("shop", "others")
+    for record in (RECORD, replace(RECORD, issuer=other, key=ObjectKey("shop", RECORD.key.name))):
+        known.put(body(record))
+    assert [found.issuer for found in known.of_serial(ISSUER, RECORD.serial)] == [ISSUER]
+    assert known.of_serial(ISSUER, JUNK.serial) == ()
 
 
 @pytest.fixture
