@@ -112,8 +112,8 @@ async def take_list(gateway: Gateway, source: Source) -> str:
         store.seen, source.kind, source.namespace, selector=source.selector, metadata_only=source.metadata_only
     )
     number = number_of(version)
-    items = [seen for seen in items if source.keeps(seen.key)]
-    listed = {seen.key: seen.version for seen in items}
+    items = [seen async for seen in in_steps(items) if source.keeps(seen.key)]
+    listed = {seen.key: seen.version async for seen in in_steps(items)}
     if store.was_put_back(listed, number, asked, source.namespace):
         # Nobody may act on a past that never was before all are told of it: in one step, however long it takes.
         source.rolled_back(source.kind, _taken(source, items, listed, number))
