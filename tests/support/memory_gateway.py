@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, TypeVar
 
-from doorward.cluster.errors import ApiError
+from doorward.cluster.errors import ApiError, Forbidden
 from doorward.cluster.gateway import APPLY_PATCH, MERGE_PATCH, Kind, Object, WatchEvent
 from doorward.cluster.skew import Skew
 from doorward.objects.meta import ObjectKey
@@ -56,6 +56,8 @@ class MemoryGateway:
         """By number of the write, the first is 1."""
         self.refuse: Callable[[Write], ApiError | None] = lambda _: None
         self.refuse_reads: Callable[[Kind, str | None], ApiError | None] = lambda _kind, _namespace: None
+        self.missing: Callable[[str, Kind, str | None], bool] = lambda _verb, _kind, _namespace: False
+        """Whether this client lacks the right to a verb, as RBAC names it."""
         self.slow_lists: Callable[[Kind, str | None], float] = lambda _kind, _namespace: 0.0
         """Seconds that a list takes on top."""
         self.lists: list[tuple[Kind, str | None]] = []
@@ -91,12 +93,17 @@ class MemoryGateway:
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
         await self._travel()
-        self._read(kind, namespace)
+        self._read("get", kind, namespace)
         body = self.cluster.get(kind, ObjectKey(namespace or "", name))
         await self._travel()
         return body
 
-    def _read(self, kind: Kind, namespace: str | None) -> None:
+    def _allowed(self, verb: str, kind: Kind, namespace: str | None) -> None:
+        if self.missing(verb, kind, namespace):
+            raise Forbidden(f"{kind.plural} is forbidden: cannot {verb} in namespace {namespace}", status=403)
+
+    def _read(self, verb: str, kind: Kind, namespace: str | None) -> None:
+        self._allowed(verb, kind, namespace)
         if (error := self.refuse_reads(kind, namespace)) is not None:
             raise error
 
@@ -106,7 +113,7 @@ class MemoryGateway:
         self.lists.append((kind, namespace))
         await self._travel()
         await asyncio.sleep(self.slow_lists(kind, namespace))
-        self._read(kind, namespace)
+        self._read("list", kind, namespace)
         items = [body for body in self.cluster.all(kind, namespace) if _selected(body, selector)]
         version = str(self.cluster.version)
         await self._travel()
@@ -127,12 +134,14 @@ class MemoryGateway:
     async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
         name = body["metadata"].get("name", "")
         return await self._write(
+            kind,
             Write("create", kind.name, namespace, name),
             lambda: self.cluster.create(kind, namespace, body, self.manager),
         )
 
     async def replace(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
         return await self._write(
+            kind,
             Write("replace", kind.name, namespace, name),
             lambda: self.cluster.replace(kind, ObjectKey(namespace, name), body, self.manager),
         )
@@ -157,7 +166,7 @@ class MemoryGateway:
                 return self.cluster.apply_patch(kind, at, body, manager, force=force)
             return self.cluster.merge_patch(kind, at, body, manager, subresource)
 
-        return await self._write(Write("patch", kind.name, namespace, name, subresource), carry_out)
+        return await self._write(kind, Write("patch", kind.name, namespace, name, subresource), carry_out)
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, *, version: str | None = None, uid: str | None = None
@@ -166,11 +175,12 @@ class MemoryGateway:
             self.cluster.delete(kind, ObjectKey(namespace, name), self.manager, version=version, uid=uid)
             return {}
 
-        await self._write(Write("delete", kind.name, namespace, name), carry_out)
+        await self._write(kind, Write("delete", kind.name, namespace, name), carry_out)
 
-    async def _write(self, write: Write, carry_out: Callable[[], Object]) -> Object:
+    async def _write(self, kind: Kind, write: Write, carry_out: Callable[[], Object]) -> Object:
         await self._travel()
         self.writes.append(write)
+        self._allowed("update" if write.verb == "replace" else write.verb, kind, write.namespace)
         if (refused := self.refuse(write)) is not None:
             raise refused
         fault = self.faults.pop(len(self.writes), None)
@@ -189,7 +199,7 @@ class MemoryGateway:
         self, kind: Kind, namespace: str | None, version: str, *, selector: str = "", metadata_only: bool = False
     ) -> AsyncIterator[WatchEvent]:
         await self._travel()
-        self._read(kind, namespace)
+        self._read("watch", kind, namespace)
         self.watching[kind, namespace] += 1
         try:
             async for event in self._events(kind, namespace, int(version), selector):

@@ -18,6 +18,16 @@ READY = table(
         "What the operator writes is changed again, by another controller or by an admission policy.",
         "The operator cannot {what} for good: {detail}. Let only one of them set it. {retry}",
     ),
+    (
+        "ReconcileFailed",
+        "False",
+        Mender.CLUSTER,
+        "The operator fails while it works on this object. What it published and issued before stays in force, and nothing new is.",
+        (
+            "The operator cannot finish its work on this object: {detail}. The operator tries again. Look for this object in the"
+            " operator's log"
+        ),
+    ),
 )
 
 GATES = table(

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,17 +67,25 @@ class _Rest:
 
 async def follow(gateway: Gateway, source: Source, *, allowed: bool = False) -> None:
     """List and watch for ever; `allowed`: it was until now, so that a denial is doubted at first."""
-    rest, denials = _Rest(), 0
+    rest, denials, may_watch = _Rest(), 0, True
+
+    def synced() -> None:
+        nonlocal denials, allowed, may_watch
+        source.listed()
+        denials, allowed, may_watch = 0, True, True
+
     while True:
+        version = None
         try:
             version = await take_list(gateway, source)
-            source.listed()
-            denials, allowed = 0, True
-            await _watch_on(gateway, source, version, rest)
+            # Where the right to watch was missing, and that alone, a list says nothing: the watch must be seen to go on.
+            async with _after(0 if may_watch else EARLY, synced):
+                await _watch_on(gateway, source, version, rest)
         except Gone:
             await rest.take()
         except (Forbidden, NotFound) as error:
             denials += 1
+            may_watch = may_watch and version is None
             # An API server that has just started knows no rights yet and denies everything: that is no withdrawal.
             allowed = allowed and denials <= DOUBTED_DENIALS
             (source.failed if allowed else source.denied)(error)
@@ -91,6 +100,20 @@ async def follow(gateway: Gateway, source: Source, *, allowed: bool = False) -> 
             source.failed(error)
             logger.exception("watch of %s failed", source)
             await rest.take()
+
+
+@asynccontextmanager
+async def _after(seconds: float, act: Callable[[], None]) -> AsyncIterator[None]:
+    """Act once so much time has passed within the block; 0: before it."""
+    if not seconds:
+        act()
+        yield
+        return
+    timer = asyncio.get_running_loop().call_later(seconds, act)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 async def _sleep(again: asyncio.Event, seconds: float) -> bool:

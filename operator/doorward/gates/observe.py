@@ -192,6 +192,8 @@ class GateObserver:
         if refusal is not None and not (refusal.wait and (allowed or metadata is Unseen.ABSENT)):
             return GateState.NOT_CLOSED if refusal.wait else GateState.REFUSED, refusal.detail, memory
         if isinstance(metadata, Unseen):
+            if metadata is Unseen.DENIED and self._is_as_we_closed_it(at, memory):
+                return GateState.CLOSED, "", memory
             return _UNSEEN[metadata], "", replace(memory, view=None)
         if not is_ours(metadata, crl_configmap.GATE_ROLE):
             return GateState.FOREIGN, "a Secret of the gate's name is not Doorward's", memory
@@ -210,6 +212,13 @@ class GateObserver:
         # One that was deleted is not current, whatever it holds: it goes when others' finalizers do.
         current = look.wanted is not None and view.digest == look.wanted.digest and not is_deleting(metadata)
         return (GateState.CURRENT if current else GateState.STALE), "", memory
+
+    def _is_as_we_closed_it(self, at: ObjectKey, memory: GateMemory) -> bool:
+        """Where Secrets may not be listed and watched, and are written all the same: nothing newer was heard of."""
+        known, view, closed = self._view.secrets.get(at), memory.view, memory.closed
+        if known is None or view is None or closed is None:
+            return False
+        return view.version == version_of(known) and view.digest == closed.digest
 
 
 async def _view(look: _Look, body: Object) -> GateView:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from doorward.clock import Clock
-from doorward.cluster.errors import AlreadyExists, Conflict, Forbidden, NotFound
+from doorward.cluster.errors import AlreadyExists, ApiError, Conflict, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, SECRET, Gateway, Object
 from doorward.cluster.store import version_of
 from doorward.issuers.memory import Committed, IssuerMemories, IssuerMemory
@@ -37,6 +37,8 @@ from doorward.view.trust_domains import LoadedCa
 
 logger = logging.getLogger(__name__)
 TRIES = 5
+COPY_TRIES = 2
+"""How often each gate's copy of the CRL is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,17 +169,27 @@ class Publisher:
         return _Gathered(published=published, bases=bases, retained=_retained(signing, published), listed=listed)
 
     async def _gate_copies(self, issuer: ObjectKey) -> list[TrustBundle]:
+        """What can be read of the gates. A copy may help a commit and never blocks it: each is in a namespace of somebody else,
+        who may withhold it, and what fails twice may fail for ever.
+        """
         copies = []
-        for metadata in self._view.secrets.lookup("gate", issuer):
-            namespace = metadata["metadata"]["namespace"]
-            try:
-                copies.append(parse_gate(await self._gateway.get(SECRET, namespace, gate_secret_name(issuer))))
-            except (NotFound, ValueError):
-                continue
-            except Forbidden:
-                if self._view.opted_in.get(namespace) is False:
-                    continue  # it was withdrawn for good: nobody else's CRL waits for that
-                raise
+        namespaces = [secret["metadata"]["namespace"] for secret in self._view.secrets.lookup("gate", issuer)]
+        for _ in range(COPY_TRIES):
+            failed = []
+            for namespace in namespaces:
+                try:
+                    copies.append(parse_gate(await self._gateway.get(SECRET, namespace, gate_secret_name(issuer))))
+                except (NotFound, ValueError):
+                    continue
+                except ApiError as error:
+                    failed.append(namespace)
+                    logger.warning(
+                        "copy of a CRL not read: namespace=%s %s",
+                        namespace,
+                        error,
+                        extra={"object": f"MTLSIssuer {issuer}"},
+                    )
+            namespaces = failed
         return copies
 
     # Guards, and the snapshot

@@ -3,11 +3,22 @@
 A plan that repeats its actions is a failure of its key: another controller, or an admission policy, changes what is written.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from doorward.api.conditions import Condition, instant, said
-from doorward.planning.plan import Action, AddFinalizer, ApplyTarget, Issue, PatchTarget, RewriteSecret, WriteStatus
+from doorward.api.conditions import Condition, instant, merge, said
+from doorward.planning.plan import (
+    Action,
+    AddFinalizer,
+    ApplyTarget,
+    Issue,
+    PatchTarget,
+    Plan,
+    RewriteSecret,
+    WriteStatus,
+)
 
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=1)
@@ -15,6 +26,8 @@ CALM = timedelta(minutes=10)
 """So long after the last of them is the same action no repetition any more."""
 TOLD_AFTER = timedelta(seconds=10)
 """An error that may pass is told of when it has lasted for so long."""
+RACES_TOLD_AFTER = timedelta(minutes=1)
+"""So is what happens between two who write at once, which is over in a moment as a rule."""
 MOST_DETAIL = 400
 
 
@@ -48,6 +61,17 @@ class Trouble:
     def of_target(self) -> Condition:
         """As the target itself says it, where it can be written at all."""
         return said("FieldConflict", detail=self.detail[:MOST_DETAIL], retry=self._retry)
+
+
+def failed(status: Mapping[str, Any], generation: int, detail: str, now: datetime) -> Plan:
+    """The plan that says in a status that the work on its object fails, of which no more is known; all else stays as it is."""
+    before = status.get("conditions") or ()
+    told = said("ReconcileFailed", detail=detail[:MOST_DETAIL])
+    others = [item for item in before if item.get("type") != told.type]
+    conditions = [*merge((told,), before, generation=generation, now=now), *others]
+    if conditions == list(before):
+        return Plan()
+    return Plan(actions=(WriteStatus(status={**status, "conditions": conditions}),))
 
 
 def identity(action: Action) -> object | None:

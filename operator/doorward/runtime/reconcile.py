@@ -17,7 +17,7 @@ from doorward.planning.plan import (
     WriteStatus,
     earliest,
 )
-from doorward.planning.trouble import Trouble
+from doorward.planning.trouble import Trouble, failed
 from doorward.runtime.appliers import Appliers
 from doorward.runtime.describe import describe
 from doorward.runtime.looks import UNFINISHED, Certificates, Issuers, Ledgers, Look, Targets
@@ -68,6 +68,15 @@ class Reconciler:
         """When the key is due again; None: at its next event. Raises ApiError, after telling the object of one that lasts, and
         NotSettled.
         """
+        try:
+            return await self._passes(key)
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit, NotLeading):
+            raise
+        except BaseException as error:  # a panic in cryptography's Rust is no Exception
+            await self._tell_failure(key, error)
+            raise
+
+    async def _passes(self, key: Key) -> datetime | None:
         passes = 0
         try:
             while passes < MOST_PASSES:
@@ -79,6 +88,19 @@ class Reconciler:
             self._meter.passes(key.kind, passes)
         self._meter.not_settled(key.kind)
         raise NotSettled(f"still not settled after {MOST_PASSES} passes")
+
+    async def _tell_failure(self, key: Key, error: BaseException) -> None:
+        """Whatever ends the work on a key is told on its object, too, unless it passes: see `Troubles.lasts`. Of an error of our
+        own only the kind is told: its text may be anybody's.
+        """
+        known = self._shared.known_status(key)
+        if known is None or not self._troubles.lasts(key, error, race=isinstance(error, _PASSING)):
+            return
+        ours = isinstance(error, ApiError | NotSettled)
+        detail = str(error) if ours else f"internal error {type(error).__name__}"
+        with suppress(ApiError):  # it is told at the next try
+            for action in failed(*known, detail, self._clock.now()).actions:
+                await self._appliers.apply(key, action)
 
     async def _pass(self, key: Key) -> tuple[bool, datetime | None]:
         """One look, and its plan carried out: whether that was the last one for now, and when the key is due again."""

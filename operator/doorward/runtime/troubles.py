@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from doorward.clock import Clock
 from doorward.cluster.errors import ApiError, Forbidden, Invalid
 from doorward.planning.plan import Action, GateAction, PublishCrl
-from doorward.planning.trouble import CALM, TOLD_AFTER, Trouble, free_repetitions, identity, wait
+from doorward.planning.trouble import CALM, RACES_TOLD_AFTER, TOLD_AFTER, Trouble, free_repetitions, identity, wait
 from doorward.view.keys import Key
 
 logger = logging.getLogger(__name__)
@@ -97,6 +97,18 @@ class Troubles:
         gate = action.namespace if isinstance(action, GateAction) else ""
         publication = isinstance(action, PublishCrl)
         return self._keep(key, Trouble(what=what, detail=str(error), publication=publication, gate=gate))
+
+    def lasts(self, key: Key, error: BaseException, *, race: bool) -> bool:
+        """Whether a failure of the work on a key is worth telling, beside what was told of its writes; `race`: it is what happens
+        between two who write at once.
+        """
+        now = self._clock.now()
+        since = self._failing_since.setdefault(key, now)
+        if self.of(key) is not None:
+            return False
+        if race:
+            return now >= since + RACES_TOLD_AFTER
+        return not isinstance(error, ApiError) or isinstance(error, Forbidden | Invalid) or now >= since + TOLD_AFTER
 
     def _keep(self, key: Key, trouble: Trouble) -> Trouble:
         before = self._known.get(key)

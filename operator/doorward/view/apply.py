@@ -4,6 +4,8 @@ What a write answers goes into the stores, so that the next look needs no read.
 """
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from doorward.api.conditions import instant
 from doorward.api.fields import API_VERSION
@@ -51,6 +53,15 @@ class SharedWrites:
             action.revocation.reason,
             extra={"object": f"ClientCertificate {record.holder}"},
         )
+
+    def known_status(self, key: Key) -> tuple[Mapping[str, Any], int] | None:
+        """The status of an MTLSIssuer or a ClientCertificate as it was seen last, and the generation of its object; None: there is
+        none of either.
+        """
+        if key.kind not in ("issuer", "certificate"):
+            return None
+        found = self._intake.store_of(ISSUER if key.kind == "issuer" else CLIENT_CERTIFICATE).get(key.at)
+        return None if found is None else (found.body.get("status") or {}, found.body["metadata"].get("generation", 0))
 
     async def status(self, key: Key, action: WriteStatus) -> str:
         """Replace the status of an MTLSIssuer or a ClientCertificate; nothing where it was deleted in the meantime. Which field

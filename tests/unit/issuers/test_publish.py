@@ -191,22 +191,24 @@ def _gate_at():
     return AT._replace(namespace=SHOP, name=gate_secret_name(ISSUER))
 
 
-@pytest.mark.parametrize("opted_in", [True, None])
-async def test_a_gate_that_may_not_be_read_for_now_holds_the_crl_up(bed, opted_in):
+@pytest.mark.promise(4)
+@pytest.mark.parametrize("opted_in", [True, None, False])
+@pytest.mark.parametrize("error", [Forbidden("no", status=403), Transient("cannot be decrypted", status=500)])
+async def test_a_gate_that_cannot_be_read_holds_nobody_up(bed, opted_in, error):
     bed.gate({1: signed(1)})
     bed.view.opted_in[SHOP] = opted_in
-    bed.gateway.refuse_reads = lambda kind, _: Forbidden("no") if kind == SECRET else None
-    with pytest.raises(Forbidden):
-        await bed.commit()
-    assert bed.crls() == {}
-
-
-async def test_a_gate_in_a_namespace_that_opted_out_holds_nobody_up(bed):
-    bed.gate({1: signed(1)})
-    bed.view.opted_in[SHOP] = False
-    bed.gateway.refuse_reads = lambda kind, _: Forbidden("no") if kind == SECRET else None
+    bed.gateway.refuse_reads = lambda kind, _: error if kind == SECRET else None
     await bed.commit()
     assert bed.listed() == []
+
+
+@pytest.mark.promise(1)
+async def test_a_gate_that_cannot_be_read_at_first_is_asked_once_more(bed):
+    bed.gate({1: signed(1, given.entry(9))})
+    errors = [Transient("busy", status=500)]
+    bed.gateway.refuse_reads = lambda kind, _: errors.pop() if kind == SECRET and errors else None
+    await bed.commit()
+    assert bed.listed() == [9]
 
 
 # What was verified before
