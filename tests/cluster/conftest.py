@@ -31,4 +31,5 @@ def edge(admin: Person) -> Iterator[Place]:
     yield place
     admin.delete(NAMESPACES, {"metadata": {"name": namespace}})
     for body in admin.ask("GET", CERTIFICATES.path(namespace)).body["items"]:
+        admin.delete(CERTIFICATES, body)
         place.operator.patch(CERTIFICATES, body, {"metadata": {"finalizers": None}})

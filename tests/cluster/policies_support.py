@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from doorward.objects.meta import FINALIZER
 from tests.support.kube import (
     BINDINGS,
     CERTIFICATES,
@@ -18,6 +19,8 @@ from tests.support.kube import (
     eventually,
 )
 
+MUTATING_BINDINGS = BINDINGS._replace(plural="mutatingadmissionpolicybindings")
+FINALIZER_POLICY = "finalizer.doorward.io"
 OURS = {"app.kubernetes.io/managed-by": "doorward"}
 GATE = "doorward.issuers.partners"
 ISSUER = "doorward.io/issuer"
@@ -40,6 +43,26 @@ def unbound(admin: Person, policy: str, probe: Callable[[], Answer]) -> Iterator
         labels = binding["metadata"].get("labels", {})
         assert admin.create(BINDINGS, again | {"metadata": {"name": policy, "labels": labels}}).ok
         eventually(lambda: policy in probe().message, f"{policy} holds again")
+
+
+@contextmanager
+def without_finalizer_policy(admin: Person, probe: Object) -> Iterator[None]:
+    """As on a Kubernetes that serves no mutating policies; `probe` is a ClientCertificate that the administrator may create."""
+
+    def born_with_it() -> bool:
+        answer = admin.create(CERTIFICATES, probe, dry_run=True)
+        return FINALIZER in (answer.body["metadata"].get("finalizers") or ())
+
+    binding = admin.get(MUTATING_BINDINGS, None, FINALIZER_POLICY).body
+    assert admin.delete(MUTATING_BINDINGS, binding).ok
+    try:
+        eventually(lambda: not born_with_it(), "the policy lets go")
+        yield
+    finally:
+        again = {key: binding[key] for key in ("apiVersion", "kind", "spec")}
+        named = {"name": FINALIZER_POLICY, "labels": binding["metadata"].get("labels", {})}
+        assert admin.create(MUTATING_BINDINGS, again | {"metadata": named}).ok
+        eventually(born_with_it, "the policy holds again")
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,18 @@ from tests.support.kube import (
 )
 from tests.support.openssl import OpenSsl
 
-from .policies_support import GATE, ISSUER, NGINX, SECRET, crl, ingress, record, secret, unbound
+from .policies_support import (
+    GATE,
+    ISSUER,
+    NGINX,
+    SECRET,
+    crl,
+    ingress,
+    record,
+    secret,
+    unbound,
+    without_finalizer_policy,
+)
 
 MANAGED = "app.kubernetes.io/managed-by"
 FINALIZER = "doorward.io/cut-off"
@@ -147,12 +158,15 @@ def test_a_secret_that_was_stripped_and_then_deleted_is_reissued_and_its_serial_
     eventually(lambda: listed(served, openssl) == {lost}, "the lost serial is on the CRL")
 
 
-def test_the_finalizer_comes_back(served: Home):
-    served.change(CERTIFICATES, "alice", {"metadata": {"finalizers": None}})
-    eventually(
-        lambda: FINALIZER in (served.body(CERTIFICATES, "alice")["metadata"].get("finalizers") or ()),
-        "the finalizer is back",
-    )
+def test_the_finalizer_comes_back_though_nothing_puts_it_back_but_the_operator(served: Home):
+    without = {"metadata": {"finalizers": None}}
+    probe = partial(served.admin.patch, CERTIFICATES, served.body(CERTIFICATES, "alice"), without)
+    policies = without_finalizer_policy(served.admin, served.here(client("probe")))
+    with policies, unbound(served.admin, "fence-clients.doorward.io", probe):
+        eventually(
+            lambda: FINALIZER in (served.body(CERTIFICATES, "alice")["metadata"].get("finalizers") or ()),
+            "the finalizer is back",
+        )
 
 
 # The CRL

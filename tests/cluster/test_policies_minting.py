@@ -1,12 +1,16 @@
 """Handing out access takes the verb `issue` on the issuer; taking it back does not."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from doorward.objects.meta import FINALIZER
 from tests.support.kube import (
     CERTIFICATES,
     ROLES,
+    Answer,
     Object,
+    Person,
     bind,
     eventually,
 )
@@ -14,6 +18,7 @@ from tests.support.kube import (
 from .policies_support import (
     Place,
     certificate,
+    without_finalizer_policy,
 )
 
 MTLSISSUERS = CERTIFICATES._replace(plural="mtlsissuers")
@@ -165,7 +170,7 @@ def test_other_finalizers_stay(edge, finalizers):
     body["metadata"]["finalizers"] = finalizers
     created = edge.admin.create(CERTIFICATES, body).body
     assert sorted(created["metadata"]["finalizers"]) == sorted({*finalizers, FINALIZER})
-    edge.admin.patch(CERTIFICATES, body, {"metadata": {"finalizers": None}})
+    edge.admin.patch(CERTIFICATES, body, {"metadata": {"finalizers": [FINALIZER]}})
 
 
 def test_applying_a_client_again_changes_nothing(edge):
@@ -175,9 +180,57 @@ def test_applying_a_client_again_changes_nothing(edge):
     assert second.body["metadata"]["finalizers"] == [FINALIZER]
 
 
-def test_a_finalizer_that_is_taken_off_stays_off(edge):
+LEFT_OUT = [{"finalizers": None}, {"finalizers": []}, {"finalizers": ["example.com/x"]}]
+
+
+def _stripped(person: Person, body: Object, metadata: Object) -> Iterator[Answer]:
+    """The ways to write the object without the finalizer."""
+    yield person.patch(CERTIFICATES, body, {"metadata": metadata})
+    current = person.get(CERTIFICATES, body["metadata"]["namespace"], body["metadata"]["name"]).body
+    whole = {name: value for name, value in current["metadata"].items() if name != "finalizers"}
+    given = {name: value for name, value in metadata.items() if value is not None}
+    yield person.replace(CERTIFICATES, current | {"metadata": whole | given})
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("who", ["person", "admin", "operator"])
+@pytest.mark.parametrize("metadata", LEFT_OUT)
+def test_nobody_takes_the_finalizer_off_before_the_client_is_deleted(edge, who, metadata):
+    person, body = getattr(edge, who), alice(edge)
+    for answer in _stripped(person, body, metadata):
+        assert answer.status in {200, 403, 422}
+        now = edge.admin.get(CERTIFICATES, edge.namespace, "alice").body
+        assert FINALIZER in now["metadata"]["finalizers"]
+
+
+def test_a_manifest_without_the_finalizer_replaces_a_client(edge):
+    grant(edge, edge.namespace, "partners")
     body = alice(edge)
-    assert (
-        "finalizers" not in edge.operator.patch(CERTIFICATES, body, {"metadata": {"finalizers": None}}).body["metadata"]
-    )
-    assert "finalizers" not in edge.person.patch(CERTIFICATES, body, {"spec": {"revoked": True}}).body["metadata"]
+    metadata = {name: value for name, value in body["metadata"].items() if name != "finalizers"}
+    answer = edge.person.replace(CERTIFICATES, body | {"metadata": metadata | {"labels": {"a": "b"}}})
+    assert (answer.status, answer.body["metadata"]["finalizers"]) == (200, [FINALIZER])
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("metadata", LEFT_OUT[:2])
+def test_where_no_mutating_policy_is_served_the_finalizer_stays_all_the_same(edge, metadata):
+    grant(edge, edge.namespace, "partners")
+    body = alice(edge)
+    probe = certificate(edge.namespace, issuer={"name": "partners"}, name="probe")
+    with without_finalizer_policy(edge.admin, probe):
+        for answer in _stripped(edge.person, body, metadata):
+            assert (answer.status, "stays on a ClientCertificate" in answer.message) == (403, True)
+        assert edge.person.patch(CERTIFICATES, body, {"metadata": {"labels": {"a": "b"}}}).ok
+        assert edge.person.delete(CERTIFICATES, body).ok
+        for answer in _stripped(edge.person, body, metadata):
+            assert (answer.status, "not cut off yet" in answer.message) == (403, True)
+
+
+@pytest.mark.parametrize("who", ["person", "admin"])
+def test_of_a_deleted_client_only_the_operator_takes_the_finalizer_off(edge, who):
+    body = alice(edge)
+    assert edge.person.delete(CERTIFICATES, body).ok
+    answer = getattr(edge, who).patch(CERTIFICATES, body, {"metadata": {"finalizers": None}})
+    assert (answer.status, "not cut off yet" in answer.message) == (403, True)
+    assert edge.operator.patch(CERTIFICATES, body, {"metadata": {"finalizers": None}}).ok
+    assert edge.admin.get(CERTIFICATES, edge.namespace, "alice").status == 404

@@ -5,12 +5,10 @@ from collections import Counter
 
 import pytest
 
-from doorward.objects.meta import FINALIZER
 from tests.support.audit import Audit
 from tests.support.home import Home, client
 from tests.support.installation import OperatorProcess
 from tests.support.kube import (
-    BINDINGS,
     CERTIFICATES,
     CONFIGMAPS,
     INGRESSES,
@@ -20,10 +18,8 @@ from tests.support.kube import (
     eventually,
 )
 
-from .policies_support import ISSUER, ingress
+from .policies_support import ISSUER, ingress, without_finalizer_policy
 
-MUTATING = BINDINGS._replace(plural="mutatingadmissionpolicybindings")
-POLICY = "finalizer.doorward.io"
 MANY = 10
 
 
@@ -92,21 +88,7 @@ def test_a_restart_with_nothing_changed_writes_nothing(
 
 def test_without_the_policy_that_puts_the_finalizer_on_a_certificate_costs_four_writes(home: Home, audit: Audit):
     home.partners()
-    probe = home.here(client("probe"))
-
-    def finalized() -> bool:
-        answer = home.admin.create(CERTIFICATES, probe, dry_run=True)
-        return FINALIZER in (answer.body["metadata"].get("finalizers") or ())
-
-    binding = home.admin.get(MUTATING, None, POLICY).body
-    assert home.admin.delete(MUTATING, binding).ok
-    try:
-        eventually(lambda: not finalized(), "the policy lets go")
+    with without_finalizer_policy(home.admin, home.here(client("probe"))):
         written = issued(home, audit, [f"client-{number}" for number in range(MANY)])
-    finally:
-        again = {key: binding[key] for key in ("apiVersion", "kind", "spec")}
-        labels = binding["metadata"].get("labels", {})
-        assert home.admin.create(MUTATING, again | {"metadata": {"name": POLICY, "labels": labels}}).ok
-        eventually(finalized, "the policy holds again")
     assert written["patch clientcertificates"] == MANY
     assert sum(written.values()) == 4 * MANY

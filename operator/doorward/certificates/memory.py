@@ -5,9 +5,8 @@ process do better than a restart could.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, Kind, Object
+from doorward.cluster.gateway import Object
 from doorward.objects.client_secret import Broken, ClientSecret, Contents
 from doorward.objects.meta import ObjectKey
 from doorward.pki.certificates import Leaf
@@ -54,13 +53,11 @@ class CertificateMemory:
     signed: Signed | None = None
     view: SecretView | None = None
     signature: Signature | None = None
-    missing_since: datetime | None = None
-    """Since when live records are seen though no ClientCertificate of the name is."""
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to remember."""
-        return self.signed is None and self.view is None and self.signature is None and self.missing_since is None
+        return self.signed is None and self.view is None and self.signature is None
 
     def view_of(self, secret: ObjectKey) -> ClientSecret | Broken | None:
         """What was read of that Secret last; None: nothing."""
@@ -97,14 +94,6 @@ class CertificateMemories:
             self._known.pop(certificate, None)
         else:
             self._known[certificate] = memory
-
-    def nobody_is_missing(self, kind: Kind, namespace: str | None) -> None:
-        """A list of that kind (in one namespace) failed: a ClientCertificate that cannot be listed may be there."""
-        if kind != CLIENT_CERTIFICATE:
-            return
-        for certificate, memory in tuple(self._known.items()):
-            if memory.missing_since is not None and namespace in (None, certificate.namespace):
-                self.keep(certificate, replace(memory, missing_since=None))
 
     def forget_views(self) -> None:
         """The cluster was rolled back."""

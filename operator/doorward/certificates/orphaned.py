@@ -1,13 +1,11 @@
 """Live records that no ClientCertificate stands behind; whether it is gone is asked of the API server itself, by name."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
-from doorward.certificates.memory import CertificateMemory
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, Gateway
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
-from doorward.planning import gone, revocation, timing
+from doorward.planning import revocation, timing
 from doorward.planning.gone import Strays
 from doorward.planning.observed import Unseen
 from doorward.view.parsed import IssuerObject
@@ -23,30 +21,28 @@ class OrphanObserver:
         self._gateway = gateway
         self._reads = reads
 
-    async def observe(
-        self, key: ObjectKey, memory: CertificateMemory, now: datetime
-    ) -> tuple[Strays | None, CertificateMemory]:
-        """Live or suspended records of a ClientCertificate that is not in its store, or that names another issuer now (None:
-        there are none), and what is remembered from now on.
+    async def observe(self, key: ObjectKey, now: datetime) -> Strays | None:
+        """Live or suspended records of a ClientCertificate that is not in its store, or that names another issuer now, and
+        records of one that is back; None: there are none.
         """
         view = self._view
         found = view.certificates.get(key)
+        known = view.ledger.of_client(key)
         records = tuple(
             record
-            for record in view.ledger.of_client(key)
+            for record in known
             if (record.live(now) or _is_suspended(record, now)) and (found is None or record.issuer != found.issuer)
         )
-        if not records or not view.serves(key.namespace):
-            return None, replace(memory, missing_since=None)
-        since = memory.missing_since or now
-        orphans = Strays(
+        back = tuple(r for r in known if r.missing_since is not None and found is not None and r.issuer == found.issuer)
+        if not (records or back) or not view.serves(key.namespace):
+            return None
+        return Strays(
             records=records,
-            missing_since=since,
-            gone=now >= since + gone.GRACE and await self._is_gone(key, records),
+            back=back,
+            gone=view.certificates.synced_in(key.namespace) and bool(records) and await self._is_gone(key, records),
             undo_windows=self._undo_windows(records),
             skew=self._gateway.skew(),
         )
-        return orphans, replace(memory, missing_since=since)
 
     async def _is_gone(self, key: ObjectKey, records: tuple[Record, ...]) -> bool:
         """Whether there is no ClientCertificate of that name, or one of another issuer."""

@@ -2,6 +2,7 @@
 
 import struct
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -10,7 +11,7 @@ from typing import Any
 from doorward.api.conditions import instant
 from doorward.api.fields import API_VERSION
 from doorward.api.kinds import HoldSource
-from doorward.objects.meta import Object, ObjectKey, parse_instant
+from doorward.objects.meta import MISSING_ANNOTATION, Object, ObjectKey, parse_instant
 from doorward.pki.certificates import Leaf
 
 
@@ -52,6 +53,8 @@ class Record:
     compact: bytes = field(repr=False)
     """The two instants and the three digests below."""
     revocation: Revocation | None = None
+    missing_since: datetime | None = None
+    """When the operator first found that it has no ClientCertificate; None: it has one, as far as anybody looked."""
 
     @property
     def not_before(self) -> datetime:
@@ -142,7 +145,15 @@ def parse(body: Object) -> Record:
         holder_uid=sys.intern(holder["uid"]),
         issued_at=parse_instant(metadata.get("creationTimestamp") or spec["notBefore"]),
         revocation=_parse_revocation(spec["revocation"], spec["notBefore"]) if spec.get("revocation") else None,
+        missing_since=_missing_since(metadata.get("annotations") or {}),
     )
+
+
+def _missing_since(annotations: Mapping[str, str]) -> datetime | None:
+    try:
+        return parse_instant(annotations[MISSING_ANNOTATION])
+    except (KeyError, ValueError):
+        return None
 
 
 def _serial(text: str) -> int:

@@ -21,6 +21,7 @@ KEYSTORE_ANNOTATION = f"{GROUP}/keystore"
 REISSUE_ANNOTATION = f"{GROUP}/reissue"
 ROTATE_ANNOTATION = f"{GROUP}/rotate"
 ANCHORS_SINCE_ANNOTATION = f"{GROUP}/anchors-since"
+MISSING_ANNOTATION = f"{GROUP}/missing-since"
 GENERATIONS_ANNOTATION = f"{GROUP}/ca-generations"
 CLOSED_ANNOTATION = f"{GROUP}/ca-closed"
 

@@ -12,10 +12,14 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
 from doorward.planning import closing, revocation, timing
 from doorward.planning.observed import Gate
-from doorward.planning.plan import Plan, Revoke
+from doorward.planning.plan import MarkMissing, Plan, Revoke, earliest
 
 GRACE = timedelta(minutes=10)
-"""How long a ClientCertificate may be missing while its serials are live: a start, a restore, or an undo is under way."""
+"""How long a ClientCertificate may be missing while its serials are live: a restore or an undo is under way. It counts from when an
+operator first found it missing, which is written into the record: a process that starts again does not begin to count again.
+"""
+ASK_AGAIN = timedelta(minutes=1)
+"""When the API server is asked again whether a ClientCertificate is there that is not known, and that it did not call absent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +36,10 @@ class Strays:
     """Live or suspended records that no known ClientCertificate stands behind."""
 
     records: tuple[Record, ...]
-    missing_since: datetime
-    """Since when this process sees them without one."""
+    back: tuple[Record, ...]
+    """Records that are marked as missing, and whose ClientCertificate is known again."""
     gone: bool
-    """The API server says that there is none; asked only when the grace is over."""
+    """The API server says that there is none."""
     undo_windows: Mapping[ObjectKey, timedelta]
     """By issuer, as far as they are known."""
     skew: timedelta
@@ -56,11 +60,16 @@ def hold(o: Strays, now: datetime) -> Plan:
     """Access is a live ClientCertificate, and nothing else: without one, what is live or suspended is held as at a deletion."""
     if timing.skewed(o.skew):
         return Plan(due=now + timing.LOOK_AGAIN)
-    if not o.gone:
-        ends = o.missing_since + GRACE
-        return Plan(due=ends if now < ends else now + GRACE)
-    held: list[Revoke] = []
-    for record in o.records:
-        window = o.undo_windows.get(record.issuer, timing.DEFAULT_UNDO)
-        held += revocation.held((record,), window, now)
-    return Plan(actions=tuple(held))
+    actions: list[Revoke | MarkMissing] = [MarkMissing(record=record, since=None) for record in o.back]
+    due = None
+    for record in o.records if o.gone else ():
+        ends = min(record.missing_since or now, now) + GRACE
+        if record.missing_since is None:
+            actions.append(MarkMissing(record=record, since=now))
+        elif ends <= now:
+            window = o.undo_windows.get(record.issuer, timing.DEFAULT_UNDO)
+            actions += revocation.held((record,), window, now)
+        due = earliest(due, ends)
+    if o.records and not o.gone:
+        due = now + ASK_AGAIN
+    return Plan(actions=tuple(actions), due=due)

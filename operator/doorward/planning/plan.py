@@ -105,6 +105,14 @@ class Revoke:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MarkMissing:
+    """Write into a ledger record since when it has no ClientCertificate; None: it has one again."""
+
+    record: Record
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateCa:
     """Make the CA of one generation."""
 
@@ -201,6 +209,7 @@ Action: TypeAlias = (
     | RewriteSecret
     | RecordAgain
     | Revoke
+    | MarkMissing
     | CreateCa
     | PublishCrl
     | WriteGate

@@ -18,6 +18,7 @@ from doorward.planning.plan import (
     Deliver,
     EmptyArchive,
     Issue,
+    MarkMissing,
     PatchTarget,
     PublishCrl,
     RecordAgain,
@@ -64,6 +65,8 @@ class Appliers:
                 return self._certificates.record_again(key.at, action)
             case Revoke():
                 return self._shared.revoke(key, action)
+            case MarkMissing():
+                return self._shared.mark_missing(key, action)
             case CreateCa():
                 return self._issuers.create_ca(key.at, action)
             case PublishCrl():

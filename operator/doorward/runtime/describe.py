@@ -12,6 +12,7 @@ from doorward.planning.plan import (
     Deliver,
     EmptyArchive,
     Issue,
+    MarkMissing,
     PatchTarget,
     PublishCrl,
     RecordAgain,
@@ -43,6 +44,8 @@ def describe(key: Key, action: Action) -> str:
             text = f"restore a record in the ledger of MTLSIssuer {action.issuer}"
         case Revoke():
             text = f"update IssuedCertificate {action.record.key} with its revocation"
+        case MarkMissing():
+            text = f"annotate IssuedCertificate {action.record.key} with whether its ClientCertificate is missing"
         case CreateCa():
             text = f"create Secret {at.namespace}/{ca_secret_name(at.name, action.generation)}"
         case PublishCrl():

@@ -178,10 +178,10 @@ class Certificates:
         known = memories.get(key)
         found = await self._observer.observe(key, known)
         self._cut_offs.looked(key, found[0] if found is not None else None)
-        memory = found[1] if found is not None else CertificateMemory(missing_since=known.missing_since)
+        memory = found[1] if found is not None else CertificateMemory()
         look = Look(Plan()) if found is None else self._planned(found[0])
-        orphans, memory = await self._orphans.observe(key, memory, self._clock.now())
         memories.keep(key, memory, era)
+        orphans = await self._orphans.observe(key, self._clock.now())
         if orphans is None:
             return look
         held = gone.hold(orphans, self._clock.now())

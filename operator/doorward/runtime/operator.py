@@ -146,7 +146,6 @@ class Operator:
             self._intake.changed,
             settings.namespaces,
             self._rollback.notice,
-            self._certificate_memories.nobody_is_missing,
         )
 
     def _join(self, source: KeySource) -> Reconciler:

@@ -14,7 +14,8 @@ from doorward.cluster.errors import Conflict, Forbidden, Invalid, NotFound
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, EVENT, FIELD_MANAGER, ISSUED_CERTIFICATE, ISSUER, Gateway
 from doorward.objects import ledger_record
 from doorward.objects.comparison import unlike
-from doorward.planning.plan import Revoke, WriteStatus
+from doorward.objects.meta import MISSING_ANNOTATION
+from doorward.planning.plan import MarkMissing, Revoke, WriteStatus
 from doorward.view.intake import Intake
 from doorward.view.keys import Key
 from doorward.view.stores import View
@@ -39,8 +40,11 @@ class SharedWrites:
         record, ledger = action.record, self._view.ledger
         if ledger.get(record.key) != record:
             raise Conflict(f"record {record.key} changed in the meantime")
+        # A hold that is lifted later begins a wait of its own.
+        marks = {MISSING_ANNOTATION: None} if record.missing_since is not None else {}
         patch = {
-            "metadata": {"resourceVersion": str(ledger.version(record.key))},
+            "metadata": {"resourceVersion": str(ledger.version(record.key))}
+            | ({"annotations": marks} if marks else {}),
             "spec": {"revocation": ledger_record.render_revocation(action.revocation)},
         }
         body = await self._gateway.patch(ISSUED_CERTIFICATE, record.key.namespace, record.key.name, patch)
@@ -53,6 +57,22 @@ class SharedWrites:
             action.revocation.reason,
             extra={"object": f"ClientCertificate {record.holder}"},
         )
+
+    async def mark_missing(self, key: Key, action: MarkMissing) -> None:
+        """Onto the record that the plan was made from, as a revocation is."""
+        record, ledger = action.record, self._view.ledger
+        if ledger.get(record.key) != record:
+            raise Conflict(f"record {record.key} changed in the meantime")
+        metadata = {
+            "resourceVersion": str(ledger.version(record.key)),
+            "annotations": {MISSING_ANNOTATION: instant(action.since) if action.since is not None else None},
+        }
+        body = await self._gateway.patch(
+            ISSUED_CERTIFICATE, record.key.namespace, record.key.name, {"metadata": metadata}
+        )
+        self._intake.written(ISSUED_CERTIFICATE, body, by=key)
+        found = "missing" if action.since is not None else "back"
+        logger.info("client certificate %s: serial=%x", found, record.serial, extra={"object": str(key)})
 
     def known_status(self, key: Key) -> tuple[Mapping[str, Any], int] | None:
         """The status of an MTLSIssuer or a ClientCertificate as it was seen last, and the generation of its object; None: there is

@@ -25,8 +25,6 @@ CATCH_UP = 30.0
 """Seconds that all other work waits for a list that fails."""
 Changed = Callable[[Kind, ObjectKey, Any, Any], None]
 """Told of an object that a list showed to be another one than before: its kind and key, and both; either may be None."""
-Unheard = Callable[[Kind, str | None], None]
-"""Told where a list failed (kind, and namespace or None for all): what cannot be listed may be there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +51,11 @@ class Resync:
         changed: Changed,
         namespaces: Sequence[str],
         rolled_back: Notice,
-        unheard: Unheard,
     ) -> None:
         self._view = view
         self._gateway = gateway
         self._changed = changed
         self._rolled_back = rolled_back
-        self._tell_unheard = unheard
         self._sources = tuple(self._all(namespaces or (None,)))
         for source in self._sources:
             source.store.listed(source.namespace, heard=False)
@@ -146,6 +142,5 @@ class Resync:
         return None
 
     def _failed(self, source: _Source, error: Exception) -> Exception:
-        self._tell_unheard(source.kind, source.namespace)
         self._view.sources.failed(source.kind.plural, source.namespace, error)
         return error

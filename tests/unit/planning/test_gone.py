@@ -8,7 +8,7 @@ from doorward.objects.ledger_record import Revocation
 from doorward.planning import gone, timing
 from doorward.planning.gone import GRACE, IssuerGone, Strays
 from doorward.planning.observed import GateState
-from doorward.planning.plan import CloseGate, Plan, RemoveGate
+from doorward.planning.plan import CloseGate, MarkMissing, Plan, RemoveGate
 from tests.unit import given
 from tests.unit.given import HOUR, NOW, SECOND
 
@@ -19,10 +19,14 @@ def gate(namespace="edge", state=GateState.STALE):
     return given.gate(namespace, targets=(), allowed=False, state=state)
 
 
+def missing(serial, since=LONG_AGO, **record):
+    return replace(given.record(serial, **record), missing_since=since)
+
+
 def strays(**override):
     found = {
-        "records": (given.record(1),),
-        "missing_since": LONG_AGO,
+        "records": (missing(1),),
+        "back": (),
         "gone": True,
         "undo_windows": {given.ISSUER: 2 * HOUR},
         "skew": 0 * SECOND,
@@ -78,20 +82,42 @@ def test_it_is_held_for_a_day_where_its_issuer_is_gone_too():
 
 
 def test_a_serial_that_was_lifted_is_held_again():
-    (revoke,) = gone.hold(strays(records=(given.record(1, revocation=given.hold(lifted=True)),)), NOW).actions
+    (revoke,) = gone.hold(strays(records=(missing(1, revocation=given.hold(lifted=True)),)), NOW).actions
     assert not revoke.revocation.lifted
 
 
 @pytest.mark.parametrize(
     ("seen", "due"),
     [
+        pytest.param({"records": (missing(1, NOW - SECOND),)}, NOW - SECOND + GRACE, id="it is missing for a second"),
         pytest.param(
-            {"gone": False, "missing_since": NOW - SECOND}, NOW - SECOND + GRACE, id="it is missing for a second"
+            {"records": (missing(1, NOW + HOUR),)},
+            NOW + GRACE,
+            id="it is missing from the future on: a clock was wrong",
         ),
-        pytest.param({"gone": False}, NOW + GRACE, id="the API server does not say that it is gone"),
+        pytest.param({"gone": False}, NOW + gone.ASK_AGAIN, id="the API server does not say that it is gone"),
+        pytest.param({"records": ()}, None, id="nobody is missing"),
         pytest.param({"skew": HOUR}, NOW + timing.LOOK_AGAIN, id="the clocks disagree"),
     ],
 )
 def test_nobody_is_held_while(seen, due):
     plan = gone.hold(strays(**seen), NOW)
     assert (plan.actions, plan.due) == ((), due)
+
+
+def test_a_record_whose_client_certificate_is_found_missing_first_is_marked_and_waits():
+    new, old = given.record(1), missing(2)
+    plan = gone.hold(strays(records=(new, old)), NOW)
+    mark, revoke = plan.actions
+    assert mark == MarkMissing(record=new, since=NOW)
+    assert (revoke.record, plan.due) == (old, LONG_AGO + GRACE)
+
+
+def test_nobody_is_marked_who_is_not_known_to_be_gone():
+    assert gone.hold(strays(records=(given.record(1),), gone=False), NOW).actions == ()
+
+
+def test_a_record_whose_client_certificate_is_back_is_not_marked_any_more():
+    assert gone.hold(strays(records=(), back=(missing(1),)), NOW).actions == (
+        MarkMissing(record=missing(1), since=None),
+    )

@@ -7,7 +7,7 @@ from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUER, NAMESP
 from doorward.objects.meta import ObjectKey
 from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE
-from tests.unit.runtime.looks import GATE, live, record, serial
+from tests.unit.runtime.looks import GATE, live, person_writes, record, serial
 
 GRACE = {"minutes": 11}
 
@@ -98,13 +98,70 @@ def test_the_client_of_an_object_that_went_by_force_is_held(served):
     assert "finalAt" in record(served, alice)["spec"]["revocation"]
 
 
-def test_nobody_is_held_within_ten_minutes_of_a_start(served):
+@pytest.mark.promise(1)
+def test_a_start_does_not_begin_the_ten_minutes_again(served):
+    alice = serial(served, "alice")
     forced_out(served, "alice")
-    served.jump(**GRACE)
+    for _ in range(4):
+        served.advance(10)
+        assert alice in live(served)
+        served.kill()
+        served.jump(minutes=2, seconds=30)
+        served.start()
+    served.settle()
+    assert alice not in live(served)
+    assert promises.newest_crl(served.cluster) == {alice}
+
+
+def test_the_ten_minutes_count_from_when_an_operator_first_misses_it(served):
     served.kill()
+    served.edit(CLIENT_CERTIFICATE, "alice", {"metadata": {"finalizers": []}})
+    served.delete(CLIENT_CERTIFICATE, "alice")
+    served.jump(hours=5)
     served.start()
     served.settle()
     assert len(live(served)) == 2
+    served.jump(**GRACE)
+    served.settle()
+    assert len(live(served)) == 1
+
+
+def missing_since(bed, number):
+    return record(bed, number)["metadata"].get("annotations", {}).get("doorward.io/missing-since")
+
+
+def test_one_that_is_back_in_time_has_ten_minutes_when_it_is_forced_out_again(served):
+    alice = serial(served, "alice")
+    served.edit(SECRET, "alice-mtls", {"metadata": {"ownerReferences": None}})  # so that it is not collected
+    forced_out(served, "alice")
+    served.settle()
+    assert missing_since(served, alice)
+    served.jump(minutes=8)
+    served.apply("alice")
+    served.settle()
+    assert (missing_since(served, alice), alice in live(served)) == (None, True)
+    served.edit(SECRET, "alice-mtls", {"metadata": {"ownerReferences": None}})
+    forced_out(served, "alice")
+    served.advance(300)
+    assert alice in live(served)
+    served.jump(**GRACE)
+    served.settle()
+    assert alice not in live(served)
+
+
+def test_a_hold_that_is_lifted_without_its_object_has_ten_minutes_of_its_own(served):
+    alice = serial(served, "alice")
+    forced_out(served, "alice")
+    served.settle()
+    served.jump(**GRACE)
+    served.settle()
+    assert (alice in live(served), missing_since(served, alice)) == (False, None)
+    person_writes(served, alice, lifted=True)
+    served.advance(300)
+    assert alice in live(served)
+    served.jump(**GRACE)
+    served.settle()
+    assert alice not in live(served)
 
 
 @pytest.mark.parametrize(
