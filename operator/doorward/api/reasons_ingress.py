@@ -71,6 +71,19 @@ GATE = table(
         "anybody may get in: {fix}",
     ),
     (
+        "HostShared",
+        "False",
+        Mender.OWNER,
+        (
+            "Another Ingress has a host of this one, and another trust bundle, or an annotation with which ingress-nginx is not"
+            " known to protect it. ingress-nginx has one trust bundle for a host: that of the oldest Ingress, in whatever namespace."
+        ),
+        (
+            "not protected: Ingress {rival} has the same host and may decide who gets in there: remove the host from one of the"
+            " two, or give the other the annotation doorward.io/issuer of the same MTLSIssuer, and no setting of its own"
+        ),
+    ),
+    (
         "PlainHttp",
         "False",
         Mender.OWNER,

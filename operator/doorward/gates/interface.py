@@ -25,6 +25,10 @@ class Target:
     """Why the data plane may admit somebody without a certificate at its hosts, and what to do; empty: it does not."""
     plain: bool = False
     """Its hosts answer over plain HTTP as well, where nobody is asked for a certificate."""
+    hosts: tuple[str, ...] = ()
+    """The hosts that it is about; `*.` before a name stands for each name with one label more."""
+    overrides: bool = False
+    """It has not opted in, and decides by itself who gets in at its hosts."""
 
 
 class DataPlane(Protocol):
@@ -70,4 +74,10 @@ def issuer_of(plane: DataPlane, body: Object) -> Iterator[ObjectKey]:
 
 def target_kind(plane: DataPlane) -> TargetKind:
     """What the view must know of a data plane."""
-    return TargetKind(kind=plane.kind, keep=plane.keep, issuer_of=lambda body: issuer_of(plane, body))
+    return TargetKind(
+        kind=plane.kind,
+        keep=plane.keep,
+        issuer_of=lambda body: issuer_of(plane, body),
+        hosts_of=lambda body: plane.read(body).hosts,
+        shared=plane.read,
+    )

@@ -12,11 +12,11 @@ from doorward.api.kinds import MTLSIssuerSpec
 from doorward.cluster.errors import ApiError, NotFound
 from doorward.cluster.gateway import SECRET, Gateway, Object
 from doorward.cluster.store import version_of
-from doorward.gates.interface import DataPlane
+from doorward.gates.interface import DataPlane, Target
 from doorward.gates.memory import GateMemory, GateView, WantedBundle
 from doorward.objects import crl_configmap, trust_bundle
 from doorward.objects.meta import ObjectKey, gate_secret_name, is_deleting, is_ours, parse_instant
-from doorward.planning.gate import GateObserved, parse_reference
+from doorward.planning.gate import GateObserved, parse_reference, rival_of
 from doorward.planning.observed import Gate, GateState, Unseen
 from doorward.planning.permission import namespace_allowed
 from doorward.view.keys import Key
@@ -45,6 +45,23 @@ class TargetObserver:
         if body is None:
             return None
         target = self._planes[key.plural].read(body)
+        seen = self._observed(target, body)
+        return body, seen if seen.reference is None else replace(seen, rival=self._rival(key, seen, target.hosts))
+
+    def _rival(self, key: Key, seen: GateObserved, hosts: tuple[str, ...]) -> ObjectKey | Unseen | None:
+        """Who decides at its hosts; unknown while not all targets were heard of."""
+        if not self._view.targets[key.plural].synced:
+            return Unseen.UNKNOWN
+        plane = self._planes[key.plural]
+        others = ((plane.read(body), body) for body in self._view.sharing(key.plural, key.at, hosts))
+        return rival_of(
+            seen,
+            (self._observed(other, body) for other, body in others if other.reference is not None or other.overrides),
+        )
+
+    def _observed(self, target: Target, body: Object) -> GateObserved:
+        """One target by itself."""
+        view, at = self._view, target.key
         issuer_at = parse_reference(target.reference, at.namespace) if target.reference is not None else None
         found = view.issuers.get(issuer_at) if issuer_at else None
         heard = view.issuers.synced_in(issuer_at.namespace if issuer_at else at.namespace)
@@ -55,7 +72,7 @@ class TargetObserver:
             issuer = found.spec
             rule = issuer.gates.allowed_namespaces
             allowed = namespace_allowed(rule, issuer_at, at.namespace, self._reads.namespace_labels(at.namespace))
-        return body, GateObserved(
+        return GateObserved(
             account=view.account,
             key=at,
             reference=target.reference,
@@ -68,6 +85,7 @@ class TargetObserver:
             gate=gate if isinstance(gate, Unseen) else Unseen.UNKNOWN if is_deleting(gate) else _made_at(gate),
             fault=target.fault,
             plain=target.plain,
+            overrides=target.overrides,
         )
 
 

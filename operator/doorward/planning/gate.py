@@ -1,7 +1,7 @@
 """The rules of one Ingress: opted in, it is told whom to let in; opted out, what was ours goes."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,6 +39,10 @@ class GateObserved:
     """Why the data plane may admit somebody without a certificate all the same, and what to do; empty: it does not."""
     plain: bool = False
     """Its hosts answer over plain HTTP as well, where nobody is asked for a certificate."""
+    overrides: bool = False
+    """It has not opted in, and decides by itself who gets in at its hosts."""
+    rival: ObjectKey | Unseen | None = None
+    """Another target that decides who gets in at a host of this one; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +96,7 @@ def decide(o: GateObserved, now: datetime) -> Decision:
         told = _not_enforced(o) or _still_there(o, issuer) or said("NoSuchIssuer", issuer=issuer)
         return Decision(protection=closed, said=told)
     settings = o.issuer.ingress
-    wanted = o.wants_optional or settings.verify_client == "optional"
-    optional = wanted and o.issuer.gates.allow_optional
+    wanted, optional = _optional(o, o.issuer)
     protection = Protection(issuer=issuer, settings=settings, optional=optional)
     if (due := _told_at(o, now)) > now:
         return Decision(protection=protection, said=None, due=due)
@@ -129,12 +132,49 @@ def _still_there(o: GateObserved, issuer: ObjectKey) -> Condition | None:
 
 def _not_enforced(o: GateObserved) -> Condition | None:
     """What makes all else that could be said of the gate untrue: that it is closed, or that clients get in."""
-    return said("NotEnforced", fix=o.fault) if o.fault else None
+    if o.fault:
+        return said("NotEnforced", fix=o.fault)
+    if isinstance(o.rival, ObjectKey):
+        return said("HostShared", rival=o.rival)
+    return None
+
+
+def _optional(o: GateObserved, issuer: MTLSIssuerSpec) -> tuple[bool, bool]:
+    """Whether the target, or the issuer for it, wants no certificate to be asked for; and whether it gets that."""
+    wanted = o.wants_optional or issuer.ingress.verify_client == "optional"
+    return wanted, wanted and issuer.gates.allow_optional
+
+
+def rival_of(o: GateObserved, others: Iterable[GateObserved]) -> ObjectKey | None:
+    """The target that decides who gets in at a host of this one, of those that share a host with it; None: there is none.
+
+    A data plane has one trust bundle for a host, the oldest target's, whatever its namespace. Age is not asked for: it has
+    whole seconds, and the younger target becomes the older one when this one is deleted and created again.
+    """
+    return min((other.key for other in others if _is_rival(o, other)), default=None)
+
+
+def _is_rival(o: GateObserved, other: GateObserved) -> bool:
+    """One that has not opted in is under the protection of those that have, unless it overrides it. One that has must be
+    protected by itself, by the same issuer, and as strictly.
+    """
+    if other.reference is None:
+        return other.overrides
+    mine = parse_reference(o.reference or "", o.key.namespace)
+    if other.other_secret or other.fault or parse_reference(other.reference, other.key.namespace) != mine:
+        return True
+    if isinstance(o.issuer, Unseen):
+        return False
+    if _optional(o, o.issuer)[1] != _optional(other, o.issuer)[1]:
+        return True
+    return other.allowed is False or (
+        other.key.namespace != o.key.namespace and other.gate in (Unseen.ABSENT, Unseen.DENIED)
+    )
 
 
 def _told_at(o: GateObserved, now: datetime) -> datetime:
     """Before when nothing is said."""
-    if o.gate is Unseen.UNKNOWN or o.allowed is None:
+    if Unseen.UNKNOWN in (o.gate, o.rival) or o.allowed is None:
         return now + GATE_AWAITED  # it was not looked at yet
     if o.allowed is False:
         return now

@@ -4,7 +4,7 @@
 | --- | --- |
 | ClientCertificate | itself; where it is gone or has another CSR, those whose CSR has the same public key |
 | MTLSIssuer | itself and its ledger; where its spec changed, its targets and its ClientCertificates |
-| target of a data plane | itself, and the issuers that it names or named |
+| target of a data plane | itself, the issuers that it names or named, and the targets with which it shares a host |
 | IssuedCertificate | its ClientCertificate; its issuer, where its revocation changed, or where the counts are due |
 | Secret | ClientCertificates that it belongs to or that take their password from it; issuers whose CA or gate it is |
 | ConfigMap | the issuer whose CRL, or whose archive's index, it is |
@@ -114,7 +114,7 @@ class Routing:
             if _told_of_namespace(before) != _told_of_namespace(now):
                 yield from self._namespace(key.name)
         elif (target := self._view.target_kinds.get(kind.plural)) is not None:
-            yield from _target(target, key, before, now)
+            yield from self._target(target, key, before, now)
 
     def _askers(self, before: CertificateObject | None, now: CertificateObject | None) -> Iterator[Key]:
         if before is None or not isinstance(before.request, ClientRequest):
@@ -154,6 +154,7 @@ class Routing:
                 for kind, target in view.targets_of(issuer):
                     if target["metadata"]["namespace"] == key.namespace:
                         yield target_key(kind, key_of(target))
+                        yield from self._sharing(view.target_kinds[kind.plural], target)
 
     def _namespace(self, namespace: str) -> Iterator[Key]:
         view = self._view
@@ -166,6 +167,22 @@ class Routing:
             for body in store.lookup("namespace", namespace):
                 yield target_key(target.kind, key_of(body))
                 yield from map(issuer_key, target.issuer_of(body))
+                yield from self._sharing(target, body)
+
+    def _target(self, target: TargetKind, key: ObjectKey, before: Object | None, now: Object | None) -> Iterator[Key]:
+        """An issuer asks of a target only whether it is there and names it; others, what it does at the host they share."""
+        yield target_key(target.kind, key)
+        named = [frozenset(target.issuer_of(body)) if body is not None else frozenset() for body in (before, now)]
+        yield from map(issuer_key, named[0] ^ named[1])
+        seen = [target.shared(body) if body is not None else None for body in (before, now)]
+        if seen[0] != seen[1]:
+            for body in filter(None, (before, now)):
+                yield from self._sharing(target, body)
+
+    def _sharing(self, target: TargetKind, body: Object) -> Iterator[Key]:
+        """The targets that look at a host of this one."""
+        for other in self._view.shared_by(target.kind.plural, key_of(body), target.hosts_of(body)):
+            yield target_key(target.kind, other)
 
     def opt_in_changed(self, namespace: str) -> None:
         """A namespace opted in or out."""
@@ -214,13 +231,6 @@ class Routing:
         if changed := known ^ _trusted(now):
             records = (record for record in self._view.ledger.heard_of(issuer) if record.generation in changed)
             wake_all((certificate_key(record.holder) for record in records), self.wake_later)
-
-
-def _target(target: TargetKind, key: ObjectKey, before: Object | None, now: Object | None) -> Iterator[Key]:
-    """An issuer asks of a target only whether it is there and names it."""
-    yield target_key(target.kind, key)
-    named = [frozenset(target.issuer_of(body)) if body is not None else frozenset() for body in (before, now)]
-    yield from map(issuer_key, named[0] ^ named[1])
 
 
 def _told_of_namespace(body: Object | None) -> object:

@@ -13,7 +13,7 @@ from doorward.cluster.errors import NotFound
 from doorward.cluster.gateway import Kind, Object
 from doorward.cluster.store import Store
 from doorward.objects.ledger_record import Record
-from doorward.objects.meta import ObjectKey
+from doorward.objects.meta import ObjectKey, key_of
 from doorward.planning import key_owner
 from doorward.view.archives import Archives
 from doorward.view.ledger import Ledger
@@ -33,16 +33,33 @@ from doorward.view.sources import Sources, Unsynced
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetKind:
-    """A kind of object by which a data plane opts in: what is kept of it, and which issuer it names."""
+    """A kind of object by which a data plane opts in: what is kept of it, which issuer it names, and at which hosts."""
 
     kind: Kind
     keep: Callable[[Object], Object]
     issuer_of: Callable[[Object], Iterable[ObjectKey]]
+    hosts_of: Callable[[Object], Iterable[str]]
+    shared: Callable[[Object], object]
+    """What of it matters to another one with the same host, as something that can be compared."""
+
+
+def parent_of(host: str) -> str:
+    """The wildcard that a host falls under."""
+    return "*." + host.partition(".")[2]
 
 
 def _takes_part(target: TargetKind, body: Object) -> Iterable[str]:
     if any(True for _ in target.issuer_of(body)):
         yield body["metadata"]["namespace"]
+
+
+def _hosts(target: TargetKind, body: Object) -> Iterable[str]:
+    """One without a name is every host's, and shared with none in particular."""
+    return filter(None, target.hosts_of(body))
+
+
+def _wildcards(target: TargetKind, body: Object) -> Iterable[str]:
+    return {parent_of(host) for host in _hosts(target, body)}
 
 
 class View:
@@ -81,6 +98,8 @@ class View:
                     "issuer": target.issuer_of,
                     "namespace": lambda body: (body["metadata"]["namespace"],),
                     "takes part": partial(_takes_part, target),
+                    "host": partial(_hosts, target),
+                    "wildcard": partial(_wildcards, target),
                 },
             )
             for target in targets
@@ -144,6 +163,23 @@ class View:
         for plural, store in self.targets.items():
             for body in store.lookup("issuer", issuer):
                 yield self.target_kinds[plural].kind, body
+
+    def sharing(self, plural: str, key: ObjectKey, hosts: Iterable[str]) -> Iterator[Object]:
+        """The other targets at these hosts, and those at a name that one of them stands for."""
+        store = self.targets[plural]
+        for host in filter(None, hosts):
+            found = store.lookup("host", host)
+            for body in (*found, *store.lookup("wildcard", host)) if host.startswith("*.") else found:
+                if key_of(body) != key:
+                    yield body
+
+    def shared_by(self, plural: str, key: ObjectKey, hosts: Iterable[str]) -> Iterator[ObjectKey]:
+        """The other targets that opted in and are at these hosts, or at a wildcard that one of them falls under."""
+        kind = self.target_kinds[plural]
+        hosts = frozenset(hosts)
+        for body in self.sharing(plural, key, hosts | {parent_of(host) for host in hosts if host}):
+            if any(True for _ in kind.issuer_of(body)):
+                yield key_of(body)
 
     def pending_again(self, issuer: ObjectKey, serials: Container[int], now: datetime) -> frozenset[int]:
         """Of the serials, those that no record refuses though their client is deleted, revoked or suspended: its own rules

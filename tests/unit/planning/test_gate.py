@@ -1,5 +1,7 @@
 """What an Ingress is told: closed rather than open, and nothing where it did not ask."""
 
+from dataclasses import replace
+
 import pytest
 
 from doorward.objects.meta import ObjectKey
@@ -141,6 +143,75 @@ def test_a_certificate_is_optional_only_with_leave(issuer, wants, optional):
 def test_a_target_is_told_the_issuers_settings():
     issuer = given.issuer_spec(ingress={"verifyDepth": 3, "errorPage": "https://help.example/"})
     assert gate.decide(given.target(issuer=issuer), given.NOW).protection.settings == issuer.ingress
+
+
+# --- hosts that several targets have
+
+OTHER = ObjectKey("other", "door")
+ASKS = {"gates": ALLOWED}
+
+
+def neighbour(**override):
+    """Another target with the same host and issuer, in another namespace."""
+    return given.target(**{"key": OTHER, "reference": str(given.ISSUER)} | override)
+
+
+@pytest.mark.parametrize(
+    ("other", "rival"),
+    [
+        pytest.param(neighbour(), None, id="of the same issuer, and protected"),
+        pytest.param(neighbour(reference=None), None, id="that has not opted in and overrides nothing"),
+        pytest.param(neighbour(reference=None, overrides=True), OTHER, id="that has not opted in, with its own bundle"),
+        pytest.param(neighbour(reference="staff"), OTHER, id="of another issuer"),
+        pytest.param(neighbour(reference="partners"), OTHER, id="of another issuer of the same name"),
+        pytest.param(neighbour(reference="a/b/c"), OTHER, id="whose reference is none"),
+        pytest.param(neighbour(other_secret=True), OTHER, id="with another Secret"),
+        pytest.param(neighbour(fault="add a host"), OTHER, id="that the data plane does not protect"),
+        pytest.param(neighbour(allowed=False), OTHER, id="in a namespace that is not allowed"),
+        pytest.param(neighbour(allowed=None), None, id="in a namespace of which that is unknown"),
+        pytest.param(neighbour(gate=Unseen.ABSENT), OTHER, id="whose gate is not there"),
+        pytest.param(neighbour(gate=Unseen.DENIED), OTHER, id="whose namespace has not opted in"),
+        pytest.param(neighbour(gate=Unseen.UNKNOWN), None, id="whose gate was not looked at yet"),
+        pytest.param(neighbour(wants_optional=True), None, id="that wants optional, and does not get it"),
+        pytest.param(
+            neighbour(key=ObjectKey("edge", "door"), gate=Unseen.ABSENT),
+            None,
+            id="of the same namespace, with the same gate",
+        ),
+    ],
+)
+@pytest.mark.promise(3)
+def test_a_host_is_shared_with_a_target(other, rival):
+    assert gate.rival_of(given.target(), [neighbour(), other]) == rival
+
+
+def test_a_host_is_not_shared_with_one_that_is_less_strict():
+    mine, other = (given.target(issuer=given.issuer_spec(**ASKS)), neighbour(wants_optional=True))
+    assert gate.rival_of(mine, [other]) == OTHER
+    assert gate.rival_of(replace(mine, wants_optional=True), [other]) is None
+
+
+def test_without_an_issuer_targets_that_name_the_same_one_share_a_host():
+    assert gate.rival_of(given.target(issuer=Unseen.ABSENT), [neighbour(issuer=Unseen.ABSENT)]) is None
+
+
+def test_of_several_the_first_by_name_is_named():
+    others = [neighbour(key=ObjectKey(name, "x"), reference="staff") for name in ("c", "a", "b")]
+    assert gate.rival_of(given.target(), others) == ObjectKey("a", "x")
+
+
+@pytest.mark.promise(3)
+def test_whoever_shares_a_host_is_never_called_protected_and_asks_for_a_certificate():
+    for issuer in (given.issuer_spec(), Unseen.ABSENT):
+        decision = gate.decide(given.target(rival=OTHER, issuer=issuer), given.NOW)
+        assert (decision.said.reason.name, decision.protection.optional) == ("HostShared", False)
+        assert "Ingress other/door has the same host" in decision.said.message
+
+
+def test_while_not_all_targets_were_heard_of_nothing_is_said():
+    decision = gate.decide(given.target(rival=Unseen.UNKNOWN), given.NOW)
+    assert (decision.said, decision.protection.issuer) == (None, given.ISSUER)
+    assert decision.due > given.NOW
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,8 @@ def read(body: Mapping[str, Any]) -> Target:
         other_secret=secret is not None and secret != expected and not _is_gate(secret, key.namespace),
         fault=shape.fault,
         plain=shape.plain,
+        hosts=shape.hosts,
+        overrides=reference is None and (secret is not None or shape.setting != ""),
     )
 
 
