@@ -326,23 +326,33 @@ def test_a_foreign_secret_is_never_overwritten_and_its_place_is_taken_when_it_go
     partners.issued()
 
 
-PASSWORDS = {
-    "no Secret": (None, "create it"),
-    "another key": ({"passwort": b"correct horse"}, "give it 8 to 256"),
-    "a short one": ({"password": b"1234567"}, "give it 8 to 256"),
-    "bytes that are no text": ({"password": b"\xff" * 12}, "is not UTF-8"),
+GOOD = {"password": b"correct horse"}
+OFFERED = {"doorward.io/keystore-password": "true"}
+PASSWORDS: dict[str, tuple[dict[str, bytes] | None, dict[str, str]]] = {
+    "no Secret": (None, {}),
+    "a Secret that does not offer it": (GOOD, {}),
+    "a Secret that says no": (GOOD, {"doorward.io/keystore-password": "false"}),
+    "another key": ({"passwort": b"correct horse"}, OFFERED),
+    "a short one": ({"password": b"1234567"}, OFFERED),
+    "a long one": ({"password": b"x" * 257}, OFFERED),
+    "bytes that are no text": ({"password": b"\xff" * 12}, OFFERED),
 }
 
 
-@pytest.mark.parametrize(("data", "advice"), PASSWORDS.values(), ids=PASSWORDS)
+@pytest.mark.parametrize(("data", "marks"), PASSWORDS.values(), ids=PASSWORDS)
 def test_a_missing_password_is_told_and_the_keystore_made_when_it_is_there(
-    partners: Home, openssl: OpenSsl, data, advice
+    partners: Home, openssl: OpenSsl, data, marks
 ):
+    """Whoever may write ClientCertificates alone learns nothing of the Secret: all of these are told in the same words."""
     if data is not None:
-        partners.secret("secret", data)
+        partners.secret("secret", data, metadata={"name": "secret", "labels": marks})
     keystores = {"pkcs12": {"passwordSecretRef": {"name": "secret"}}}
-    assert advice in told(partners, "PasswordMissing", keystores=keystores)
-    partners.put_secret("secret", {"password": b"correct horse"})
+    assert told(partners, "PasswordMissing", keystores=keystores) == (
+        "Secret secret offers no keystore password under key password: it must exist in the namespace of this ClientCertificate,"
+        ' carry the label doorward.io/keystore-password: "true", and hold 8 to 256 bytes of UTF-8 under that key'
+    )
+    partners.put_secret("secret", GOOD)
+    partners.change(SECRETS, "secret", {"metadata": {"labels": OFFERED}})
     partners.issued()
     keystore = partners.data("alice-mtls")["keystore.p12"]
     assert b"BEGIN CERTIFICATE" in openssl.makes("pkcs12", "-nokeys", "-passin", "pass:correct horse", stdin=keystore)

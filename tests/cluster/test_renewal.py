@@ -149,7 +149,8 @@ def opens(home: Home, password: bytes) -> bool:
 
 def test_another_password_builds_the_keystore_anew_around_the_same_certificate_and_key(home: Home):
     home.partners()
-    home.secret("chosen", {"password": b"correct horse"})
+    offered = {"name": "chosen", "labels": {"doorward.io/keystore-password": "true"}}
+    home.secret("chosen", {"password": b"correct horse"}, metadata=offered)
     home.make(CERTIFICATES, client(keystores={"pkcs12": {"passwordSecretRef": {"name": "chosen"}}}))
     serial, before = home.issued()["status"]["serialNumber"], home.data("alice-mtls")
     assert opens(home, b"correct horse")

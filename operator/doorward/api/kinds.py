@@ -157,7 +157,11 @@ class Pkcs12(Model):
         ),
     ] = "Modern2023"
     password_secret_ref: Annotated[
-        KeyReference | None, Field(description="Its password; absent: a strong one is made and stands in the Secret.")
+        KeyReference | None,
+        Field(
+            description="Secret in the same namespace with the password, 8 to 256 bytes of UTF-8. It must carry the label"
+            ' `doorward.io/keystore-password: "true"`. If absent, the operator makes a password and stores it in the result Secret.'
+        ),
     ] = None
 
 

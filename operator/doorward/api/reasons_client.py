@@ -115,11 +115,28 @@ READY = table(
         "Secret {secret} is not Doorward's: move it away, or make a new ClientCertificate with another secretName",
     ),
     (
+        "SecretNameReserved",
+        "False",
+        Mender.OWNER,
+        "The result Secret would have a name that the CA Secrets of MTLSIssuers have, <issuer>-ca-<number>.",
+        (
+            "Secret {secret} has the name of a CA Secret, which ends with -ca- and a number: make a new ClientCertificate with"
+            " another secretName"
+        ),
+    ),
+    (
         "PasswordMissing",
         "False",
         Mender.OWNER,
-        "The Secret with the keystore's password is not there, or is not usable.",
-        "the keystore password in Secret {secret}, key {key}, {detail}",
+        (
+            "The Secret with the keystore's password cannot be used. The message is the same whatever is wrong, so that it tells"
+            " nothing of Secrets that do not offer a password."
+        ),
+        (
+            "Secret {secret} offers no keystore password under key {key}: it must exist in the namespace of this"
+            ' ClientCertificate, carry the label doorward.io/keystore-password: "true", and hold 8 to 256 bytes of UTF-8 under'
+            " that key"
+        ),
     ),
     (
         "NotPermitted",

@@ -95,7 +95,7 @@ class CertificateApplier:
             kept_key=kept,
             signer=loaded.signer,
             ca_pem=loaded.authority.chain_pem,
-            password=SecretBytes(password) if isinstance(password, bytes) else None,
+            password=SecretBytes(password) if password is not None else None,
         )
         uid = action.form.owner["metadata"]["uid"]
         record = _record_of(leaf, action.issuer, loaded.authority.generation, key, uid)
@@ -224,7 +224,7 @@ class CertificateApplier:
                 key=None if action.has_request else await self._held_key(form.secret),
                 signer=loaded.signer,
                 ca_pem=loaded.authority.chain_pem,
-                password=SecretBytes(password) if isinstance(password, bytes) else None,
+                password=SecretBytes(password) if password is not None else None,
                 reissue=held.annotations.get(REISSUE_ANNOTATION),
             )
             await self._write_secret(key, form, contents, held.leaf)

@@ -14,7 +14,7 @@ from doorward.cluster.store import version_of
 from doorward.objects import ca_secret, client_secret
 from doorward.objects.client_secret import Broken, ClientSecret, Foreign
 from doorward.objects.ledger_record import Record
-from doorward.objects.meta import FINALIZER, ObjectKey, parse_instant
+from doorward.objects.meta import FINALIZER, ObjectKey, offers_password, parse_instant
 from doorward.pki.certificates import signed_by
 from doorward.pki.pem import fingerprint_sha256
 from doorward.pki.requests import ClientRequest
@@ -166,8 +166,7 @@ class CertificateObserver:
         if isinstance(body, Unseen):
             return body, memory
         password = await self.password(self._password_of(found))
-        known_password = password if isinstance(password, bytes) else None
-        parse = partial(client_secret.parse, body, certificate=key.name, password=known_password)
+        parse = partial(client_secret.parse, body, certificate=key.name, password=password)
         # 0.3 ms, and 10 ms more where a person's password is sealed with as many rounds as it is stretched with. The hop of
         # 0.1 ms pays: whatever a Secret holds, and however many come at once, the loop turns in between (measured).
         held = await asyncio.to_thread(parse)
@@ -184,32 +183,29 @@ class CertificateObserver:
         metadata = self._view.secrets.get(at[0]) if at else None
         return version_of(metadata) if metadata else 0
 
-    async def password(self, at: tuple[ObjectKey, str] | None) -> bytes | str | None:
-        """The referenced keystore password; a sentence where it cannot be used; None where none is referenced."""
+    async def password(self, at: tuple[ObjectKey, str] | None) -> bytes | None:
+        """The referenced keystore password; None where none is referenced, or it cannot be used.
+
+        Why not is not told: whoever may only write ClientCertificates would learn which Secrets there are, and what is in them.
+        """
         if at is None:
             return None
         body = await self._reads.secret(at[0])
-        if isinstance(body, Unseen):
-            return "is not there: create it" if body is Unseen.ABSENT else "cannot be read"
+        if isinstance(body, Unseen) or not offers_password(body):
+            return None
         try:
             value = ca_secret.decode((body.get("data") or {}).get(at[1]) or "")
-        except ValueError:
-            return "is no base64"
-        if not 8 <= len(value) <= 256:
-            return f"has {len(value)} bytes: give it 8 to 256"
-        try:
             value.decode()
-        except UnicodeDecodeError:
-            return "is not UTF-8: importers could not take it"
-        return value
+        except ValueError:
+            return None
+        return value if 8 <= len(value) <= 256 else None
 
     async def _password_problem(self, found: CertificateObject, namespace: str) -> Condition | None:
         at = self._password_of(found)
         if at is None or self._view.opted_in.get(namespace) is not True:
             return None
-        value = await self.password(at)
-        if isinstance(value, str):
-            return said("PasswordMissing", secret=at[0].name, key=at[1], detail=value)
+        if await self.password(at) is None:
+            return said("PasswordMissing", secret=at[0].name, key=at[1])
         return None
 
     def _leaf_is_ours(

@@ -15,6 +15,9 @@ SELECTOR = f"{MANAGED_BY}={OWNER}"
 ROLE = f"{GROUP}/role"
 FINALIZER = f"{GROUP}/cut-off"
 
+OFFER = f"{GROUP}/keystore-password"
+"""The label by which a person's Secret offers its values as passwords of keystores."""
+
 ISSUER_ANNOTATION = f"{GROUP}/issuer"
 CLIENT_ANNOTATION = f"{GROUP}/client-certificate"
 KEYSTORE_ANNOTATION = f"{GROUP}/keystore"
@@ -63,6 +66,11 @@ def interned(marks: Mapping[str, str] | None) -> dict[str, str]:
 def is_deleting(body: Object) -> bool:
     """Whether the object was deleted and is still there, for as long as somebody's finalizer keeps it."""
     return "deletionTimestamp" in body["metadata"]
+
+
+def offers_password(body: Object) -> bool:
+    """Whether a Secret offers its values as passwords of keystores: of any other, not even its absence is told."""
+    return (body["metadata"].get("labels") or {}).get(OFFER) == "true"
 
 
 def crl_configmap_name(issuer: str) -> str:

@@ -7,7 +7,7 @@ from doorward.api.issuer_parts import NamespaceRule
 from doorward.api.kinds import ClientCertificateSpec
 from doorward.api.limits import SHORTEST_LIFETIME
 from doorward.objects.client_secret import Foreign
-from doorward.objects.meta import ObjectKey
+from doorward.objects.meta import ObjectKey, issuer_of_ca_secret
 from doorward.pki import subjects
 from doorward.pki.requests import ClientRequest
 from doorward.planning import names
@@ -62,6 +62,7 @@ def first_problem(o: CertificateObserved) -> Condition | None:
         _barred,
         _owner,
         _rival,
+        _secret_name,
         _secret,
     )
     found = (check(o, o.spec, o.issuer) for check in checks)
@@ -140,6 +141,13 @@ def consent(namespace: str, account: str) -> str:
 def not_permitted(namespace: str, account: str) -> Condition:
     """The namespace has not consented; with the command to run."""
     return said("NotPermitted", namespace=namespace, command=consent(namespace, account))
+
+
+def _secret_name(o: CertificateObserved, _spec: ClientCertificateSpec, _issuer: Issuer) -> Condition | None:
+    """An issuer could not make its next CA where a client has the name. What was issued under one before goes on."""
+    reserved = issuer_of_ca_secret(ObjectKey(o.key.namespace, o.secret_name)) is not None
+    taken = isinstance(o.secret, Foreign) or o.secret is Unseen.ABSENT
+    return said("SecretNameReserved", secret=o.secret_name) if reserved and taken else None
 
 
 def _secret(o: CertificateObserved, _spec: ClientCertificateSpec, _issuer: Issuer) -> Condition | None:

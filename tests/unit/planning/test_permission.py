@@ -64,7 +64,8 @@ def test_all_that_is_wrong_with_a_spec_is_told_at_once():
 OTHERS = ObjectKey("edge", "alice")
 WITH_CSR = given.spec(request=given.csr())
 COMPROMISED = frozenset({given.request().public_key_sha256})
-NO_PASSWORD = said("PasswordMissing", secret="s", key="password", detail="is not there")
+NO_PASSWORD = said("PasswordMissing", secret="s", key="password")
+OF_A_CA = {"secret_name": "partners-ca-2"}
 
 
 def _issuer(**spec):
@@ -103,6 +104,8 @@ PROBLEMS = [
     pytest.param({"rival": "older"}, "SecretNameTaken", id="an older one has the Secret's name"),
     pytest.param({"secret": Unseen.DENIED}, "NotPermitted", id="the namespace has not consented"),
     pytest.param({"secret": given.foreign()}, "SecretForeign", id="the Secret is somebody else's"),
+    pytest.param(OF_A_CA | {"secret": Unseen.ABSENT}, "SecretNameReserved", id="a CA would have the Secret's name"),
+    pytest.param(OF_A_CA | {"secret": given.foreign()}, "SecretNameReserved", id="a CA has the Secret's name"),
     pytest.param({"password": NO_PASSWORD}, "PasswordMissing", id="the password is missing"),
 ]
 
