@@ -51,6 +51,7 @@ def is_renewed(victim: Home) -> bool:
     return bool(victim.data("alice-mtls")["tls.crt"])
 
 
+@pytest.mark.promise(8)
 def test_another_clients_csr_gives_nothing_and_revoking_it_takes_nothing_away(
     victim: Home, own: Home, mallory: Person, csr: str
 ):
@@ -69,6 +70,7 @@ def test_another_clients_csr_gives_nothing_and_revoking_it_takes_nothing_away(
     own.abandon()
 
 
+@pytest.mark.promise(8)
 def test_a_client_of_theirs_that_takes_the_csr_later_keeps_its_own_certificate_alone(
     victim: Home, own: Home, mallory: Person, csr: str, openssl: OpenSsl
 ):
@@ -85,6 +87,7 @@ def test_a_client_of_theirs_that_takes_the_csr_later_keeps_its_own_certificate_a
     own.abandon()
 
 
+@pytest.mark.promise(8)
 def test_the_owner_is_not_locked_out_by_being_deleted_for_a_while(victim: Home, own: Home, mallory: Person, csr: str):
     assert tries(mallory, own, theirs(victim, request=csr)).ok
     victim.remove(CERTIFICATES, "alice")

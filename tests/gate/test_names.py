@@ -60,6 +60,7 @@ def as_client(own: Home, issuers: Home, name: str, **spec: Any) -> dict[str, Any
     return client(name, **said, issuerRef=reference)
 
 
+@pytest.mark.promise(8)
 def test_nobody_looks_like_another_by_any_attribute(home: Home, own: Home, shop: Door):
     mallory = holder_of_issue(home, own)
     assert tries(mallory, own, as_client(own, home, "honest")).ok

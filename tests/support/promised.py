@@ -17,6 +17,7 @@ PROMISES = {
     5: "A CA key is in its Secret and nowhere else.",
     6: "Killed at any write, the next start reaches the right end, with nothing lost.",
     7: "Whatever YAML is applied: a clear message on the object, and every other object goes on working.",
+    8: "Whoever may issue gets certificates for allowed names only, and takes no other client's access or key.",
 }
 RINGS = {
     "faults": "with faults, on a real API server",

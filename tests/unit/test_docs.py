@@ -58,6 +58,17 @@ def test_every_make_target_that_a_page_names_is_in_the_makefile(page):
     assert named - targets == set()
 
 
+def sentences(module: Path) -> set[str]:
+    """The tests of a module, as pages call them."""
+    return {name.replace("_", " ") for name in re.findall(r"(?m)^(?:async )?def test_(\w+)\(", module.read_text())}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_test_that_a_page_names_is_there(page):
+    named = re.findall(r"\[([^\]]+)\]\((?:\.\./)*(tests/[^)\s]+[.]py)\)", page.read_text())
+    assert [(text, path) for text, path in named if text not in sentences(ROOT / path)] == []
+
+
 def test_the_room_table_says_what_the_packages_say_of_themselves():
     page = (ROOT / "docs" / "architecture.md").read_text()
     table = dict(re.findall(r"(?m)^\| `([a-z]+)` \| (.+) \|$", page))

@@ -59,7 +59,7 @@ def fits(value: str, pattern: str, namespace: str) -> bool:
         if found < 0 or not _PLAIN.fullmatch(value, begin, found):
             return False
         begin = found + len(part)
-    return begin < end and _PLAIN.fullmatch(value, begin, end) is not None
+    return _PLAIN.fullmatch(value, begin, end) is not None
 
 
 def values_of(subject: Subject, alt_names: AltNames) -> Mapping[str, tuple[str, ...]]:

@@ -11,7 +11,23 @@ from doorward.pki.subjects import Subject, problems
 from tests.unit.pki.test_subjects import ATTRIBUTES, subject_saying
 
 HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-IGNORABLE = [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180F, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10), 0xE0100]
+IGNORABLE = [
+    0x2800,
+    0xFFFC,
+    0x16FE4,
+    0x1D159,
+    0x034F,
+    0x115F,
+    0x1160,
+    0x17B4,
+    0x17B5,
+    0x180B,
+    0x180F,
+    0x3164,
+    0xFFA0,
+    *range(0xFE00, 0xFE10),
+    0xE0100,
+]
 EVERY = map(chr, range(sys.maxunicode + 1))
 
 
@@ -53,6 +69,7 @@ HIDDEN_TEXT = {
 }
 
 
+@pytest.mark.promise(8)
 @pytest.mark.parametrize("attribute", ATTRIBUTES)
 @pytest.mark.parametrize("hidden", HIDDEN_TEXT.values(), ids=HIDDEN_TEXT)
 @pytest.mark.parametrize("form", ["{}A", "A{}", "A{}B", "{}"], ids=["in front", "behind", "within", "alone"])

@@ -162,6 +162,7 @@ RECORDS = st.lists(
 )
 
 
+@pytest.mark.promise(8)
 @generated(records=RECORDS)
 def test_at_most_one_namespace_may_have_a_key_while_its_owner_has_a_certificate(records):
     owned = any(record.not_after > NOW for record in key_owner.ownership(records).rightful)

@@ -63,6 +63,7 @@ def renewed(bed):
     return serial(bed, VICTIM) != before and said(bed, VICTIM) == {"Ready": "Issued", "Admitted": "Live"}
 
 
+@pytest.mark.promise(8)
 @pytest.mark.parametrize("order", ["revoked at creation", "revoked later"])
 def test_another_clients_csr_gives_no_certificate_and_revoking_it_harms_nobody(shared, order):
     attack = {"revoked": True, "revocationReason": "keyCompromise"}
@@ -82,6 +83,7 @@ def test_a_client_that_changes_its_request_to_anothers_is_refused_and_keeps_what
     assert renewed(shared)
 
 
+@pytest.mark.promise(8)
 def test_a_stranger_in_the_same_namespace_is_refused_too(shared):
     shared.apply("eve", request=CSR)
     shared.settle()
