@@ -306,8 +306,8 @@ def _must_publish(look: _Look, published: PublishedTrust) -> bool:
             return True
         if last.number < o.newest_numbers.get(authority.generation, 0):
             return True
-        if look.now >= crl.renewal_due(last, look.spec.crl):
-            return True
+        if not last.this_update <= look.now < crl.renewal_due(last, look.spec.crl):
+            return True  # or it was signed while all clocks were ahead: no data plane takes a CRL from the future
         if look.contents[authority.generation].entries.keys() != last.entries.keys():
             return True
     return False
