@@ -84,8 +84,11 @@ def test_whatever_the_crl_is_made_to_say_of_its_ca_who_is_revoked_next_is_on_it(
 # CRLs that were kept, or are another issuer's
 
 
+CONFIGMAP, GATES = (CONFIG_MAP, CRL), (SECRET, GATE)
+
+
 def kept(bed: OperatorBed) -> Mapping[tuple[Kind, str], Object]:
-    return {at: bed.find(*at)["data"] for at in ((CONFIG_MAP, CRL), (SECRET, GATE))}
+    return {at: bed.find(*at)["data"] for at in (CONFIGMAP, GATES)}
 
 
 def put_back(bed: OperatorBed, old: Mapping[tuple[Kind, str], Object]) -> None:
@@ -119,6 +122,30 @@ def test_with_its_record_deleted_too_a_client_whose_object_says_revoked_stays_ou
 
 
 @while_
+@pytest.mark.parametrize("left", ["the CRL", "the gate", "the record", "the object"])
+def test_one_object_that_was_not_rolled_back_is_enough_to_keep_a_revoked_client_out(served, left, down):
+    lost = serial(served, "alice")
+    at = record(served, lost)["metadata"]["name"]
+    spec = served.find(ISSUED_CERTIFICATE, at)["spec"]
+    old = kept(served)
+    served.apply("alice", revoked=True)
+    served.settle()
+
+    def act() -> None:
+        put_back(
+            served, {of: data for of, data in old.items() if of != {"the CRL": CONFIGMAP, "the gate": GATES}.get(left)}
+        )
+        if left != "the record":
+            served.delete(ISSUED_CERTIFICATE, at)
+            served.cluster.create(ISSUED_CERTIFICATE, NAMESPACE_NAME, {"metadata": {"name": at}, "spec": spec}, PEOPLE)
+        if left != "the object":
+            served.apply("alice", revoked=False)
+
+    by_hand(served, act, down=down)
+    assert everywhere(served, {lost})
+
+
+@while_
 def test_another_issuers_crl_in_the_place_of_ours_is_replaced(served, down):
     served.cluster.create(ISSUER, NAMESPACE_NAME, _issuer("others"), PEOPLE)
     lost = serial(served, "alice")
@@ -126,7 +153,7 @@ def test_another_issuers_crl_in_the_place_of_ours_is_replaced(served, down):
     served.settle()
     foreign = served.find(CONFIG_MAP, "others-crl")["data"]
     encoded = {name: base64.b64encode(value.encode()).decode() for name, value in foreign.items()}
-    by_hand(served, lambda: put_back(served, {(CONFIG_MAP, CRL): foreign, (SECRET, GATE): encoded}), down=down)
+    by_hand(served, lambda: put_back(served, {CONFIGMAP: foreign, GATES: encoded}), down=down)
     held = served.find(CONFIG_MAP, CRL)["data"]["ca.crl"]
     listed = x509.load_pem_x509_crl(held.encode())
     assert ({entry.serial_number for entry in listed}, "Mallory" in str(listed.issuer)) == ({lost}, False)
