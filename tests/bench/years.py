@@ -2,17 +2,17 @@
 
 Time is not simulated: the cluster is brought to where it is after three years. The clients of today are issued by the operator. The
 records of the 127 days before (30 of validity, 7 of the CRL, 90 of retention) are put into etcd as the API server stores one of them,
-since it takes an hour to create them; the archives of the rest are written as the operator would.
+since it takes an hour to create them. The archives of the rest are written as the operator would write them.
 """
 
 import asyncio
 import base64
 import json
 import random
+import sys
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from itertools import islice
@@ -32,7 +32,7 @@ from doorward.objects.archive_index import NO_ARCHIVE, ArchiveIndex, Part
 from doorward.objects.ledger_record import Record, record_name
 from doorward.objects.meta import ObjectKey
 from tests.bench.figures import Cost, show
-from tests.bench.storm import create_all
+from tests.bench.storm import BLOCK, create_all, longest_callback
 from tests.support import installation
 from tests.support.home import Home, client
 from tests.support.kube import Person
@@ -54,7 +54,9 @@ def run(folder: Path, clients: int) -> bool:
     print(f"\nYears: {YEARS} of {clients} clients with certificates of 720h\n")
     with Cluster.start(folder, unsafe_no_fsync=True) as cluster:
         installation.install(cluster)
-        operator = installation.OperatorProcess(cluster)
+        longest = folder / "longest-callback"
+        measured = (sys.executable, "-m", "tests.bench.measured", longest)
+        operator = installation.OperatorProcess(cluster, program=measured)
         try:
             admin = Person(config.new_client_from_config(config_file=str(cluster.kubeconfig)))
             home = Home.found(admin, folder)
@@ -63,7 +65,7 @@ def run(folder: Path, clients: int) -> bool:
             uids = asyncio.run(_issue(cluster, operator, home.namespace, clients))
             operator.stop()
             kept = _ledger_and_archive(cluster, ObjectKey(home.namespace, "partners"), uids)
-            return _start(cluster, operator, home.namespace) and kept
+            return _start(cluster, operator, home.namespace, longest) and kept
         finally:
             operator.close()
 
@@ -151,7 +153,7 @@ def _ledger_and_archive(cluster: Cluster, issuer: ObjectKey, uids: Sequence[str]
     count = _plant_ledger(cluster, _records(issuer, uids, 1, window, today))
     with_ledger = _etcd(cluster)
     show("older records in the ledger; etcd bytes of each", f"{count}, {(with_ledger - before) * 1e6 / count:.0f}")
-    index = asyncio.run(_plant_archive(cluster, issuer, _records(issuer, uids, 2, begin, window)))
+    index = asyncio.run(_plant_archive(cluster, issuer, uids, begin, window))
     after = _etcd(cluster)
     size = (after - with_ledger) * 1e6 / index.records
     show("archived records; etcd bytes of each", f"{index.records}, {size:.0f}")
@@ -194,18 +196,22 @@ async def _create(cluster: Cluster, body: dict[str, Any]) -> None:
         await gateway.create(ISSUED_CERTIFICATE, body["metadata"]["namespace"], body)
 
 
-async def _plant_archive(cluster: Cluster, issuer: ObjectKey, records: Iterable[Record]) -> ArchiveIndex:
-    months: dict[str, list[ArchivedRecord]] = {}
-    for record in records:
-        months.setdefault(archive.month_of(record.not_after), []).append(archived(record))
+async def _plant_archive(
+    cluster: Cluster, issuer: ObjectKey, uids: Sequence[str], begin: datetime, end: datetime
+) -> ArchiveIndex:
+    """One month is packed, which takes half a minute; all others are stored with its bytes, since they are as large."""
+    found: dict[str, list[ArchivedRecord]] = {}
+    for record in _records(issuer, uids, 2, end - timedelta(days=90), end):
+        found.setdefault(archive.month_of(record.not_after), []).append(archived(record))
+    parts = _parts(max(found.values(), key=len))
+    months = sorted({archive.month_of(begin + timedelta(days=day)) for day in range((end - begin).days + 1)})
     index = NO_ARCHIVE
     async with _gateway(cluster) as gateway:
-        with ProcessPoolExecutor(2) as pool:
-            for month, parts in zip(months, pool.map(_parts, months.values()), strict=True):
-                for number, (held, packed) in enumerate(parts, start=1):
-                    body = archive.render(issuer, month, number, packed, version=None)
-                    await gateway.create(CONFIG_MAP, issuer.namespace, body)
-                    index = archive_index.with_part(index, month, number, Part(records=held, size=len(packed)))
+        for month in months:
+            for number, (held, packed) in enumerate(parts, start=1):
+                body = archive.render(issuer, month, number, packed, version=None)
+                await gateway.create(CONFIG_MAP, issuer.namespace, body)
+                index = archive_index.with_part(index, month, number, Part(records=held, size=len(packed)))
         index = archive_index.ArchiveIndex(generations=frozenset({1}), months=index.months)
         await gateway.create(CONFIG_MAP, issuer.namespace, archive_index.render(issuer, index, version=None))
     return index
@@ -240,7 +246,7 @@ def _etcd_asked(cluster: Cluster, path: str, **said: Any) -> dict[str, Any]:
         return found
 
 
-def _start(cluster: Cluster, operator: installation.OperatorProcess, namespace: str) -> bool:
+def _start(cluster: Cluster, operator: installation.OperatorProcess, namespace: str, longest: Path) -> bool:
     """From the first instruction of the process to the first certificate that it issues."""
     begun = time.monotonic()
     operator.start()
@@ -258,7 +264,7 @@ def _start(cluster: Cluster, operator: installation.OperatorProcess, namespace: 
     peak = Cost.of(operator.pid).memory
     kept &= show("operator: peak MB", f"{peak:.0f}", limit=f"at most {MOST_MEMORY:.0f}", kept=peak <= MOST_MEMORY)
     show("operator: CPU seconds", f"{Cost.of(operator.pid).cpu:.1f}")
-    return kept
+    return kept & longest_callback(operator.pid, longest).show(cpu=BLOCK)
 
 
 async def _one_more(cluster: Cluster, namespace: str) -> None:
