@@ -422,9 +422,7 @@ def trust_domain(**override: Any) -> IssuerObserved:
             "ca_secret": ca_secret_name(ISSUER.name, newest.generation if isinstance(newest, Authority) else 1),
             "ca_generation": newest.generation if isinstance(newest, Authority) else int(isinstance(newest, Condition)),
             "older": (),
-            "ca_names_taken": newest.generation
-            if isinstance(newest, Authority)
-            else int(isinstance(newest, Condition)),
+            "ca_names_taken": frozenset(range(1, (newest.generation if isinstance(newest, Authority) else 0) + 1)),
             "rival": None,
             "is_cluster_ca": False,
             "replaced": "",

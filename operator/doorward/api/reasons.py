@@ -19,6 +19,7 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "GatesCurrent": issuer.GATES | writes.GATES,
     "CAExclusive": issuer.EXCLUSIVE,
     "CASettled": sometimes.SETTLED,
+    "CAOrigin": sometimes.ORIGIN,
     "CRLRoom": sometimes.ROOM,
     "DurationsInRange": sometimes.RANGE,
     "LedgerArchived": sometimes.ARCHIVED,

@@ -57,6 +57,24 @@ ROOM = table(
     ),
 )
 
+ORIGIN = table(
+    "CAOrigin",  # said only while there is such a Secret
+    (
+        "CaSecretUnproven",
+        "False",
+        Mender.ISSUER,
+        (
+            "Secrets are labelled as CA generations of the issuer, and nothing shows that the operator made them. The operator"
+            " ignores them."
+        ),
+        (
+            "The operator ignores these Secrets, which are labelled as CA generations of this issuer: {secrets}. Neither the CRL"
+            " ConfigMap nor the ledger names them. Find out who created them, and delete them. To use such a CA all the same,"
+            " restore the CRL ConfigMap of the same backup, or name the Secret in spec.ca.secretRef"
+        ),
+    ),
+)
+
 RANGE = table(
     "DurationsInRange",
     (

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
+from cryptography import x509
+
 from doorward.clock import Clock
 from doorward.cluster.errors import AlreadyExists, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, SECRET, Gateway
@@ -18,7 +20,7 @@ from doorward.objects import ca_secret
 from doorward.objects.meta import ObjectKey, crl_configmap_name
 from doorward.pki.certificates import build_ca
 from doorward.pki.key_source import KeySource
-from doorward.pki.keys import SecretBytes, private_key_pem
+from doorward.pki.keys import SecretBytes, private_key_pem, public_key_sha256
 from doorward.pki.pem import certificate_pem
 from doorward.planning import timing
 from doorward.planning.plan import CloseGate, CreateCa, GateAction, PublishCrl, RemoveGate
@@ -58,11 +60,18 @@ class IssuerApplier:
         certificate, key = await self._make_ca(
             action, not_before=now - timing.BACKDATE, not_after=now + action.lifetime
         )
-        body = ca_secret.render(issuer, action.generation, certificate, key, rotate=action.rotate)
+        pem = certificate_pem(certificate)
+        body = ca_secret.render(issuer, action.generation, pem, key, rotate=action.rotate)
         try:
             written = await self._gateway.create(SECRET, issuer.namespace, body)
         except AlreadyExists:
-            written = await self._gateway.get(SECRET, issuer.namespace, body["metadata"]["name"])
+            # Somebody took the name: the next plan takes another number.
+            taken = await self._gateway.get(SECRET, issuer.namespace, body["metadata"]["name"])
+            self._intake.written(SECRET, taken, by=issuer_key(issuer))
+            return
+        memory = self._memories.get(issuer)
+        made = {**memory.made, action.generation: public_key_sha256(certificate.public_key())}
+        self._memories.keep(issuer, replace(memory, made=made))
         self._intake.written(SECRET, written, by=issuer_key(issuer))
         logger.info(
             "CA generation %d made: %s", action.generation, action.because, extra={"object": f"MTLSIssuer {issuer}"}
@@ -70,16 +79,16 @@ class IssuerApplier:
 
     async def _make_ca(
         self, wanted: CreateCa, *, not_before: datetime, not_after: datetime
-    ) -> tuple[bytes, SecretBytes]:
-        """A new CA: certificate and key, PEM."""
+    ) -> tuple[x509.Certificate, SecretBytes]:
+        """A new CA: certificate, and key in PEM."""
         source = self._source
 
-        def make() -> tuple[bytes, SecretBytes]:
+        def make() -> tuple[x509.Certificate, SecretBytes]:
             key = source.key(wanted.kind)
             certificate = build_ca(
                 subject=wanted.subject, key=key, serial=source.serial(), not_before=not_before, not_after=not_after
             )
-            return certificate_pem(certificate), private_key_pem(key)
+            return certificate, private_key_pem(key)
 
         return await asyncio.get_running_loop().run_in_executor(_CA_KEYS, make)
 

@@ -11,6 +11,7 @@ from doorward.cluster.gateway import CONFIG_MAP, Gateway, Object
 from doorward.cluster.store import version_of
 from doorward.issuers.memory import IssuerMemory
 from doorward.objects import ca_secret, crl_configmap, trust_bundle
+from doorward.objects.ca_proof import CaProof
 from doorward.objects.meta import ObjectKey, ca_secret_name, crl_configmap_name, is_ours, issuer_of_ca_secret, key_of
 from doorward.pki.certificates import CertificateAuthority, chain_pem, load_ca
 from doorward.pki.keys import kind_of, public_key_sha256
@@ -22,8 +23,6 @@ from doorward.view.reads import Reads
 from doorward.view.stores import View
 from doorward.view.trust_domains import LoadedCa
 
-NEAR = 100
-"""So far above our newest CA is a name that somebody took still in the way."""
 CLUSTER_CA_AGAIN = timedelta(minutes=10)
 """A cluster's own client CA may be renewed."""
 
@@ -38,48 +37,48 @@ class CaObserver:
         self._cluster_ca: tuple[datetime, frozenset[str]] | None = None
         """When they were read last, and SHA-256 of the public keys of the cluster's own client CAs."""
 
-    def names_taken(self, key: ObjectKey) -> int:
-        """The highest number that a CA of the issuer has, or seems to have: by the name of a Secret, whoever made it, or as
-        it is published, though its Secret is gone; or 0.
-        """
-        secrets = self._view.secrets.lookup("ca", key)
-        ours = max((number for number, _ in _numbered_names(s for s in secrets if is_ours(s, "ca"))), default=0)
-        # A name far above is nobody's but a stranger's, who would use up the numbers.
-        named = {number for number, _ in _numbered_names(secrets) if number <= ours + NEAR}
-        body = self._view.configmaps.get(ObjectKey(key.namespace, crl_configmap_name(key.name)))
-        published = crl_configmap.parse_configmap(body).generations.keys() if body is not None else set()
-        return max(named | published, default=0)
+    def names_taken(self, key: ObjectKey, proof: CaProof) -> frozenset[int]:
+        """The numbers that a CA of the issuer has, or seems to have by the name of a Secret, whoever made it."""
+        named = {number for number, _ in _numbered_names(self._view.secrets.lookup("ca", key))}
+        return proof.numbers | named
 
-    def _ca_secrets(self, found: IssuerObject, key: ObjectKey) -> list[tuple[int, ObjectKey]]:
+    def unproven(self, found: IssuerObject, key: ObjectKey, proof: CaProof) -> tuple[str, ...]:
+        """The names of Secrets that are labelled as its CA generations, and that it never made."""
+        if found.own_ca is not None:
+            return ()
+        ours = (s for s in self._view.secrets.lookup("ca", key) if is_ours(s, "ca"))
+        return tuple(at.name for number, at in sorted(_numbered_names(ours)) if number not in proof.numbers)
+
+    def _ca_secrets(self, found: IssuerObject, key: ObjectKey, proof: CaProof) -> list[tuple[int, ObjectKey]]:
         """The Secrets of the CA generations, oldest first; a person's own has no number yet.
 
-        What is not ours is passed over, unless it stands where the only one should.
+        What nothing shows to be the issuer's is passed over, however it is labelled: it is not even read. A Secret that lost
+        its labels is, where it is the only one.
         """
         if found.own_ca is not None:
             return [(0, found.own_ca)]
         named = self._view.secrets.lookup("ca", key)
-        ours = [metadata for metadata in named if is_ours(metadata, "ca")]
-        first = [metadata for metadata in named if key_of(metadata).name == ca_secret_name(key.name, 1)]
-        return sorted(_numbered_names(ours or first))
+        ours = [at for at in _numbered_names(s for s in named if is_ours(s, "ca")) if at[0] in proof.numbers]
+        return sorted(ours or (at for at in _numbered_names(named) if at[0] in proof.numbers))
 
-    def newest(self, found: IssuerObject, key: ObjectKey) -> tuple[int, ObjectKey]:
+    def newest(self, found: IssuerObject, key: ObjectKey, proof: CaProof) -> tuple[int, ObjectKey]:
         """Number and Secret of the newest generation; 0 and where it should be, if there is none."""
-        at = self._ca_secrets(found, key)
+        at = self._ca_secrets(found, key, proof)
         return at[-1] if at else (0, ObjectKey(key.namespace, ca_secret_name(key.name, 1)))
 
     async def generations(
-        self, found: IssuerObject, key: ObjectKey, memory: IssuerMemory, now: datetime
+        self, found: IssuerObject, key: ObjectKey, memory: IssuerMemory, proof: CaProof, now: datetime
     ) -> tuple[Authority | Condition | Unseen, tuple[Authority, ...], IssuerMemory]:
         """The newest CA generation, or what is wrong with its Secret; those before it that can be used; and what is
         remembered from now on.
         """
-        newest = self.newest(found, key)
+        newest = self.newest(found, key, proof)
         seen = self._reads.secret_metadata(newest[1])
         if seen is Unseen.UNKNOWN:
             return seen, (), memory
         if isinstance(seen, Unseen):
             return seen, (), replace(memory, held={}, cas_seen={})
-        secrets = self._ca_secrets(found, key)
+        secrets = self._ca_secrets(found, key, proof)
         known: dict[ObjectKey, LoadedCa | tuple[int, Condition]] = {}
         cas: list[tuple[int, LoadedCa | Condition]] = []
         for generation, at in secrets:
@@ -90,6 +89,8 @@ class CaObserver:
             cas.append((generation, ca if isinstance(ca, LoadedCa) else ca[1]))
         if found.own_ca is not None:
             cas = [self._numbered(key, view) for _, view in cas]
+        else:
+            cas = list(_proven(key, cas, proof))
         usable = {generation: view for generation, view in cas if isinstance(view, LoadedCa)}
         memory = replace(memory, held=usable, cas_seen=known)
         last = cas[-1][1] if cas else Unseen.ABSENT
@@ -154,6 +155,19 @@ def _numbered_names(secrets: Iterable[Object]) -> Iterator[tuple[int, ObjectKey]
     for metadata in secrets:
         if (parsed := issuer_of_ca_secret(key_of(metadata))) is not None:
             yield parsed[1], key_of(metadata)
+
+
+def _proven(
+    issuer: ObjectKey, cas: list[tuple[int, LoadedCa | Condition]], proof: CaProof
+) -> Iterator[tuple[int, LoadedCa | Condition]]:
+    """The CAs whose keys are those that the issuer made; of two Secrets with one key, the one that has its number."""
+    loaded = [(generation, ca.authority.public_key_sha256) for generation, ca in cas if isinstance(ca, LoadedCa)]
+    for generation, ca in cas:
+        if isinstance(ca, LoadedCa) and not proof.accepts(generation, ca.authority.public_key_sha256, loaded):
+            name = ca_secret_name(issuer.name, generation)
+            yield generation, said("CaReplaced", secret=name, subject=proof.subject(generation))
+        else:
+            yield generation, ca
 
 
 def load(body: Object, *, generation: int, generated: bool, name: str, now: datetime) -> LoadedCa | Condition:

@@ -57,6 +57,8 @@ class IssuerMemory:
     """By the CA's public key, the newest CRL that this process saw or signed."""
     overflow: Mapping[int, int] = field(default_factory=dict)
     """By generation, how many serials the plan asked for when the CRLs did not fit all the same; empty: the last ones did."""
+    made: Mapping[int, str] = field(default_factory=dict)
+    """By generation that this process made, the SHA-256 of its public key."""
     configmap_unmanaged: bool = False
     """Whether the API server said that the CRL ConfigMap is somebody else's."""
     gates: Mapping[str, GateMemory] = field(default_factory=dict)
@@ -73,6 +75,11 @@ class IssuerMemory:
     def published(self) -> PublishedTrust | None:
         """What was seen to be published last."""
         return self.committed.trust if self.committed is not None else None
+
+    def published_keys(self) -> dict[int, str]:
+        """By generation, the keys that were seen to be published last."""
+        anchors = self.published.anchors if self.published is not None else {}
+        return {generation: anchor.public_key_sha256 for generation, anchor in anchors.items()}
 
     def certificates(self) -> dict[int, x509.Certificate]:
         """By generation, the certificates of the CAs whose keys can be used."""

@@ -1,7 +1,7 @@
 """Everything about one MTLSIssuer, for its rules to look at: its CA generations, what is published, what its gates hold."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,8 +16,9 @@ from doorward.gates.observe import GateObserver
 from doorward.issuers.ca_secrets import CaObserver
 from doorward.issuers.conflicts import owner_of_key
 from doorward.issuers.memory import Committed, IssuerMemories, IssuerMemory
-from doorward.objects import crl_configmap, trust_bundle
-from doorward.objects.meta import ObjectKey, crl_configmap_name
+from doorward.objects import ca_proof, crl_configmap, trust_bundle
+from doorward.objects.crl_configmap import CRL_ROLE, TrustBundle
+from doorward.objects.meta import ObjectKey, crl_configmap_name, is_ours
 from doorward.planning import timing
 from doorward.planning.gone import IssuerGone
 from doorward.planning.observed import Authority, Gate, IssuerObserved, Unseen
@@ -59,8 +60,10 @@ class IssuerObserver:
         found = view.issuers.get(key)
         if found is None:
             return None
-        newest_at = self._cas.newest(found, key)
-        authority, older, memory = await self._cas.generations(found, key, memory, now)
+        bundle = self._bundle(key)
+        proof = ca_proof.of(bundle, memory.published_keys(), memory.made, view.signed_generations(key))
+        newest_at = self._cas.newest(found, key, proof)
+        authority, older, memory = await self._cas.generations(found, key, memory, proof, now)
         published, memory = await self._committed(key, memory)
         memory = replace(memory, looked_at=memory.looked_at or authority is not Unseen.UNKNOWN)
         rival = owner_of_key(view, self._memories, key, memory)
@@ -77,7 +80,7 @@ class IssuerObserver:
             spec=found.spec,
             status=found.body.get("status") or {},
             ca_secret=newest_at[1].name,
-            ca_names_taken=self._cas.names_taken(key),
+            ca_names_taken=self._cas.names_taken(key, proof),
             ca_generation=authority.generation if isinstance(authority, Authority) else newest_at[0],
             authority=authority,
             older=older,
@@ -93,7 +96,9 @@ class IssuerObserver:
             counts_due=memory.counts_due or EPOCH,
             skew=await self._skew(key),
             overflow=memory.overflow,
-            closed=self._closed(key),
+            closed=bundle.closed if bundle is not None else {},
+            known={**bundle.known, **bundle.generations} if bundle is not None else {},
+            unproven=self._cas.unproven(found, key, proof),
             gates_known=view.targets_synced(),
             unsynced=self._unsynced(key, gates),
             put_back_at=rolled_back_at,
@@ -102,10 +107,10 @@ class IssuerObserver:
         )
         return observed, memory
 
-    def _closed(self, key: ObjectKey) -> Mapping[int, str]:
-        """The generations whose CRL overflowed, as the CRL ConfigMap says, whatever else is wrong with it."""
+    def _bundle(self, key: ObjectKey) -> TrustBundle | None:
+        """What the CRL ConfigMap says, before anything of it is verified; None: there is none of ours."""
         body = self._view.configmaps.get(ObjectKey(key.namespace, crl_configmap_name(key.name)))
-        return crl_configmap.parse_configmap(body).closed if body is not None else {}
+        return crl_configmap.parse_configmap(body) if body is not None and is_ours(body, CRL_ROLE) else None
 
     def _unsynced(self, key: ObjectKey, gates: tuple[Gate, ...]) -> tuple[str, ...]:
         """The lists that fail for a while already: of the whole cluster, of the issuer's namespace, and of its gates'."""

@@ -289,7 +289,7 @@ def _make(snapshot: Snapshot, signing: _Signing, retained: Mapping[int, Publishe
         return overflowing
     lists = {g: _signed(signing.loaded[g], content, signing.terms) for g, content in contents.items()} | dict(retained)
     anchors = {g: trust_bundle.anchor_of(ca.signer.anchor) for g, ca in signing.loaded.items()} | dict(signing.retained)
-    bundle = trust_bundle.bundle_of(anchors, lists, signing.terms.closed)
+    bundle = trust_bundle.bundle_of(anchors, lists, closed=signing.terms.closed, known=signing.terms.known)
     return _Made(bundle=bundle, trust=PublishedTrust(anchors=anchors, crls=lists, size=bundle.size))
 
 

@@ -19,6 +19,7 @@ from doorward.objects.meta import (
     CLOSED_ANNOTATION,
     GENERATIONS_ANNOTATION,
     ISSUER_ANNOTATION,
+    KNOWN_ANNOTATION,
     Object,
     ObjectKey,
     crl_configmap_name,
@@ -47,6 +48,8 @@ class TrustBundle:
     """By number, the SHA-256 of the anchor's public key; empty: nothing says so."""
     closed: Mapping[int, str] = field(default_factory=dict)
     """By number, the SHA-256 of the public key of each generation that left because its CRL overflowed."""
+    known: Mapping[int, str] = field(default_factory=dict)
+    """The same of each generation that was ever published and has certificates that have not expired."""
 
     @property
     def size(self) -> int:
@@ -62,6 +65,7 @@ def parse_configmap(body: Object) -> TrustBundle:
         crl=data.get(CRL_KEY, "").encode(),
         generations=_keys(body, GENERATIONS_ANNOTATION),
         closed=_keys(body, CLOSED_ANNOTATION),
+        known=_keys(body, KNOWN_ANNOTATION),
     )
 
 
@@ -89,7 +93,8 @@ def _keys(body: Object, annotation: str) -> dict[int, str]:
 
 def _annotations(issuer: ObjectKey, bundle: TrustBundle) -> dict[str, str]:
     said = {ISSUER_ANNOTATION: str(issuer), GENERATIONS_ANNOTATION: _text(bundle.generations)}
-    return said | ({CLOSED_ANNOTATION: _text(bundle.closed)} if bundle.closed else {})
+    more = {CLOSED_ANNOTATION: bundle.closed, KNOWN_ANNOTATION: bundle.known}
+    return said | {annotation: _text(keys) for annotation, keys in more.items() if keys}
 
 
 def _text(keys: Mapping[int, str]) -> str:

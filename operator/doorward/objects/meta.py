@@ -27,6 +27,7 @@ ANCHORS_SINCE_ANNOTATION = f"{GROUP}/anchors-since"
 MISSING_ANNOTATION = f"{GROUP}/missing-since"
 GENERATIONS_ANNOTATION = f"{GROUP}/ca-generations"
 CLOSED_ANNOTATION = f"{GROUP}/ca-closed"
+KNOWN_ANNOTATION = f"{GROUP}/ca-known"
 
 Object = Mapping[str, Any]
 

@@ -195,12 +195,18 @@ def _trust(
 
 
 def bundle_of(
-    anchors: Mapping[int, Anchor], lists: Mapping[int, PublishedCrl], closed: Mapping[int, str] | None = None
+    anchors: Mapping[int, Anchor],
+    lists: Mapping[int, PublishedCrl],
+    *,
+    closed: Mapping[int, str] | None = None,
+    known: Mapping[int, str] | None = None,
 ) -> TrustBundle:
-    """The bundle of these anchors and CRLs, oldest generation first; `closed`: the keys of generations that left it."""
+    """The bundle of these anchors and CRLs, oldest generation first; `closed` and `known`: of generations that left it."""
+    keys = {generation: anchors[generation].public_key_sha256 for generation in sorted(anchors)}
     return TrustBundle(
         anchors=b"".join(anchors[generation].pem for generation in sorted(anchors)),
         crl=b"".join(lists[generation].pem for generation in sorted(anchors)),
-        generations={generation: anchors[generation].public_key_sha256 for generation in sorted(anchors)},
+        generations=keys,
         closed=closed or {},
+        known={**(known or {}), **keys},
     )

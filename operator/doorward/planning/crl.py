@@ -43,6 +43,8 @@ class Terms:
     """Generations whose certificates are all refused, since more of them were revoked than a CRL lists: the SHA-256 of
     their public keys. No CRL lists their serials.
     """
+    known: Mapping[int, str] = field(default_factory=dict)
+    """The public keys of generations that were published before and have certificates that have not expired."""
 
     @property
     def now(self) -> datetime:

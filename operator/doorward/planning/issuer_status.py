@@ -20,6 +20,8 @@ from doorward.planning.trouble import MOST_DETAIL, Trouble
 
 MOST_GATES = 50
 MOST_TARGETS = 16
+MOST_SECRETS = 5
+"""Secrets that a condition names."""
 MOST_SOURCES = 3
 """Lists that a condition names."""
 LARGE = 0.7
@@ -59,6 +61,9 @@ def _conditions(o: IssuerObserved, ready: Condition, trouble: Trouble | None) ->
         yield out_of_range
     if o.put_back_at is not None:
         yield said("ClusterPutBack", time=instant(o.put_back_at))
+    if o.unproven:
+        more = f" and {len(o.unproven) - MOST_SECRETS} more" if len(o.unproven) > MOST_SECRETS else ""
+        yield said("CaSecretUnproven", secrets=", ".join(o.unproven[:MOST_SECRETS]) + more)
     if not o.archive.readable:
         yield said("ArchiveIndexInvalid", configmap=index_name(o.key.name))
     elif o.archiving:

@@ -53,6 +53,8 @@ class Lineage:
     """Every generation there is was named in `spec.ca.distrust`, or is closed."""
     closed: Mapping[int, str]
     """Generations that left because more of their certificates were revoked than a CRL lists: their public keys."""
+    known: Mapping[int, str]
+    """Generations that were published, and have certificates that have not expired: their public keys."""
     forsaken: bool
     """The gates are shown generations that are distrusted or closed, and there is no other to show them."""
     due: datetime | None
@@ -127,6 +129,7 @@ def of(
         lost=lost,
         all_distrusted=bool(known - retired) and known - retired <= distrusted,
         closed=closed,
+        known={generation: key for generation, key in o.known.items() if generation in ledger.unexpired},
         forsaken=bool(anchors) and anchors <= distrusted and not usable and not carried,
         due=earliest(
             *(until for g, until in ledger.alive.items() if g < before), *(gate.anchors_taken for gate in awaited)
@@ -272,17 +275,13 @@ def _nearly_full(o: IssuerObserved, signing: Authority) -> bool:
 
 
 def next_number(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...]) -> int:
-    """The number of the next generation: above every one that is known, and none that is distrusted already."""
+    """The number of the next generation: above every one that was the issuer's, none that is distrusted already, and none
+    whose name somebody has taken. A name far above is a stranger's, who would use up the numbers.
+    """
     published = o.published.anchors if isinstance(o.published, PublishedTrust) else {}
-    known = {
-        o.ca_names_taken,
-        *published,
-        *o.closed,
-        *(record.generation for record in records),
-        *o.archive.generations,
-    }
-    number = max(known) + 1
-    while number in spec.ca.distrust:
+    known = {o.ca_generation, *published, *o.closed, *o.known, *(record.generation for record in records)}
+    number = max(known | o.archive.generations) + 1
+    while number in o.ca_names_taken or number in spec.ca.distrust:
         number += 1
     return number
 
@@ -298,4 +297,5 @@ def terms(spec: MTLSIssuerSpec, line: Lineage, now: datetime) -> Terms:
         this_update=this_update,
         next_update=next_update,
         closed=line.closed,
+        known=line.known,
     )

@@ -169,8 +169,8 @@ class IssuerObserved:
     """The Secret of the newest CA generation."""
     ca_generation: int
     """Its number; 0: there is no such Secret."""
-    ca_names_taken: int
-    """The highest number that is a CA's by a Secret's name, whoever made it, or by what is published."""
+    ca_names_taken: frozenset[int]
+    """The numbers that a CA of it has, or seems to have by the name of a Secret, whoever made it."""
     authority: Authority | Condition | Unseen
     """The newest CA generation; or what is wrong with its Secret."""
     older: tuple[Authority, ...]
@@ -197,6 +197,10 @@ class IssuerObserved:
     """By generation, how many serials a plan asked for when the CRLs did not fit all the same; empty: the last ones did."""
     closed: Mapping[int, str] = field(default_factory=dict)
     """By generation that left the bundle because its CRL overflowed, the SHA-256 of its public key."""
+    known: Mapping[int, str] = field(default_factory=dict)
+    """By generation that was ever published, the SHA-256 of its public key."""
+    unproven: tuple[str, ...] = ()
+    """Secrets that are labelled as CA generations of the issuer, with nothing to show that the operator made them."""
     gates_known: bool = True
     """Whether all targets were heard of; before that, there may be gates beside `gates`."""
     unsynced: tuple[str, ...] = ()

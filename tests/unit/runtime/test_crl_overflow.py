@@ -4,8 +4,6 @@ import base64
 from datetime import timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, SECRET
 from doorward.objects import ledger_record
@@ -16,6 +14,8 @@ from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import certificate_pem
 from doorward.pki.subjects import Subject
 from doorward.planning import room
+from tests.support import gate_clients
+from tests.support.gate_clients import held
 from tests.support.operator_bed import ISSUER_AT, PEOPLE, OperatorBed
 from tests.unit import given
 from tests.unit.given import DAY, NOW
@@ -42,25 +42,11 @@ def revoke_many(bed, count, *, generation=1, first=FIRST, **revocation):
 
 
 def leaf(bed, name):
-    return x509.load_pem_x509_certificate(base64.b64decode(bed.find(SECRET, f"{name}-mtls")["data"]["tls.crt"]))
+    return held(bed.find(SECRET, f"{name}-mtls"))
 
 
 def admits(bed, certificate):
-    """Whether ingress-nginx would admit the client with what is in the gate's Secret."""
-    gate = bed.find(SECRET, GATE)
-    if gate is None:
-        return False
-    anchors, crls = (base64.b64decode(gate["data"][name]) for name in ("ca.crt", "ca.crl"))
-    end = b"-----END X509 CRL-----\n"
-    lists = [x509.load_pem_x509_crl(part + end) for part in crls.split(end) if part]
-    for anchor in x509.load_pem_x509_certificates(anchors):
-        try:
-            certificate.verify_directly_issued_by(anchor)
-        except (InvalidSignature, ValueError):
-            continue
-        (crl,) = (each for each in lists if each.is_signature_valid(anchor.public_key()))
-        return crl.get_revoked_certificate_by_serial_number(certificate.serial_number) is None
-    return False
+    return gate_clients.admits(bed.find(SECRET, GATE), certificate)
 
 
 def generation_of(bed, name):

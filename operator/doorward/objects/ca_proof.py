@@ -1,0 +1,77 @@
+"""What shows that a Secret holds a CA generation that the operator made.
+
+Its labels do not: everybody who may create Secrets in the namespace can write them. The CRL ConfigMap does, which nobody but
+the operator writes (fence-crl.yaml): it names the public key of each generation, and is part of every backup.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cryptography import x509
+
+from doorward.objects.crl_configmap import TrustBundle
+from doorward.objects.trust_bundle import numbers_of
+from doorward.pki.keys import public_key_sha256
+from doorward.pki.pem import PkiError, load_certificates
+from doorward.pki.subjects import display
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaProof:
+    """Which CA generations are an issuer's, and by which key."""
+
+    published: Mapping[int, str]
+    """By number, the SHA-256 of the public key of each generation that is known to have been published, and of those that this
+    process made.
+    """
+    anchors: Mapping[str, str]
+    """By the SHA-256 of their public keys, the subjects of the published anchors."""
+    signed: frozenset[int]
+    """The numbers that the ledger or its archive knows."""
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """A Secret with any other number is not looked into."""
+        return self.signed | self.published.keys()
+
+    def accepts(self, generation: int, key: str, loaded: Iterable[tuple[int, str]]) -> bool:
+        """Whether the key in the Secret of a generation is the issuer's; `loaded`: number and key of each that was read.
+
+        Where nothing is left that names a key, the ledger's word for the number counts. A key that is published is the
+        issuer's under another number too (the annotation was edited), unless it is also in the Secret with its own number.
+        """
+        known = {*self.published.values(), *self.anchors}
+        if not known:
+            return generation in self.signed
+        if self.published.get(generation) == key:
+            return True
+        same = [number for number, other in loaded if other == key]
+        right = [number for number in same if self.published.get(number) == key] or same
+        return key in known and generation == min(right)
+
+    def subject(self, generation: int) -> str:
+        """Of the CA that the gates trust as that generation."""
+        first = next(iter(self.anchors.values()), "unknown")
+        return self.anchors.get(self.published.get(generation, ""), first)
+
+
+def of(
+    bundle: TrustBundle | None, remembered: Mapping[int, str], made: Mapping[int, str], signed: Iterable[int]
+) -> CaProof:
+    """`bundle`: of the CRL ConfigMap, None where there is none; `remembered`: the keys that this process saw published."""
+    signed = frozenset(signed)
+    if bundle is None:
+        return CaProof(published={**remembered, **made}, anchors={}, signed=signed)
+    anchors = _anchors(bundle.anchors)
+    # An older version wrote no numbers beside the anchors.
+    ordered = {} if bundle.generations else {number: key for key, number in numbers_of(bundle, anchors, signed).items()}
+    named = {**bundle.known, **bundle.closed, **ordered, **bundle.generations}
+    subjects = {public_key_sha256(anchor.public_key()): display(anchor.subject) for anchor in anchors}
+    return CaProof(published={**named, **made}, anchors=subjects, signed=signed)
+
+
+def _anchors(pem: bytes) -> tuple[x509.Certificate, ...]:
+    try:
+        return load_certificates(pem) if pem else ()
+    except PkiError:
+        return ()
