@@ -303,6 +303,8 @@ def issuer(**override: Any) -> Issuer:
             "barred_keys": frozenset(),
             "namespace_labels": {},
             "unexpired": 1,
+            "unexpired_of_authority": 1,
+            "unexpired_of_namespace": 1,
         }
         | given
     )

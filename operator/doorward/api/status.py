@@ -65,7 +65,7 @@ class GenerationStatus(Model):
     """One CA generation that the gates trust, where there are several."""
 
     generation: Annotated[Count, Field(description="Its number.")]
-    state: Annotated[str, Field(max_length=16, description="Next, Signing or Retiring.")]
+    state: Annotated[str, Field(max_length=16, description="Next, Signing, Trusted or Retiring.")]
     public_key_sha256: Annotated[Fingerprint, Field(alias="publicKeySHA256", description="Of the DER SPKI.")]
     not_after: NotAfter
 

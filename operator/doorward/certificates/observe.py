@@ -95,6 +95,8 @@ class CertificateObserver:
         domain = self._domains.get(key)
         if domain is None:
             return Unseen.UNKNOWN
+        now = self._clock.now()
+        signs = domain.authority.generation if domain.authority is not None else 0
         return Issuer(
             key=key,
             spec=found.spec,
@@ -105,7 +107,10 @@ class CertificateObserver:
             gates_behind=domain.gates_behind,
             barred_keys=frozenset(each for each in _keys_of(certificate, secret) if view.is_barred(key, each)),
             namespace_labels=self._reads.namespace_labels(namespace),
-            unexpired=view.ledger.unexpired_of_issuer(key, self._clock.now()),
+            unexpired=view.ledger.unexpired_of_issuer(key, now),
+            unexpired_of_authority=view.ledger.unexpired_of_generation(key, signs, now),
+            unexpired_of_namespace=view.ledger.unexpired_of_tenant(key, namespace, now),
+            staying=domain.staying,
         )
 
     def _key_taken_until(self, found: CertificateObject, key: ObjectKey) -> datetime | Unseen | None:

@@ -5,17 +5,22 @@ from datetime import datetime, timedelta
 
 from doorward.api.conditions import Condition, instant, said
 from doorward.objects.ledger_record import Record
-from doorward.planning import issuance, timing
+from doorward.planning import issuance, room, timing
 from doorward.planning.observed import Authority, CertificateObserved, Issuer
 from doorward.planning.plan import earliest
-from doorward.planning.room import CRL_ENTRIES
 
 MOST_OF_CLIENT = 100
 """Unexpired serials: a certificate of 90 days that is renewed each day has 90."""
-MOST_IN_NAMESPACE = 2 * CRL_ENTRIES
+MOST_IN_NAMESPACE = 2 * room.CRL_ENTRIES
 """Unexpired serials of all issuers: 10,000 clients in the middle of a rotation have 25,000."""
-MOST_OF_ISSUER = 3 * CRL_ENTRIES
+MOST_OF_ISSUER = 3 * room.CRL_ENTRIES
 """Unexpired serials: one namespace alone cannot use them up."""
+KEPT = 0.1
+"""Of what the CRL of a CA generation lists: kept for certificates whose predecessors are about to expire."""
+SHARE = 0.5
+"""Of what one CRL lists: so many unexpired serials a namespace has of an issuer that serves others, too."""
+NEXT_CA_AGAIN = timedelta(minutes=1)
+"""When a client that waits for the next CA generation is looked at again; it is woken when that signs."""
 LIMIT_AGAIN = timedelta(minutes=10)
 """When a client that waits for certificates to expire is looked at again."""
 
@@ -38,11 +43,14 @@ def wait(
 ) -> Wait | None:
     """What holds the next certificate back, whatever it is issued for; None: nothing does.
 
-    Two certificates never wait: a client's first from a CA generation, so that a new CA can reissue to everybody; and,
-    once, the successor of one in use that is about to expire.
+    Two certificates wait only where a CRL could not list them: a client's first from a CA generation, so that a new CA can
+    reissue to everybody; and, once, the successor of one in use that is about to expire.
     """
     call = _last_call(o, records)
-    if call is not None and now >= call:
+    urgent = call is not None and now >= call
+    if (full := _generation_full(issuer, authority, urgent=urgent)) is not None:
+        return Wait(ready=full, until=now + NEXT_CA_AGAIN)
+    if urgent:
         return None
     is_first = all(record.generation != authority.generation for record in records)
     if not is_first:
@@ -67,6 +75,23 @@ def _last_call(o: CertificateObserved, records: tuple[Record, ...]) -> datetime 
     return None if any(timing.issued_at(record) >= call for record in records) else call
 
 
+def _generation_full(issuer: Issuer, authority: Authority, *, urgent: bool) -> Condition | None:
+    """No more certificates are signed in a generation than its CRL can list if all are revoked."""
+    limit = room.CRL_ENTRIES if urgent else int((1 - KEPT) * room.CRL_ENTRIES)
+    if issuer.unexpired_of_authority < limit:
+        return None
+    advice = "The next CA generation signs as soon as the gates have it: see the conditions of the MTLSIssuer"
+    if not authority.generated:
+        advice = "Put another CA into its Secret, create another MTLSIssuer for new clients, or shorten certificates.duration"
+    return said(
+        "CertificateLimitReached",
+        scope=f"CA generation {authority.generation} of MTLSIssuer {issuer.key}",
+        count=issuer.unexpired_of_authority,
+        limit=limit,
+        advice=advice,
+    )
+
+
 def _limit(o: CertificateObserved, issuer: Issuer, unexpired: int, *, is_first: bool) -> Condition | None:
     """The first limit on unexpired serials that is reached; a client that moves to another CA meets none."""
     if unexpired >= MOST_OF_CLIENT and not is_first:
@@ -82,6 +107,15 @@ def _limit(o: CertificateObserved, issuer: Issuer, unexpired: int, *, is_first: 
         )
     if is_first and unexpired:
         return None
+    share = int(SHARE * room.CRL_ENTRIES)
+    if issuer.spec.issuance.allowed_namespaces.from_ != "Same" and issuer.unexpired_of_namespace >= share:
+        return said(
+            "CertificateLimitReached",
+            scope=f"Namespace {o.key.namespace}, of MTLSIssuer {issuer.key} that serves other namespaces too,",
+            count=issuer.unexpired_of_namespace,
+            limit=share,
+            advice="Delete clients that are not needed, shorten spec.duration, or use an MTLSIssuer of your own",
+        )
     if o.unexpired_in_namespace >= MOST_IN_NAMESPACE:
         return said(
             "CertificateLimitReached",

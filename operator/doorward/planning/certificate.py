@@ -173,7 +173,8 @@ def _settled(
     actions: list[Action] = [*before, *_orphans(o, records, now, lost=False)]
     grace_ends, superseded = _superseded(o, issuer, records, now)
     actions += superseded
-    why, shown = _rewrite_reason(o, spec, secret, issuer.authority), issuance.shown_record(o)
+    shown = issuance.shown_record(o)
+    why = _rewrite_reason(o, spec, secret, _signer_of(issuer, shown))
     if why is not None and shown is not None:
         actions.append(_rewrite(o, spec, shown, why))
     if actions:
@@ -213,6 +214,13 @@ def _superseded(
     if now < ends:
         return ends, []
     return None, [Revoke(record=r, revocation=Revocation(reason="superseded", time=now)) for r in older]
+
+
+def _signer_of(issuer: Issuer, shown: Record | None) -> Authority | None:
+    """The CA generation that signed the certificate in the Secret; None: one that signs no longer, whose client changes."""
+    if shown is None or issuer.authority is None or shown.generation == issuer.authority.generation:
+        return issuer.authority
+    return issuer.staying.get(shown.generation)
 
 
 def _rewrite_reason(

@@ -95,6 +95,8 @@ def _signed_by_another_generation(
     authority = o.issuer.authority if isinstance(o.issuer, Issuer) else None
     if record is None or authority is None or record.generation == authority.generation:
         return None
+    if isinstance(o.issuer, Issuer) and record.generation in o.issuer.staying:
+        return None
     return f"the issuer signs with CA generation {authority.generation} now"
 
 

@@ -1,7 +1,7 @@
 """The rules of one MTLSIssuer: its CA generations, its CRLs, its gates."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 
@@ -42,6 +42,8 @@ class Decision:
     plan: Plan
     signing: Authority | Condition | Unseen
     """The CA that certificates are signed with; or why there is none; UNKNOWN: nothing can be said yet."""
+    staying: Mapping[int, Authority] = field(default_factory=dict)
+    """Older generations whose certificates are left in use until they are renewed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ def decide(o: IssuerObserved, now: datetime) -> Decision:
     assert signing is not None
     plan = _plan(look, signing)
     closed = closing.due(o.gates, now, everywhere=look.none_left)
-    return Decision(plan=replace(plan, due=earliest(plan.due, closed)), signing=signing)
+    return Decision(plan=replace(plan, due=earliest(plan.due, closed)), signing=signing, staying=look.line.staying)
 
 
 def _look(o: IssuerObserved, spec: MTLSIssuerSpec, ledger: tuple[Record, ...], now: datetime) -> _Look:

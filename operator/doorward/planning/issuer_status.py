@@ -217,7 +217,8 @@ def _room(o: IssuerObserved, line: Lineage | None) -> Iterator[Condition]:
 
 def _generation_status(generation: int, o: IssuerObserved, line: Lineage) -> dict[str, object]:
     signing = line.signing.generation if line.signing else 0
-    state = "Signing" if generation == signing else "Next" if generation > signing else "Retiring"
+    old = "Trusted" if generation in line.staying else "Retiring"
+    state = "Signing" if generation == signing else "Next" if generation > signing else old
     assert isinstance(o.published, PublishedTrust)
     anchor = o.published.anchors[generation]
     return {

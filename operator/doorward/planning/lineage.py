@@ -46,7 +46,11 @@ class Lineage:
     awaited: tuple[Gate, ...]
     """The gates that it waits for."""
     moving: frozenset[int]
-    """Generations before the one that signs, with certificates that are good."""
+    """Generations before the one that signs, with certificates that are good and are to have successors."""
+    staying: Mapping[int, Authority]
+    """Generations before the one that signs whose certificates are good until they are renewed: only their number is too high."""
+    unexpired: Mapping[int, int]
+    """By generation, how many certificates have not expired, revoked ones too."""
     lost: int
     """The generation that signs, where its key cannot be used; 0: it can."""
     all_distrusted: bool
@@ -119,20 +123,27 @@ def of(
     announced = usable[-1] if waits else None
     awaited = tuple(_awaited(o, now)) if announced else ()
     before = signing.generation if signing else 0
+    shown = tuple(a for a in usable if a.generation >= before or a.generation in ledger.alive)
+    old = [authority for authority in shown if authority.generation < before]
+    staying = {a.generation: a for a in old if _is_staying(a, published, spec.ca.generate, now)}
     return Lineage(
         signing=signing,
-        shown=tuple(a for a in usable if a.generation >= before or a.generation in ledger.alive),
+        shown=shown,
         carried=carried,
         announced=announced,
         awaited=awaited,
-        moving=frozenset(g for g in ledger.alive if g < before and g not in distrusted),
+        moving=frozenset(g for g in ledger.alive if g < before and g not in distrusted and g not in staying),
+        staying=staying,
+        unexpired=ledger.unexpired,
         lost=lost,
         all_distrusted=bool(known - retired) and known - retired <= distrusted,
         closed=closed,
         known={generation: key for generation, key in o.known.items() if generation in ledger.unexpired},
         forsaken=bool(anchors) and anchors <= distrusted and not usable and not carried,
         due=earliest(
-            *(until for g, until in ledger.alive.items() if g < before), *(gate.anchors_taken for gate in awaited)
+            *(until for g, until in ledger.alive.items() if g < before),
+            *(gate.anchors_taken for gate in awaited),
+            *(_renewal(authority, spec.ca.generate) for authority in staying.values()),
         ),
     )
 
@@ -255,15 +266,34 @@ def why_next(o: IssuerObserved, spec: MTLSIssuerSpec, line: Lineage, now: dateti
         return "the CA before it expired"
     if signing is None or line.announced is not None or len(line.trusted) >= MOST_GENERATIONS:
         return None
-    if signing.subject != subjects.display(subjects.to_name(subject_of(generate))):
-        return "spec.ca.generate names another subject"
-    if signing.key_kind != key_kind_of(generate):
-        return "spec.ca.generate asks for another kind of key"
-    if generate.rotate is not None and signing.rotate != generate.rotate:
-        return "spec.ca.generate.rotate changed"
-    if now >= _renewal(signing, generate):
-        return "its renewal is due"
+    if (because := _outdated(signing, generate, now)) is not None:
+        return because
+    if line.unexpired.get(signing.generation, 0) >= ROTATE_AT * room.CRL_ENTRIES:
+        return "its CRL could hardly list more certificates than it has signed"
     return "its CRL is nearly full" if _nearly_full(o, signing) else None
+
+
+def _outdated(authority: Authority, generate: GeneratedCa, now: datetime) -> str | None:
+    """Why a generation is to have a successor that all its clients change to; None: it is as the spec asks."""
+    if authority.subject != subjects.display(subjects.to_name(subject_of(generate))):
+        return "spec.ca.generate names another subject"
+    if authority.key_kind != key_kind_of(generate):
+        return "spec.ca.generate asks for another kind of key"
+    if generate.rotate is not None and authority.rotate != generate.rotate:
+        return "spec.ca.generate.rotate changed"
+    return "its renewal is due" if now >= _renewal(authority, generate) else None
+
+
+def _is_staying(
+    authority: Authority, published: PublishedTrust | None, generate: GeneratedCa | None, now: datetime
+) -> bool:
+    """Whether a generation that no longer signs has to give way to nobody: then its clients change at their renewal.
+
+    Without that, an issuer with more clients than one CRL lists would go from one generation to the next for ever.
+    """
+    crl = published.crls.get(authority.generation) if published is not None else None
+    roomy = crl is None or crl.size < OWN_SHARE * room.ROOM
+    return generate is not None and authority.generated and roomy and _outdated(authority, generate, now) is None
 
 
 def _nearly_full(o: IssuerObserved, signing: Authority) -> bool:

@@ -68,6 +68,12 @@ class Issuer:
     """Labels of the namespace that asks; None: unknown."""
     unexpired: int
     """How many serials of this issuer have not expired, revoked ones too."""
+    unexpired_of_authority: int
+    """The same of the CA generation that signs."""
+    unexpired_of_namespace: int
+    """The same of this issuer's clients in the namespace that asks."""
+    staying: Mapping[int, Authority] = field(default_factory=dict)
+    """Older generations whose certificates are left in use until they are renewed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,10 @@ _WIDEST_ENTRY = 55
 _WIDEST_ANCHOR = 16 * 1024
 """Bytes kept for anchor and frame of one generation."""
 
-CRL_ENTRIES = (ROOM - _WIDEST_ANCHOR) * _LINE // 65 // _WIDEST_ENTRY
+_IN_WORK = 100
+"""Serials that are signed while others are counted: there are 72 workers."""
+
+CRL_ENTRIES = (ROOM - _WIDEST_ANCHOR) * _LINE // 65 // _WIDEST_ENTRY - _IN_WORK
 """So many serials fit into the CRL of a CA generation for certain, whatever is said of each."""
 
 

@@ -88,7 +88,7 @@ class Issuers:
         long = not isinstance(seen.records, Unseen) and len(seen.records) > LONG_LEDGER
         decision = await asyncio.to_thread(issuer.decide, seen, now) if long else issuer.decide(seen, now)
         if not isinstance(decision.signing, Unseen):
-            self._tell_certificates(key, seen, memory, decision.signing)
+            self._tell_certificates(key, seen, memory, decision)
         return Look(decision.plan, lambda trouble: issuer.report(seen, trouble, self._clock.now()))
 
     def _troubled_targets(self, key: ObjectKey) -> tuple[str, ...]:
@@ -118,11 +118,13 @@ class Issuers:
             self._routing.wake(issuer_key(other))
 
     def _tell_certificates(
-        self, key: ObjectKey, seen: IssuerObserved, memory: IssuerMemory, signing: Authority | Condition
+        self, key: ObjectKey, seen: IssuerObserved, memory: IssuerMemory, decision: issuer.Decision
     ) -> None:
         """Keep what the issuer's certificates are planned with; wake those whom a change concerns."""
+        signing = decision.signing
         domain = TrustDomain(
             authority=signing if isinstance(signing, Authority) else None,
+            staying=decision.staying,
             problem=signing.message if isinstance(signing, Condition) else "",
             published=seen.published if isinstance(seen.published, PublishedTrust) else None,
             near_capacity=issuer_status.crowded(seen),

@@ -42,6 +42,8 @@ class Ledger:
             },
             ends={
                 "issuer": lambda r: (r.issuer, r.not_after),
+                "generation": lambda r: ((r.issuer, r.generation), r.not_after),
+                "tenant": lambda r: ((r.issuer, r.holder.namespace), r.not_after),
                 "namespace": lambda r: (r.holder.namespace, r.not_after),
             },
         )
@@ -96,6 +98,14 @@ class Ledger:
     def unexpired_of_issuer(self, issuer: ObjectKey, now: datetime) -> int:
         """How many serials of an issuer have not expired, revoked ones too; at the price of a bisection."""
         return self.store.unended("issuer", issuer, now)
+
+    def unexpired_of_generation(self, issuer: ObjectKey, generation: int, now: datetime) -> int:
+        """The same of one CA generation."""
+        return self.store.unended("generation", (issuer, generation), now)
+
+    def unexpired_of_tenant(self, issuer: ObjectKey, namespace: str, now: datetime) -> int:
+        """The same of the issuer's clients in one namespace."""
+        return self.store.unended("tenant", (issuer, namespace), now)
 
     def unexpired_in_namespace(self, namespace: str, now: datetime) -> int:
         """The same of the clients in a namespace, whichever issuer signed."""

@@ -215,7 +215,7 @@ class Routing:
         """What an issuer signs with or publishes changed: its ClientCertificates look again where that concerns them."""
         self._cut_offs.published(issuer, before, now)
         view = self._view
-        if before is None or (before.authority, before.problem) != (now.authority, now.problem):
+        if before is None or _signing(before) != _signing(now):
             tell = self.wake if before is None or before.authority is None else self.wake_later
             wake_all((certificate_key(found.key) for found in view.certificates.lookup("issuer", issuer)), tell)
         elif before.published is not now.published or before.gates_behind != now.gates_behind:
@@ -231,6 +231,11 @@ class Routing:
         if changed := known ^ _trusted(now):
             records = (record for record in self._view.ledger.heard_of(issuer) if record.generation in changed)
             wake_all((certificate_key(record.holder) for record in records), self.wake_later)
+
+
+def _signing(domain: TrustDomain) -> object:
+    """What decides whether a certificate needs a successor, and whether it can have one."""
+    return domain.authority, domain.problem, domain.staying
 
 
 def _told_of_namespace(body: Object | None) -> object:

@@ -29,6 +29,8 @@ class TrustDomain:
 
     authority: Authority | None = None
     """The CA generation that signs."""
+    staying: Mapping[int, Authority] = field(default_factory=dict)
+    """Older generations whose certificates are left in use until they are renewed."""
     problem: str = ""
     """Why there is none; empty where there is one."""
     published: PublishedTrust | None = None

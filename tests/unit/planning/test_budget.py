@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from doorward.objects.ledger_record import record_name
 from doorward.objects.meta import ObjectKey
-from doorward.planning import budget, timing
+from doorward.planning import budget, room, timing
 from doorward.planning.observed import Unseen
 from tests.unit import given
 from tests.unit.given import DAY, HOUR, NOW, SECOND
@@ -222,6 +222,44 @@ def test_a_client_at_a_limit_keeps_its_access_and_is_looked_at_again_before_its_
     assert told(**world) == {"Ready": "CertificateLimitReached", "Admitted": "Live"}
     near = CALL - 5 * MINUTE
     assert planned(near, **world).due == CALL
+
+
+SHARED = given.issuer_spec(issuance={"allowedNamespaces": {"from": "All"}, "allowedSubjects": [{"commonName": "*"}]})
+ORDINARY, SHARE = int(room.CRL_ENTRIES * 0.9), room.CRL_ENTRIES // 2
+FIRST = {"secret": Unseen.ABSENT, "records": ()}
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize(
+    ("issuer", "world", "issues"),
+    [
+        pytest.param({"unexpired_of_authority": ORDINARY - 1}, FIRST, True, id="it has room"),
+        pytest.param({"unexpired_of_authority": ORDINARY}, FIRST, False, id="the rest is kept"),
+        pytest.param(
+            {"unexpired_of_authority": ORDINARY}, {"secret": given.secret(SHORT)}, True, id="for what expires"
+        ),
+        pytest.param(
+            {"unexpired_of_authority": room.CRL_ENTRIES}, {"secret": given.secret(SHORT)}, False, id="to its end"
+        ),
+        pytest.param({"unexpired_of_namespace": SHARE}, FIRST, True, id="the namespace is the only one"),
+        pytest.param({"unexpired_of_namespace": SHARE, "spec": SHARED}, FIRST, False, id="the namespace has its share"),
+        pytest.param({"unexpired_of_namespace": SHARE - 1, "spec": SHARED}, FIRST, True, id="it has one less"),
+    ],
+)
+def test_no_more_is_signed_in_a_generation_than_its_crl_lists(issuer, world, issues):
+    names = asked(CALL, issuer=given.issuer(**issuer), **world)
+    assert ("Issue" in names) is issues
+
+
+@pytest.mark.parametrize(
+    ("generated", "says"),
+    [(True, "The next CA generation signs as soon as"), (False, "Put another CA into its Secret")],
+)
+def test_who_waits_for_another_generation_is_told_what_to_do(generated, says):
+    full = given.issuer(unexpired_of_authority=ORDINARY, authority=given.authority(generated=generated))
+    (ready, _) = status_of(issuer=full, **FIRST)["conditions"]
+    assert (ready["reason"], says in ready["message"]) == ("CertificateLimitReached", True)
+    assert settled(issuer=full, **FIRST).due == NOW + MINUTE
 
 
 def test_ten_thousand_clients_that_move_to_another_ca_are_below_every_limit():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from doorward.objects.client_secret import ClientSecret
-from doorward.planning import certificate
+from doorward.planning import certificate, room
 from doorward.planning.observed import Unseen
 from doorward.planning.plan import Issue
 from tests.unit import given
@@ -38,6 +38,26 @@ def test_a_certificate_of_an_older_generation_is_followed_by_one_of_the_generati
 def test_a_key_that_is_kept_at_renewals_is_kept_when_the_ca_changes():
     (issue,) = planned(issuer=MOVED, spec=given.spec(privateKey={"rotationPolicy": "Never"})).actions
     assert issue.keep_key
+
+
+STAYING = replace(MOVED, staying={1: given.authority()})
+
+
+def test_a_certificate_of_an_older_generation_is_left_in_use_where_only_its_number_was_too_high():
+    (status,) = planned(issuer=STAYING).actions
+    assert given.reasons(status.status) == {"Ready": "Issued", "Admitted": "Live"}
+
+
+def test_its_secret_is_repaired_with_the_ca_that_signed_it():
+    broken = given.secret(LEAF, ca=b"another")
+    (rewrite,) = certificate.plan(given.certificate(secret=broken, issuer=STAYING), NOW).actions
+    assert (given.names([rewrite]), rewrite.generation) == (["RewriteSecret"], 1)
+
+
+def test_the_secret_of_a_client_that_waits_for_the_next_ca_is_not_written_again_and_again():
+    full = replace(MOVED, unexpired_of_authority=room.CRL_ENTRIES, authority=replace(TWO, chain_pem=b"two"))
+    (status,) = planned(issuer=full).actions
+    assert given.reasons(status.status) == {"Ready": "CertificateLimitReached", "Admitted": "Live"}
 
 
 def test_nobody_moves_while_nothing_can_be_signed():

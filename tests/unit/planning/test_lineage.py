@@ -250,6 +250,57 @@ def test_the_next_generation_begins_an_empty_crl_before_this_one_is_full(own, ot
     assert why(**SETTLED | crowded(own, other)) == because
 
 
+def serials(generation, count, **override):
+    return tuple(record(1000 * generation + n, generation, **override) for n in range(count))
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize(
+    ("records", "because"),
+    [
+        pytest.param(serials(2, 15), None, id="it signed few"),
+        pytest.param(
+            serials(2, 16), "its CRL could hardly list more certificates than it has signed", id="it signed many"
+        ),
+        pytest.param(
+            serials(2, 16, revocation=given.revocation()),
+            "its CRL could hardly list more certificates than it has signed",
+            id="revoked ones count",
+        ),
+        pytest.param((*serials(2, 15), *serials(1, 15)), None, id="another's do not"),
+        pytest.param((*serials(2, 15), record(1, 2, not_after=NOW)), None, id="expired ones do not"),
+    ],
+)
+def test_the_next_generation_is_made_before_this_one_signed_more_than_its_crl_lists(monkeypatch, records, because):
+    monkeypatch.setattr(lineage.room, "CRL_ENTRIES", 20)
+    assert why(**SETTLED | {"records": records}) == because
+
+
+@pytest.mark.parametrize(
+    ("override", "stays"),
+    [
+        pytest.param({}, True, id="only the number of its serials was too high"),
+        pytest.param({"spec": generate(rotate="now")}, False, id="a person asks for another"),
+        pytest.param({"spec": generate(privateKey={"algorithm": "RSA", "size": 2048})}, False, id="with another key"),
+        pytest.param({"spec": distrust(1)}, False, id="it is distrusted"),
+        pytest.param({"older": (SOON_OVER,)}, False, id="its renewal is due"),
+        pytest.param({"older": ()}, False, id="its key is gone"),
+        pytest.param(
+            {"published": given.trust({1: (ONE, given.crl(pem=b"x" * int(0.41 * MAX_BYTES))), 2: (TWO, given.crl())})},
+            False,
+            id="its CRL takes the room of others",
+        ),
+        pytest.param({"spec": OWN, "authority": OWN_TWO, "older": (authority(1, generated=False),)}, False, id="own"),
+    ],
+)
+def test_the_clients_of_an_older_generation_keep_their_certificates_where(override, stays):
+    found = line(records=(OLD, NEW), **override)
+    assert (1 in found.staying) is stays
+    if stays:
+        assert found.moving == frozenset()
+        assert found.due <= lineage._renewal(ONE, world().spec.ca.generate)
+
+
 def test_no_more_generations_are_made_than_a_bundle_can_hold():
     many = [authority(number) for number in range(1, 9)]
     records = tuple(record(a.generation, a.generation) for a in many)
