@@ -71,6 +71,9 @@ _UNKNOWN_RULES: Mapping[str, Change] = {
         ]
     ),
     "a resource as its defaultBackend": spec(defaultBackend=RESOURCE),
+    "a setting with capitals in its prefix": lambda body: body["metadata"]["annotations"].update(
+        {NGINX.upper() + "ssl-passthrough": "true"}
+    ),
     "a path that the controller ignores": path("/etc/nginx", "ImplementationSpecific"),
     "a path with Lua": path("/access_by_lua", "ImplementationSpecific"),
     "a path that opens a block": path("/a{", "ImplementationSpecific"),

@@ -81,7 +81,7 @@ def test_no_value_ends_a_directive_or_is_endless(kind):
         pattern.fullmatch(f"{a}{sign}{b}") for sign in ";{}\"'\n#`" for a in ("", "a", "/") for b in ("", "a")
     )
     body = changed(
-        BODY, lambda body: body["metadata"]["annotations"].update({NGINX + "auth-realm": "a" * (LONGEST + 1)})
+        BODY, lambda body: body["metadata"]["annotations"].update({NGINX + "limit-whitelist": "a" * (LONGEST + 1)})
     )
     assert shape_of(body).fault != ""
 
