@@ -61,7 +61,7 @@ class CertificateObserver:
             status=body["status"],
             request=found.request,
             issuer_key=found.issuer,
-            issuer=self._issuer_view(found, key.namespace, secret),
+            issuer=self._issuer_view(found, key, secret),
             records=records,
             unexpired_in_namespace=view.ledger.unexpired_in_namespace(key.namespace, self._clock.now()),
             secret_name=found.secret.name,
@@ -83,7 +83,7 @@ class CertificateObserver:
     def _issuer_view(
         self,
         certificate: CertificateObject,
-        namespace: str,
+        client: ObjectKey,
         secret: ClientSecret | Broken | Foreign | Unseen,
     ) -> Issuer | Unseen:
         view, key = self._view, certificate.issuer
@@ -105,11 +105,11 @@ class CertificateObserver:
             published=domain.published,
             crowded=domain.near_capacity,
             gates_behind=domain.gates_behind,
-            barred_keys=frozenset(each for each in _keys_of(certificate, secret) if view.is_barred(key, each)),
-            namespace_labels=self._reads.namespace_labels(namespace),
+            barred_keys=frozenset(each for each in _keys_of(certificate, secret) if view.is_barred(key, each, client)),
+            namespace_labels=self._reads.namespace_labels(client.namespace),
             unexpired=view.ledger.unexpired_of_issuer(key, now),
             unexpired_of_authority=view.ledger.unexpired_of_generation(key, signs, now),
-            unexpired_of_namespace=view.ledger.unexpired_of_tenant(key, namespace, now),
+            unexpired_of_namespace=view.ledger.unexpired_of_tenant(key, client.namespace, now),
             staying=domain.staying,
         )
 

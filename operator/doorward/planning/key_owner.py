@@ -50,10 +50,28 @@ def ownership(records: Iterable[Record]) -> Ownership:
     return Ownership(namespace=namespace, until=until, rightful=tuple(rightful))
 
 
-def is_barred(records: Iterable[Record]) -> bool:
-    """Whether somebody to whom the key belonged said that it is compromised; a stranger's word does not count."""
+def is_barred(records: Iterable[Record], claimant: ObjectKey) -> bool:
+    """Whether the claimant, or somebody who owned the key before it, said that it is compromised.
+
+    A stranger's word does not count; nor does that of a later client of the namespace, which may have taken the key in a moment when
+    the claimant did not exist.
+    """
     records = tuple(records)
-    return any(map(is_compromised, records)) and any(map(is_compromised, ownership(records).rightful))
+    if not any(map(is_compromised, records)):
+        return False
+    rightful = ownership(records).rightful
+    for record in rightful:
+        if is_compromised(record):
+            return True
+        if record.holder == claimant:
+            return any(is_compromised(other) for other in rightful if other.holder == claimant)
+    return False
+
+
+def is_barred_for_all(records: Iterable[Record]) -> bool:
+    """Whether its first owner said so."""
+    rightful = ownership(records).rightful
+    return bool(rightful) and is_barred(rightful, rightful[0].holder)
 
 
 def taken_until(
@@ -90,18 +108,25 @@ def taken_until(
     return None
 
 
-def outlived_by_strangers(records: Iterable[Record]) -> frozenset[ObjectKey]:
-    """Records without which a later one, of another namespace, would seem to be the first with its key: the ledger keeps them."""
+def kept(records: Iterable[Record]) -> frozenset[ObjectKey]:
+    """Records that the ledger keeps, since they say whose a key is, or what one of its owners said of it.
+
+    Without the one a later record, of another namespace, would seem to be the first with its key. The other is the word of an owner
+    who was not the first: the archive's index would bar the first one, too.
+    """
     by_key: dict[str, list[Record]] = {}
     for record in records:
         by_key.setdefault(record.public_key_sha256, []).append(record)
-    kept: set[ObjectKey] = set()
+    found: set[ObjectKey] = set()
     for same in by_key.values():
         if len({record.holder.namespace for record in same}) > 1:
             ordered = sorted(same, key=_signed)
-            kept |= {
+            found |= {
                 record.key
                 for number, record in enumerate(ordered)
                 if any(later.holder.namespace != record.holder.namespace for later in ordered[number + 1 :])
             }
-    return frozenset(kept)
+        if any(map(is_compromised, same)):
+            rightful = ownership(same).rightful
+            found |= {r.key for r in rightful if is_compromised(r) and r.holder != rightful[0].holder}
+    return frozenset(found)

@@ -112,16 +112,16 @@ def _due(o: LedgerObserved, spec: MTLSIssuerSpec, index: ArchiveIndex, now: date
 
 
 def _first_of_key_stay(o: LedgerObserved, due: Iterable[Record]) -> list[Record]:
-    """What of it may go: a record that shows that a key was another's before a stranger's record does not."""
+    """What of it may go: a record that says whose a key is stays as long as another one depends on it."""
     found = list(due)
     keys = {record.public_key_sha256 for record in found}
     records = () if isinstance(o.records, Unseen) else o.records
-    kept = key_owner.outlived_by_strangers(r for r in records if r.public_key_sha256 in keys) if keys else frozenset()
+    kept = key_owner.kept(r for r in records if r.public_key_sha256 in keys) if keys else frozenset()
     return [record for record in found if record.key not in kept]
 
 
 def _spared(records: tuple[Record, ...] | Unseen, batch: tuple[Record, ...]) -> frozenset[str]:
-    """Keys that only a stranger called compromised: they are not barred when these records are archived."""
+    """Keys that their first owner did not call compromised: they are not barred when these records are archived."""
     reported = {record.public_key_sha256 for record in batch if is_compromised(record)}
     if not reported or isinstance(records, Unseen):
         return frozenset()
@@ -129,7 +129,7 @@ def _spared(records: tuple[Record, ...] | Unseen, batch: tuple[Record, ...]) -> 
     for record in records:
         if record.public_key_sha256 in same:
             same[record.public_key_sha256].append(record)
-    return frozenset(key for key, found in same.items() if not key_owner.is_barred(found))
+    return frozenset(key for key, found in same.items() if not key_owner.is_barred_for_all(found))
 
 
 def _batch(records: Iterable[Record]) -> Iterator[Record]:

@@ -123,11 +123,11 @@ class View:
         """The CA generations that have signed, by ledger and archive."""
         return self.ledger.generations(issuer) | self.archives.index(issuer).generations
 
-    def is_barred(self, issuer: ObjectKey, public_key_sha256: str) -> bool:
-        """Whether its owner revoked the public key as keyCompromise, by ledger and archive: it is never certified again."""
+    def is_barred(self, issuer: ObjectKey, public_key_sha256: str, client: ObjectKey) -> bool:
+        """Whether the public key is never certified again for the client: an owner revoked it as keyCompromise, by ledger or archive."""
         if public_key_sha256 in self.archives.index(issuer).barred:
             return True
-        return key_owner.is_barred(self.ledger.of_key(issuer, public_key_sha256))
+        return key_owner.is_barred(self.ledger.of_key(issuer, public_key_sha256), client)
 
     def askers(self, issuer: ObjectKey, public_key_sha256: str) -> tuple[ObjectKey, ...]:
         """The ClientCertificates whose request has that public key."""

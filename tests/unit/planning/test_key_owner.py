@@ -74,6 +74,11 @@ def test_a_key_passes_on_when_all_certificates_of_its_owner_have_expired():
     assert taken([over, LATER], ALICE) == LATER.not_after
 
 
+def test_it_passes_on_at_the_very_moment_of_the_expiry():
+    over = signed(1, ALICE, ago=5 * given.DAY, lasts=given.DAY)
+    assert key_owner.ownership([over, LATER]).rightful == (over, LATER)
+
+
 def test_an_owner_whose_certificate_expired_goes_before_others_who_ask():
     over = signed(1, ALICE, ago=100 * given.DAY)
     assert taken([over], MALLORY, asking={ALICE: YOUNGER, MALLORY: OLDER})
@@ -116,23 +121,29 @@ def test_a_client_with_a_key_that_doorward_made_owns_it_too():
 
 
 @pytest.mark.parametrize(
-    ("records", "barred"),
+    ("records", "who"),
     [
-        pytest.param([signed(1, ALICE, reason="keyCompromise")], True, id="by its owner"),
-        pytest.param([FIRST, signed(3, ALICE, reason="keyCompromise")], True, id="by a later certificate of its owner"),
-        pytest.param([FIRST, signed(2, MALLORY, reason="keyCompromise")], False, id="by a stranger"),
+        pytest.param([signed(1, ALICE, reason="keyCompromise")], {ALICE, ALICIA, MALLORY}, id="its owner"),
+        pytest.param(
+            [FIRST, signed(3, ALICE, reason="keyCompromise")],
+            {ALICE, ALICIA, MALLORY},
+            id="its owner, by a later certificate",
+        ),
+        pytest.param([FIRST, signed(2, MALLORY, reason="keyCompromise")], set(), id="a stranger"),
         pytest.param(
             [signed(1, ALICE, ago=5 * given.DAY, lasts=3 * given.DAY), signed(2, MALLORY, reason="keyCompromise")],
-            True,
-            id="by whom it passed on to",
+            {ALICIA, MALLORY},
+            id="whom it passed on to",
         ),
-        pytest.param([FIRST, signed(2, ALICIA, reason="keyCompromise")], True, id="by its owner under another name"),
-        pytest.param([signed(1, ALICE, reason="superseded"), LATER], False, id="by nobody"),
-        pytest.param([], False, id="of a key that nobody had"),
+        pytest.param(
+            [FIRST, signed(2, ALICIA, reason="keyCompromise")], {ALICIA, MALLORY}, id="the next of its namespace"
+        ),
+        pytest.param([signed(1, ALICE, reason="superseded"), LATER], set(), id="nobody"),
+        pytest.param([], set(), id="nobody, of a key that nobody had"),
     ],
 )
-def test_a_key_is_compromised_by_the_word_of_its_owner_alone(records, barred):
-    assert key_owner.is_barred(records) is barred
+def test_a_key_is_barred_for_whoever_comes_after_the_owner_that_called_it_compromised(records, who):
+    assert {client for client in (ALICE, ALICIA, MALLORY) if key_owner.is_barred(records, client)} == who
 
 
 # What is archived
@@ -140,8 +151,15 @@ def test_a_key_is_compromised_by_the_word_of_its_owner_alone(records, barred):
 
 def test_a_record_stays_as_long_as_a_strangers_would_seem_to_be_the_first():
     other = given.record(7)
-    assert key_owner.outlived_by_strangers([LATER, FIRST, other]) == {FIRST.key}
-    assert key_owner.outlived_by_strangers([FIRST, signed(3, ALICE), other]) == set()
+    assert key_owner.kept([LATER, FIRST, other]) == {FIRST.key}
+    assert key_owner.kept([FIRST, signed(3, ALICE), other]) == set()
+
+
+def test_the_word_of_a_later_owner_stays_until_the_records_of_the_first_are_gone():
+    word = signed(2, ALICIA, reason="keyCompromise")
+    assert key_owner.kept([FIRST, word]) == {word.key}
+    assert key_owner.kept([word]) == set()
+    assert [key_owner.is_barred_for_all(records) for records in ([FIRST, word], [word], [])] == [False, True, False]
 
 
 RECORDS = st.lists(
@@ -173,16 +191,17 @@ def test_at_most_one_namespace_may_have_a_key_while_its_owner_has_a_certificate(
 
 @generated(records=RECORDS)
 def test_what_is_archived_changes_no_owner_and_no_word_of_an_owner(records):
-    """One after the other, each that is over and may go."""
+    """One after the other, each that is over and may go; the index bars what the first owner says."""
     before = key_owner.ownership(records)
-    left = list(records)
-    for record in sorted(records, key=lambda r: r.not_after):
-        if record.not_after < NOW and record.key not in key_owner.outlived_by_strangers(left):
-            barred = key_owner.is_barred(left)
+    left, barred = list(records), False
+    clients = {record.holder for record in records}
+    for record in sorted(records, key=lambda r: (r.not_after, r.serial)):
+        if record.not_after < NOW and record.key not in key_owner.kept(left):
+            known = {client for client in clients if barred or key_owner.is_barred(left, client)}
+            barred = barred or (record.revocation is not None and key_owner.is_barred_for_all(left))
             left.remove(record)
-            after = key_owner.ownership(left)
-            assert set(after.rightful) == set(before.rightful) & set(left)
-            assert key_owner.is_barred(left) == barred or (barred and record.revocation is not None)
+            assert {client for client in clients if barred or key_owner.is_barred(left, client)} >= known
+            assert set(key_owner.ownership(left).rightful) == set(before.rightful) & set(left)
 
 
 # What is said

@@ -36,6 +36,7 @@ LIVE = later()
 SUPERSEDED = given.record(3, issued_at=HELD + given.SECOND, revocation=given.revocation("superseded"))
 HELD_AGAIN = later(revocation=given.hold())
 FINAL = later(revocation=given.revocation("cessationOfOperation"))
+BETWEEN = given.record(4, issued_at=HELD + given.SECOND, revocation=given.revocation("cessationOfOperation"))
 UNDONE = later(revocation=given.hold(lifted=True))
 SUSPENDED = later(revocation=given.suspension())
 
@@ -47,6 +48,12 @@ CASES = {
     "a newer one that was deleted as well": ((HELD_AGAIN,), False, "before certificate 2", "before certificate 2"),
     "a newer one whose deletion is final": ((FINAL,), False, "before certificate 2", "before certificate 2"),
     "a newer one whose deletion was undone": ((UNDONE,), True, "before certificate 2", "before certificate 2"),
+    "a newer one, and one between whose deletion is final": (
+        (BETWEEN, LIVE),
+        True,
+        "before certificate 4",
+        "before certificate 4",
+    ),
     "newer ones that are all revoked": ((SUPERSEDED,), True, "before certificate 3", "before certificate 3"),
     "a newer one that is suspended": ((SUSPENDED,), True, "before certificate 2", "before certificate 2"),
 }

@@ -93,6 +93,21 @@ def test_a_stranger_in_the_same_namespace_is_refused_too(shared):
     assert renewed(shared)
 
 
+def test_whoever_takes_the_key_while_its_owner_does_not_exist_does_not_bar_it(shared):
+    shared.apply("eve", request=CSR)
+    shared.delete(CLIENT_CERTIFICATE, VICTIM)
+    shared.settle()
+    assert said(shared, "eve")["Ready"] == "Issued"
+    shared.apply("eve", revoked=True, revocationReason="keyCompromise")
+    shared.settle()
+    shared.apply(VICTIM, request=CSR)
+    shared.settle()
+    assert said(shared, VICTIM) == {"Ready": "Issued", "Admitted": "Live"}
+    shared.apply("eve", revoked=False)
+    shared.settle()
+    assert said(shared, "eve")["Ready"] == "KeyCompromised"
+
+
 def test_what_another_issuer_certified_says_nothing_here(shared):
     body = {"metadata": {"name": "others"}, "spec": {"ca": {"generate": {"commonName": "Others"}}}}
     shared.cluster.create(ISSUER, NAMESPACE_NAME, body, PEOPLE)
