@@ -39,6 +39,12 @@ def test_it_is_ours_and_names_the_version_that_it_replaces() -> None:
     assert "resourceVersion" not in archive_index.render(ISSUER, NO_ARCHIVE, version=None)["metadata"]
 
 
+def test_a_compromised_key_may_be_spared() -> None:
+    stolen, other = (record(number, revocation=revocation("keyCompromise")) for number in (1, 2))
+    index = with_records(NO_ARCHIVE, [stolen, other], frozenset({other.public_key_sha256}))
+    assert index.barred == {stolen.public_key_sha256}
+
+
 def test_it_knows_generations_and_compromised_keys_of_what_was_archived() -> None:
     stolen, other = record(1, revocation=revocation("keyCompromise")), record(2, revocation=hold())
     before = replace(NO_ARCHIVE, generations=frozenset({7}), barred=frozenset({"f" * 64}))

@@ -104,6 +104,21 @@ def test_a_client_may_be_created_under_another_name_once_the_first_is_gone():
     assert taken([FIRST], ALICIA) is None
 
 
+def test_a_stranger_who_asks_first_does_not_get_before_it():
+    assert taken([FIRST], ALICIA, asking={MALLORY: OLDER, ALICIA: YOUNGER}) is None
+
+
+def test_a_client_that_has_had_the_key_and_asks_no_more_holds_nobody_up():
+    over = signed(1, ALICE, ago=100 * given.DAY)
+    assert taken([over], MALLORY, there=[ALICE]) is None
+
+
+def test_of_two_that_have_certificates_already_the_first_goes_on():
+    second = signed(3, ALICIA)
+    assert taken([FIRST, second], ALICIA, there=[ALICE, ALICIA])
+    assert taken([FIRST, second], ALICE, there=[ALICE, ALICIA]) is None
+
+
 def test_of_two_who_come_after_a_client_that_is_gone_the_first_gets_its_key():
     mine = signed(3, ALICIA)
     eve = ObjectKey("edge", "eve")

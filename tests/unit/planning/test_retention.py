@@ -140,6 +140,19 @@ def test_a_revocation_without_a_time_gets_one_first() -> None:
     assert archived(ledger(undated)) == ()
 
 
+def test_a_strangers_record_goes_before_the_owners_and_its_word_bars_no_key() -> None:
+    """The owner's stays for it: otherwise the stranger's would seem to be the first with that key."""
+    same = {"public_key_sha256": "a" * 64, "revocation": revocation("keyCompromise")}
+    owners = over(1, since=3 * DAY, public_key_sha256="a" * 64)
+    strangers = over(2, holder=ObjectKey("dark", "mallory"), **same)
+    (action, *_) = retention.plan(ledger(owners, strangers), NOW).actions
+    assert isinstance(action, ArchiveRecords)
+    assert (action.records, action.spared) == ((strangers,), {"a" * 64})
+    (action, *_) = retention.plan(ledger(over(2, **same)), NOW).actions
+    assert isinstance(action, ArchiveRecords)
+    assert action.spared == set()
+
+
 def test_a_compromised_key_that_the_index_has_no_room_for_stays() -> None:
     stolen = over(revocation=revocation("keyCompromise"))
     full = replace(NO_ARCHIVE, barred=frozenset(f"{number:064x}" for number in range(MOST_BARRED)))

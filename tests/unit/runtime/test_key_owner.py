@@ -162,6 +162,16 @@ def test_of_two_that_ask_at_once_the_older_gets_the_key(shared):
     assert said(shared, "second")["Ready"] == "KeyTaken"
 
 
+def test_the_next_gets_the_key_as_soon_as_the_older_asks_for_another(shared):
+    elsewhere(shared, request=OTHER_CSR, commonName="system:masters")
+    shared.jump(seconds=2)
+    shared.apply("second", request=OTHER_CSR)
+    shared.settle()
+    assert said(shared, "second")["Ready"] == "KeyTaken"
+    respec(shared, request=given.csr(9))
+    assert said(shared, "second")["Ready"] == "Issued"
+
+
 def test_a_key_that_its_owner_calls_compromised_is_barred_for_everybody(shared):
     elsewhere(shared, request=CSR)
     shared.apply(VICTIM, revoked=True, revocationReason="keyCompromise")

@@ -15,6 +15,7 @@ from doorward.cluster.gateway import (
 )
 from doorward.objects.meta import FINALIZER, ObjectKey
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed, host_spec
+from tests.unit import given
 from tests.unit.given import NOW
 
 KINDS = (NAMESPACE, ROLE_BINDING, ISSUER, CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, INGRESS, SECRET, CONFIG_MAP)
@@ -66,6 +67,9 @@ def built():
         bed.settle()
         bed.apply("held", suspended=True)
         bed.apply("moved")
+        bed.apply("owner", request=given.csr())
+        bed.settle()
+        bed.apply("taker-of-a-key", request=given.csr())
         bed.settle()
         bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": {"generate": {"rotate": "now"}}}})
         bed.settle()

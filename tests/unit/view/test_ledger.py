@@ -127,3 +127,15 @@ def test_a_serial_is_about_to_be_refused_again_whose_client(record, holder, expe
     if holder is not None:
         view.certificates.put(holder)
     assert view.pending_again(ISSUER, frozenset({1}), NOW) == (frozenset({1}) if expected else frozenset())
+
+
+def test_the_records_of_a_key_are_its_own_and_its_issuers():
+    seen = Ledger()
+    key, other = "abc" + "0" * 61, "abc" + "1" * 61
+    elsewhere = ObjectKey("elsewhere", ISSUER.name)
+    mine, near = given.record(1, public_key_sha256=key), given.record(2, public_key_sha256=other)
+    there = given.record(3, public_key_sha256=key, issuer=elsewhere, key=ObjectKey("elsewhere", "partners.1.3"))
+    for record in (mine, near, there):
+        seen.put(body(record))
+    found = [[record.key for record in seen.of_key(issuer, key)] for issuer in (ISSUER, elsewhere)]
+    assert found == [[mine.key], [there.key]]
