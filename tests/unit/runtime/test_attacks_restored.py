@@ -196,6 +196,26 @@ def test_a_held_record_that_is_restored_under_whatever_uid_lets_nobody_in(served
     assert {said(served, name)["Admitted"] for name in ("alice", "bob")} == {"Live"}
 
 
+@pytest.mark.parametrize("generation", [2, 7, 1_000_000])
+def test_a_restored_record_of_a_ca_that_is_not_there_is_told_and_stops_no_cut_off(served, generation):
+    """Whoever may restore records stops issuing with it: a CA that has signed is never made anew."""
+    lost = serial(served, "alice")
+    spec = record(served, serial(served, "bob"))["spec"] | {"generation": generation, "serialNumber": "2a"}
+    name = f"partners.{generation}.2a"
+    body = {"metadata": {"name": name}, "spec": spec}
+    served.cluster.create(ISSUED_CERTIFICATE, NAMESPACE_NAME, body, PEOPLE)
+    served.settle()
+    served.apply("alice", revoked=True)
+    served.apply("carol")
+    served.settle()
+    assert (issuer_said(served)["Ready"], said(served, "carol")["Ready"]) == ("CaSecretMissing", "IssuerNotReady")
+    assert lost in promises.newest_crl(served.cluster) == promises.gate_crls(served.cluster)[NAMESPACE_NAME]
+    assert said(served, "bob")["Admitted"] == "Live"
+    served.edit(ISSUED_CERTIFICATE, name, {"spec": {"revocation": {"reason": "superseded"}}})
+    served.settle()
+    assert (issuer_said(served)["Ready"], said(served, "carol")["Ready"]) == ("Signing", "Issued")
+
+
 # A namespace that somebody else makes again
 
 
