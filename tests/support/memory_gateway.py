@@ -56,7 +56,7 @@ class MemoryGateway:
         """By number of the write, the first is 1."""
         self.refuse: Callable[[Write], ApiError | None] = lambda _: None
         self.refuse_reads: Callable[[Kind, str | None], ApiError | None] = lambda _kind, _namespace: None
-        self.missing: Callable[[str, Kind, str | None], bool] = lambda _verb, _kind, _namespace: False
+        self.missing: Callable[[str, str, str | None], bool] = lambda _verb, _kind, _namespace: False
         """Whether this client lacks the right to a verb, as RBAC names it."""
         self.slow_lists: Callable[[Kind, str | None], float] = lambda _kind, _namespace: 0.0
         """Seconds that a list takes on top."""
@@ -98,12 +98,12 @@ class MemoryGateway:
         await self._travel()
         return body
 
-    def _allowed(self, verb: str, kind: Kind, namespace: str | None) -> None:
+    def _allowed(self, verb: str, kind: str, namespace: str | None) -> None:
         if self.missing(verb, kind, namespace):
-            raise Forbidden(f"{kind.plural} is forbidden: cannot {verb} in namespace {namespace}", status=403)
+            raise Forbidden(f"{kind} is forbidden: cannot {verb} in namespace {namespace}", status=403)
 
     def _read(self, verb: str, kind: Kind, namespace: str | None) -> None:
-        self._allowed(verb, kind, namespace)
+        self._allowed(verb, kind.name, namespace)
         if (error := self.refuse_reads(kind, namespace)) is not None:
             raise error
 
@@ -134,14 +134,12 @@ class MemoryGateway:
     async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
         name = body["metadata"].get("name", "")
         return await self._write(
-            kind,
             Write("create", kind.name, namespace, name),
             lambda: self.cluster.create(kind, namespace, body, self.manager),
         )
 
     async def replace(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
         return await self._write(
-            kind,
             Write("replace", kind.name, namespace, name),
             lambda: self.cluster.replace(kind, ObjectKey(namespace, name), body, self.manager),
         )
@@ -166,7 +164,7 @@ class MemoryGateway:
                 return self.cluster.apply_patch(kind, at, body, manager, force=force)
             return self.cluster.merge_patch(kind, at, body, manager, subresource)
 
-        return await self._write(kind, Write("patch", kind.name, namespace, name, subresource), carry_out)
+        return await self._write(Write("patch", kind.name, namespace, name, subresource), carry_out)
 
     async def delete(
         self, kind: Kind, namespace: str, name: str, *, version: str | None = None, uid: str | None = None
@@ -175,12 +173,12 @@ class MemoryGateway:
             self.cluster.delete(kind, ObjectKey(namespace, name), self.manager, version=version, uid=uid)
             return {}
 
-        await self._write(kind, Write("delete", kind.name, namespace, name), carry_out)
+        await self._write(Write("delete", kind.name, namespace, name), carry_out)
 
-    async def _write(self, kind: Kind, write: Write, carry_out: Callable[[], Object]) -> Object:
+    async def _write(self, write: Write, carry_out: Callable[[], Object]) -> Object:
         await self._travel()
         self.writes.append(write)
-        self._allowed("update" if write.verb == "replace" else write.verb, kind, write.namespace)
+        self._allowed("update" if write.verb == "replace" else write.verb, write.kind, write.namespace)
         if (refused := self.refuse(write)) is not None:
             raise refused
         fault = self.faults.pop(len(self.writes), None)

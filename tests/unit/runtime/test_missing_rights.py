@@ -34,7 +34,7 @@ def far(served):
 
 def without(bed, verbs):
     """The role that was bound there lacks these verbs from now on, and the watches are opened anew."""
-    bed.gateway.missing = lambda verb, kind, namespace: kind == SECRET and namespace == "far" and verb in verbs
+    bed.gateway.missing = lambda verb, kind, namespace: kind == SECRET.name and namespace == "far" and verb in verbs
     bed.gateway.end_watches()
 
 
@@ -50,7 +50,7 @@ def reads(bed, seconds):
 @pytest.mark.parametrize("restart", [False, True], ids=["it runs", "it is restarted"])
 @pytest.mark.parametrize("verbs", SUBSETS, ids="+".join)
 def test_a_lost_crl_is_published_again_everywhere_else_where_there_lacks(far, verbs, restart):
-    missing = lambda verb, kind, namespace: kind == SECRET and namespace == "far" and verb in verbs  # noqa: E731
+    missing = lambda verb, kind, namespace: kind == SECRET.name and namespace == "far" and verb in verbs  # noqa: E731
     if restart:
         far.kill()
         far.delete(CONFIG_MAP, CRL)
