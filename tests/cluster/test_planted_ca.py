@@ -113,7 +113,7 @@ def test_a_ca_of_doorwards_is_created_by_nobody_else(served: Home, mallory: Pers
     "change",
     [
         pytest.param({"data": data()}, id="its key"),
-        pytest.param({"data": None}, id="no data"),
+        pytest.param({"data": {"ca.crt": None}}, id="a file less"),
         pytest.param({"metadata": {"labels": {"doorward.io/role": None}}}, id="without its role"),
         pytest.param({"metadata": {"labels": {"doorward.io/role": "client"}}}, id="as another role"),
         pytest.param({"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}}, id="as another's"),
