@@ -315,6 +315,8 @@ def test_no_more_generations_are_made_than_a_bundle_can_hold():
     [
         pytest.param({}, 3, id="above the newest"),
         pytest.param({"records": (record(1, 7),)}, 8, id="above every one that ever signed"),
+        pytest.param({"closed": {7: "a key"}}, 8, id="above one that was closed, though its records are gone"),
+        pytest.param({"known": {7: "a key"}}, 8, id="above one that was published, though its records are gone"),
         pytest.param({"spec": distrust(1, 2, 3)}, 4, id="none that is distrusted already"),
         pytest.param({"ca_names_taken": frozenset({1, 2, 3, 4, 9})}, 5, id="none whose name somebody has taken"),
     ],
