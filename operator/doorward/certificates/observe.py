@@ -1,7 +1,7 @@
 """Everything about one ClientCertificate, for its rules to look at; a Secret is only read where its version is new to us."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -121,18 +121,14 @@ class CertificateObserver:
         if not view.certificates.synced_in(key.namespace):
             return Unseen.UNKNOWN  # whose it is hangs on who else is there
         records = view.ledger.of_key(found.issuer, public_key)
-        asking = view.askers(found.issuer, public_key)
         return key_owner.taken_until(
             records,
             key,
-            asking=self._ages(asking),
-            there=self._ages(record.holder for record in records),
+            asking=view.askers(found.issuer, public_key),
+            there=[record.holder for record in records if view.certificates.get(record.holder) is not None],
+            age=lambda client: _age(view.certificate(client)),
             now=self._clock.now(),
         )
-
-    def _ages(self, clients: Iterable[ObjectKey]) -> dict[ObjectKey, tuple[str, str]]:
-        found = ((client, self._view.certificates.get(client)) for client in clients)
-        return {client: _age(certificate) for client, certificate in found if certificate is not None}
 
     def _rival(self, found: CertificateObject, key: ObjectKey) -> str | None:
         """Whose the Secret is already, else the older of two with one secretName; it is held until its object is gone."""

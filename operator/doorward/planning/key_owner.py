@@ -5,9 +5,10 @@ get nothing by it: no certificate, and no say in whether the key is compromised.
 client: a client that is deleted and created under another name there keeps its key, and in another namespace it needs a new one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 from doorward.objects.archive_index import is_compromised
 from doorward.objects.ledger_record import Record
@@ -78,14 +79,16 @@ def taken_until(
     records: Iterable[Record],
     claimant: ObjectKey,
     *,
-    asking: Mapping[ObjectKey, Age],
-    there: Mapping[ObjectKey, Age],
+    asking: Iterable[ObjectKey],
+    there: Iterable[ObjectKey],
+    age: Callable[[ObjectKey], Age],
     now: datetime,
 ) -> datetime | None:
     """When to look again whether the key is free for the claimant; None: it is.
 
     `asking`: the ClientCertificates whose request has this key. `there`: those that have records with it. A key that was never
-    certified belongs to the oldest ClientCertificate that asks.
+    certified belongs to the oldest ClientCertificate that asks: `age` is asked for no more of them than it takes, since somebody
+    may let thousands ask for one key.
     """
     owned = ownership(records)
     namespace = owned.namespace if owned.until is not None and now < owned.until else None
@@ -95,14 +98,13 @@ def taken_until(
     for record in owned.rightful:
         first.setdefault(record.holder, _signed(record))
     holding = {record.holder for record in owned.rightful if now < record.not_after}
-    rivals = dict(asking) | {client: age for client, age in there.items() if client in holding}
-    for client, age in rivals.items():
+    for client in chain((client for client in there if client in holding), asking):
         if client == claimant or namespace not in (None, client.namespace):
             continue
-        if claimant not in first:
-            before = client in first or age < asking[claimant]
-        else:
+        if claimant in first:
             before = client in first and first[client] < first[claimant]
+        else:
+            before = client in first or age(client) < age(claimant)
         if before:
             return now + LOOK_AGAIN
     return None

@@ -42,6 +42,8 @@ from doorward.view.waking import wake_all
 from doorward.workqueue.priority import Priority
 from doorward.workqueue.queue import WorkQueue
 
+MOST_ASKERS = 32
+"""Of those who ask for one key so many are woken; the others look again within the hour. Thousands may ask, and go one by one."""
 CountsDue = Callable[[ObjectKey], bool]
 """Whether an issuer may write its counts now."""
 
@@ -120,7 +122,8 @@ class Routing:
         if before is None or not isinstance(before.request, ClientRequest):
             return
         if now is None or now.request != before.request:
-            yield from map(certificate_key, self._view.askers(before.issuer, before.request.public_key_sha256))
+            askers = self._view.askers(before.issuer, before.request.public_key_sha256)
+            yield from map(certificate_key, askers[:MOST_ASKERS])
 
     def _issuer(self, key: ObjectKey, before: IssuerObject | None, now: IssuerObject | None) -> Iterator[Key]:
         yield issuer_key(key)

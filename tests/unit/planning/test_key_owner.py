@@ -35,7 +35,7 @@ LATER = signed(2, MALLORY, ago=4 * given.DAY)
 def taken(records, claimant, *, asking=None, there=(), now: datetime = NOW):
     """When the claimant is to look again; `there`: who else exists."""
     ages = {claimant: YOUNGER} | (asking or {})
-    return key_owner.taken_until(records, claimant, asking=ages, there=dict.fromkeys(there, OLDER), now=now)
+    return key_owner.taken_until(records, claimant, asking=ages, there=there, age=ages.__getitem__, now=now)
 
 
 # Whose it is
@@ -89,6 +89,20 @@ def test_of_two_who_ask_for_a_new_key_the_older_gets_it():
     both = {ALICE: OLDER, MALLORY: YOUNGER}
     assert taken([], ALICE, asking=both) is None
     assert taken([], MALLORY, asking=both) == NOW + key_owner.LOOK_AGAIN
+
+
+def test_of_thousands_who_ask_the_age_of_few_is_looked_at():
+    """Each of them is worked on, so it would be millions."""
+    askers = [ObjectKey("dark", f"mallory-{number}") for number in range(5_000)]
+    looked = []
+
+    def age(client):
+        looked.append(client)
+        return (f"{askers.index(client):05}", "")
+
+    for claimant in (askers[-1], askers[2_500]):
+        assert key_owner.taken_until([], claimant, asking=askers, there=(), age=age, now=NOW)
+    assert len(looked) < 10
 
 
 # In one namespace
