@@ -2,8 +2,12 @@
 
 import pytest
 
+from doorward.certificates.observe import CertificateObserver
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, NAMESPACE
 from doorward.objects.meta import FINALIZER, ObjectKey
+from doorward.planning.observed import Unseen
+from doorward.view.stores import View
+from tests.support.clock import FakeClock
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE
 from tests.unit import given
 from tests.unit.runtime.looks import live, person_writes, said, serial
@@ -170,6 +174,19 @@ def test_the_next_gets_the_key_as_soon_as_the_older_asks_for_another(shared):
     assert said(shared, "second")["Ready"] == "KeyTaken"
     respec(shared, request=given.csr(9))
     assert said(shared, "second")["Ready"] == "Issued"
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_before_all_clients_of_its_namespace_were_heard_of_nobody_gets_a_key(heard):
+    """The older one that asks may be the next to be heard of."""
+    clock = FakeClock(given.NOW)
+    view = View(clock, account=given.ACCOUNT)
+    body = {"metadata": {"namespace": NAMESPACE_NAME, "name": VICTIM, "uid": "u", "resourceVersion": "1"}}
+    view.certificates.listed(NAMESPACE_NAME, heard=heard)
+    view.certificates.put(body | {"spec": {"issuerRef": {"name": "partners"}, "commonName": VICTIM, "request": CSR}})
+    at = ObjectKey(NAMESPACE_NAME, VICTIM)
+    observer = CertificateObserver(view, None, None, clock, None)
+    assert observer._key_taken_until(view.certificate(at), at) is (None if heard else Unseen.UNKNOWN)
 
 
 def test_a_key_that_its_owner_calls_compromised_is_barred_for_everybody(shared):
