@@ -122,10 +122,13 @@ class Ledger:
 
 async def listed(gateway: Gateway, issuer: ObjectKey) -> dict[ObjectKey, Listed]:
     """The ledger of the issuer's namespace as the API server has it now; raises ApiError."""
-    items, _ = await gateway.collect(
-        lambda body: (key_of(body), Listed(version_of(body), _record(body))), ISSUED_CERTIFICATE, issuer.namespace
-    )
-    return dict(items)
+    found: dict[ObjectKey, Listed] = {}
+
+    def take(body: Object) -> None:
+        found[key_of(body)] = Listed(version_of(body), _record(body))
+
+    await gateway.collect(take, ISSUED_CERTIFICATE, issuer.namespace)
+    return found
 
 
 async def asked(gateway: Gateway, issuer: ObjectKey, names: Sequence[ObjectKey]) -> dict[ObjectKey, Listed]:
