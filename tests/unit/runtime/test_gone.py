@@ -126,6 +126,22 @@ def test_the_ten_minutes_count_from_when_an_operator_first_misses_it(served):
     assert len(live(served)) == 1
 
 
+def test_nobody_is_asked_for_by_name_before_all_were_listed(served):
+    alice = serial(served, "alice")
+    forced_out(served, "alice")
+    served.kill()
+    served.start(refuse_reads=lambda kind, _: Forbidden("no", status=403) if kind == CLIENT_CERTIFICATE else None)
+    served.gateway.refuse_reads = lambda *_: None
+    served.gateway.missing = lambda verb, kind, _: (verb, kind) == ("list", CLIENT_CERTIFICATE.name)
+    served.advance(900)
+    served.jump(**GRACE)
+    served.advance(60)
+    assert (alice in live(served), missing_since(served, alice)) == (True, None)
+    served.gateway.missing = lambda *_: False
+    served.advance(120)
+    assert missing_since(served, alice)
+
+
 def missing_since(bed, number):
     return record(bed, number)["metadata"].get("annotations", {}).get("doorward.io/missing-since")
 
