@@ -107,6 +107,9 @@ def test_optional_is_wanted_by_one_word_alone(value, wanted):
             id="the error page of the issuer",
         ),
         pytest.param(
+            decision(errorPage="https://sorry.example/a/b?c"), SETTLED, id="no error page that ingress-nginx may refuse"
+        ),
+        pytest.param(
             decision(passCertificateToUpstream=True), SETTLED | {PASS: "true"}, id="to pass the certificate on"
         ),
         pytest.param(
