@@ -98,12 +98,44 @@ def configmap(namespace: str, name: str, *, labels: Mapping[str, str] | None = N
     return {"metadata": {"namespace": namespace, "name": name, "labels": dict(labels or {})}, "data": {"ca.crl": data}}
 
 
-def gate(namespace: str) -> Object:
-    return secret(namespace, GATE, labels=OURS | {"doorward.io/role": "gate"})
+BUNDLE = {
+    "ca.crt": "-----BEGIN CERTIFICATE-----\none\n-----END CERTIFICATE-----\n",
+    "ca.crl": "-----BEGIN X509 CRL-----\none\n-----END X509 CRL-----\n",
+}
+"""As far as a policy can tell."""
+
+
+def encoded(data: Mapping[str, str]) -> dict[str, str]:
+    return {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+
+
+def gate(namespace: str, **data: str) -> Object:
+    """As the operator writes it."""
+    body = secret(namespace, GATE, labels=OURS | {"doorward.io/role": "gate"})
+    return body | {"type": "Opaque", "data": encoded(BUNDLE | data)}
 
 
 def crl(namespace: str) -> Object:
-    return configmap(namespace, "partners-crl", labels=OURS | {"doorward.io/role": "crl"})
+    """As the operator writes it."""
+    return configmap(namespace, "partners-crl", labels=OURS | {"doorward.io/role": "crl"}) | {"data": dict(BUNDLE)}
+
+
+def client_secret(place: "Place", name: str, *, data: str = "one") -> Object:
+    """As the operator writes it, for a ClientCertificate that is there."""
+    there = place.admin.get(CERTIFICATES, place.namespace, "alice")
+    if not there.ok:
+        there = place.admin.create(CERTIFICATES, certificate(place.namespace, issuer={"name": "partners"}))
+    owner = {
+        "apiVersion": "doorward.io/v1alpha1",
+        "kind": "ClientCertificate",
+        "name": "alice",
+        "uid": there.body["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+    body = secret(place.namespace, name, labels=OURS | {"doorward.io/role": "client"})
+    body["metadata"]["ownerReferences"] = [owner]
+    return body | {"type": "kubernetes.io/tls", "data": encoded({"tls.crt": data, "tls.key": data, "ca.crt": data})}
 
 
 def record(namespace: str) -> Object:
@@ -132,6 +164,12 @@ def certificate(namespace: str, *, issuer: Mapping[str, str], name: str = "alice
         "metadata": {"namespace": namespace, "name": name},
         "spec": {"issuerRef": dict(issuer), "commonName": "alice.example", **spec},
     }
+
+
+def ca_secret(place: "Place", name: str, *, data: str = "one") -> Object:
+    """As the operator writes it."""
+    body = secret(place.namespace, name, labels=OURS | {"doorward.io/role": "ca"})
+    return body | {"type": "kubernetes.io/tls", "data": encoded({"tls.crt": data, "tls.key": data, "ca.crt": data})}
 
 
 def ingress(namespace: str, annotations: Mapping[str, str], **metadata: Any) -> Object:

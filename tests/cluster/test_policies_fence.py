@@ -24,7 +24,9 @@ from .policies_support import (
     GATE,
     OURS,
     Place,
+    ca_secret,
     certificate,
+    client_secret,
     configmap,
     crl,
     gate,
@@ -33,7 +35,21 @@ from .policies_support import (
     unbound,
 )
 
-EITHER = pytest.mark.parametrize(("kind", "make"), [(SECRETS, secret), (CONFIGMAPS, configmap)])
+
+def crl_named(edge: Place, name: str, *, data: str = "one") -> Object:
+    """A CRL's ConfigMap as the operator writes it, of another issuer."""
+    body = crl(edge.namespace)
+    return body | {
+        "metadata": body["metadata"] | {"name": f"{name}-crl"},
+        "data": {"ca.crt": "anchors", "ca.crl": data},
+    }
+
+
+def unlabelled(body: Object) -> Object:
+    return body | {"metadata": body["metadata"] | {"labels": {}}}
+
+
+EITHER = pytest.mark.parametrize(("kind", "make"), [(SECRETS, client_secret), (CONFIGMAPS, crl_named)])
 EVERYBODY = pytest.mark.parametrize("who", ["person", "admin"])
 
 
@@ -42,6 +58,15 @@ def written(edge: Place, kind: Kind, body: Object) -> Object:
     answer = edge.operator.create(kind, body)
     assert answer.ok, answer.message
     return answer.body
+
+
+def unfenced(edge: Place, kind: Kind, body: Object) -> Object:
+    """An object as the operator wrote it before its own writes were fenced."""
+    policy = "fence-operator-writes.doorward.io" if kind is RECORDS else "fence-operator-objects.doorward.io"
+    probe = {"metadata": {"namespace": edge.namespace, "name": "a.1.2"}, "spec": record(edge.namespace)["spec"]}
+    probe |= {"apiVersion": "doorward.io/v1alpha1", "kind": "IssuedCertificate"} if kind is RECORDS else {"spec": None}
+    with unbound(edge.admin, policy, lambda: edge.operator.create(kind, probe, dry_run=True)):
+        return written(edge, kind, body)
 
 
 def ledger(edge: Place) -> Place:
@@ -56,47 +81,48 @@ def ledger(edge: Place) -> Place:
 
 @EITHER
 def test_the_operator_creates_only_what_carries_its_label(edge, kind, make):
-    assert edge.operator.create(kind, make(edge.namespace, "unmarked")).status == 403
-    assert edge.operator.create(kind, make(edge.namespace, "marked", labels=labels("client"))).ok
+    assert edge.operator.create(kind, unlabelled(make(edge, "unmarked"))).status == 403
+    answer = edge.operator.create(kind, make(edge, "marked"))
+    assert answer.ok, answer.message
 
 
 @EITHER
 def test_the_operator_changes_what_carries_its_label(edge, kind, make):
-    body = written(edge, kind, make(edge.namespace, "a", labels=OURS))
-    answer = edge.operator.replace(kind, make(edge.namespace, body["metadata"]["name"], labels=OURS, data="two"))
+    written(edge, kind, make(edge, "a"))
+    answer = edge.operator.replace(kind, make(edge, "a", data="two"))
     assert answer.ok, answer.message
 
 
 @EITHER
 def test_the_operator_changes_nothing_of_others(edge, kind, make):
-    body = make(edge.namespace, "theirs")
-    edge.person.create(kind, body)
-    answer = edge.operator.replace(kind, make(edge.namespace, "theirs", labels=OURS, data="two"))
+    edge.person.create(kind, unlabelled(make(edge, "theirs")))
+    answer = edge.operator.replace(kind, make(edge, "theirs", data="two"))
     assert answer.status == 403
     assert "Doorward may change only what carries the label app.kubernetes.io/managed-by: doorward" in answer.message
 
 
 @EITHER
 def test_the_operator_takes_its_label_off_nothing(edge, kind, make):
-    written(edge, kind, make(edge.namespace, "a", labels=OURS))
-    assert edge.operator.replace(kind, make(edge.namespace, "a")).status == 403
+    written(edge, kind, make(edge, "a"))
+    assert edge.operator.replace(kind, unlabelled(make(edge, "a"))).status == 403
 
 
 @EITHER
 def test_even_with_every_right_the_operator_reads_and_deletes_nothing_of_others(edge, kind, make):
     bind(edge.admin, edge.namespace, edge.operator.name, "edit")
     eventually(lambda: edge.operator.may("delete", kind, edge.namespace), "every right")
-    body = edge.person.create(kind, make(edge.namespace, "theirs")).body
+    body = edge.person.create(kind, unlabelled(make(edge, "theirs"))).body
     assert edge.operator.delete(kind, body).status == 403
     assert edge.operator.patch(kind, body, {}).status == 403
-    probe = {"apiVersion": "v1", "kind": body["kind"], "metadata": {"namespace": edge.namespace, "name": "theirs"}}
+    named = {"namespace": edge.namespace, "name": body["metadata"]["name"]}
+    probe = {"apiVersion": "v1", "kind": body["kind"], "metadata": named}
     assert edge.operator.apply(kind, probe, manager="probe").status == 403
     assert edge.operator.ask("DELETE", kind.path(edge.namespace), query="dryRun=All").status == 403
 
 
-@pytest.mark.parametrize("role", ["client", "ca"])
-def test_the_operator_deletes_no_secret_but_a_gate(edge, role):
-    body = written(edge, SECRETS, secret(edge.namespace, "a", labels=labels(role)))
+@pytest.mark.parametrize("make", [client_secret, ca_secret])
+def test_the_operator_deletes_no_secret_but_a_gate(edge, make):
+    body = written(edge, SECRETS, make(edge, "alice-mtls" if make is client_secret else "partners-ca-1"))
     assert edge.operator.delete(SECRETS, body).status == 403
     assert edge.operator.delete(SECRETS, written(edge, SECRETS, gate(edge.namespace))).ok
 
@@ -181,7 +207,7 @@ def test_a_secret_of_another_name_is_untouched(edge, name):
 
 @pytest.mark.parametrize("role", ["client", "ca"])
 def test_secrets_of_clients_and_cas_are_left_to_rbac(edge, role):
-    body = written(edge, SECRETS, secret(edge.namespace, "alice-mtls", labels=labels(role)))
+    body = edge.admin.create(SECRETS, secret(edge.namespace, "alice-mtls", labels=labels(role))).body
     assert edge.person.patch(SECRETS, body, {"stringData": {"tls.crt": "mine"}}).ok
     assert edge.person.delete(SECRETS, body).ok
     assert edge.person.create(SECRETS, secret(edge.namespace, "alice-mtls", labels=labels(role))).ok
@@ -327,7 +353,7 @@ def owned(edge: Place, kind: Kind, body: Object) -> Owned:
         "uid": owner["metadata"]["uid"],
     }
     body["metadata"]["ownerReferences"] = [reference | {"blockOwnerDeletion": True}]
-    return Owned(kind, written(edge, kind, body), owner)
+    return Owned(kind, unfenced(edge, kind, body), owner)
 
 
 FENCED = pytest.mark.parametrize(("kind", "make"), [(SECRETS, gate), (CONFIGMAPS, crl), (RECORDS, record)])
@@ -368,7 +394,8 @@ def test_a_namespace_with_everything_in_it_can_be_deleted(edge):
 
 
 def archive(namespace: str) -> Object:
-    return configmap(namespace, "partners-archive-2026-01", labels=OURS | {"doorward.io/role": "archive"})
+    body = configmap(namespace, "partners-archive-2026-01", labels=OURS | {"doorward.io/role": "archive"})
+    return body | {"data": {}, "binaryData": {"records.jsonl.xz": "YQ=="}}
 
 
 OF_OURS = pytest.mark.parametrize(
@@ -426,7 +453,7 @@ def test_what_is_restored_brings_nothing_that_holds_it(edge, kind, make, metadat
 @OF_OURS
 def test_a_finalizer_from_before_the_fence_may_be_taken_off(edge, kind, make):
     body = make(edge.namespace)
-    body = written(edge, kind, body | {"metadata": body["metadata"] | {"finalizers": ["example.com/keep"]}})
+    body = unfenced(edge, kind, body | {"metadata": body["metadata"] | {"finalizers": ["example.com/keep"]}})
     answer = edge.admin.patch(kind, body, {"metadata": {"finalizers": None}})
     assert answer.ok, answer.message
 

@@ -270,7 +270,7 @@ def ours(edge: Place, annotations: dict[str, str], **metadata: Any) -> dict[str,
     }
 
 
-PROTECTION = {VERIFY: "on", NGINX + "auth-url": "http://gate.example/", "doorward.io/gate": "Protected"}
+PROTECTION = {VERIFY: "on", NGINX + "auth-tls-verify-depth": "1", "doorward.io/gate": "Protected"}
 
 
 def test_the_operator_writes_its_annotations_where_an_ingress_opted_in(edge):

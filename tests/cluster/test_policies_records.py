@@ -8,8 +8,8 @@ import pytest
 
 from doorward.api.conditions import instant
 from doorward.clock import SystemClock
-from doorward.objects.archive import ARCHIVE_ROLE
-from doorward.objects.archive_index import INDEX_ROLE
+from doorward.objects.archive import ARCHIVE_ROLE, RECORDS_KEY
+from doorward.objects.archive_index import INDEX_KEY, INDEX_ROLE
 from doorward.objects.meta import labels
 from tests.support.kube import CONFIGMAPS, LEASES, RECORDS, ROLES, Object, Person, bind, eventually
 
@@ -89,12 +89,18 @@ def test_the_operator_sets_no_clock(edge):
     assert not edge.operator.may("create", LEASES, "kube-system")
 
 
-@pytest.mark.parametrize("role", [ARCHIVE_ROLE, INDEX_ROLE])
-def test_nobody_but_the_operator_changes_an_archive_and_nobody_deletes_one(edge, role):
-    made = edge.operator.create(CONFIGMAPS, configmap(edge.namespace, "partners-archive", labels=labels(role)))
+@pytest.mark.parametrize(
+    ("role", "name", "held"),
+    [
+        (ARCHIVE_ROLE, "partners-archive-2026-01", {"binaryData": {RECORDS_KEY: "YQ=="}, "data": None}),
+        (INDEX_ROLE, "partners-archive", {"data": {INDEX_KEY: "{}"}}),
+    ],
+)
+def test_nobody_but_the_operator_changes_an_archive_and_nobody_deletes_one(edge, role, name, held):
+    made = edge.operator.create(CONFIGMAPS, configmap(edge.namespace, name, labels=labels(role)) | held)
     assert made.ok, made.message
     for who in (edge.person, edge.admin):
-        assert who.patch(CONFIGMAPS, made.body, {"binaryData": {"records.jsonl.xz": "YQ=="}}).status == 403
+        assert who.patch(CONFIGMAPS, made.body, {"binaryData": {RECORDS_KEY: "Yg=="}}).status == 403
         assert who.delete(CONFIGMAPS, made.body).status == 403
     bind(edge.admin, edge.namespace, edge.operator.name, "edit")
     eventually(lambda: edge.operator.may("delete", CONFIGMAPS, edge.namespace), "every right")
