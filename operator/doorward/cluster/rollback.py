@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from doorward.cluster.errors import AlreadyExists, ApiError, Forbidden, Invalid, NotFound
@@ -88,7 +89,8 @@ class Rollback:
             return
         if now is None:
             with suppress(AlreadyExists):
-                body = ledger_record.render_again(record)
+                # A lifted hold is left out: no CRL names it, and the operator may write none (fence-operator-writes.yaml).
+                body = ledger_record.render_again(replace(record, revocation=None) if record.is_lifted else record)
                 self._records.put(await self._gateway.create(ISSUED_CERTIFICATE, at.namespace, body))
                 logger.warning("ledger record %s was lost and is back", at)
         elif record.refused and record.revocation is not None and _says_less(now, record):

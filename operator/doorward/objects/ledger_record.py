@@ -211,11 +211,8 @@ def render(
 
 
 def render_again(record: Record) -> dict[str, Any]:
-    """The IssuedCertificate of a record that the cluster lost, with its revocation.
-
-    A hold that was lifted is left out: no CRL names it, and the operator may write none (fence-operator-writes.yaml).
-    """
-    revocation = {"revocation": render_revocation(record.revocation)} if record.refused and record.revocation else {}
+    """The IssuedCertificate of a record that the cluster lost, revocation and all."""
+    revocation = {"revocation": render_revocation(record.revocation)} if record.revocation is not None else {}
     holder = {"namespace": record.holder.namespace, "name": record.holder.name, "uid": record.holder_uid}
     return {
         "apiVersion": API_VERSION,

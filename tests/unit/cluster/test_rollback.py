@@ -44,3 +44,9 @@ async def test_a_record_that_was_lost_is_written_again_revocation_and_all():
 
 async def test_a_record_whose_time_is_over_is_not_written_again():
     assert await restored(record(), is_over=True) == []
+
+
+async def test_a_lifted_hold_is_left_out_since_no_crl_names_it():
+    lost = record(revocation=revocation(reason="certificateHold", held_by="Suspension", lifted=True))
+    [found] = await restored(lost, is_over=False)
+    assert (found.serial, found.revocation) == (lost.serial, None)
