@@ -64,6 +64,8 @@ class _Gathered:
     """By generation whose key is missing, the CRL that stays as it is."""
     listed: Mapping[ObjectKey, Listed]
     """Of the ledger, what was asked for: all of it where nothing is published, else the records that are lifted."""
+    behind: bool
+    """Whether nothing is published, and records were listed that the watch has not told yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +168,13 @@ class Publisher:
             listed = await ledger.listed(self._gateway, issuer)
         else:
             listed = await ledger.asked(self._gateway, issuer, self._lifted(issuer, _named(bases)))
-        return _Gathered(published=published, bases=bases, retained=_retained(signing, published), listed=listed)
+        return _Gathered(
+            published=published,
+            bases=bases,
+            retained=_retained(signing, published),
+            listed=listed,
+            behind=bool(missing) and await self._view.ledger.is_behind(listed),
+        )
 
     async def _gate_copies(self, issuer: ObjectKey) -> list[TrustBundle]:
         """What can be read of the gates. A copy may help a commit and never blocks it: each is in a namespace of somebody else,
@@ -207,8 +215,7 @@ class Publisher:
         if abs(self._clock.now() - terms.now) > timing.MAX_SKEW:
             raise Conflict("the clock was set while a CRL was made")
         # Where nothing is published, the ledger alone says who is refused.
-        missing = terms.generations - gathered.published.keys()
-        if missing and self._view.ledger.is_behind(gathered.listed):
+        if gathered.behind:
             raise Conflict(f"the ledger of {issuer} is not heard to its end")
         # A serial leaves the CRL only by the API server's own word: another process, or a person, may have held it again
         # since the watch told of it (measured, with two operators that both believe they lead).

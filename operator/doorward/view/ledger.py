@@ -7,6 +7,7 @@ from datetime import datetime
 
 from doorward.cluster.errors import NotFound
 from doorward.cluster.gateway import ISSUED_CERTIFICATE, Gateway, Object
+from doorward.cluster.steps import in_steps
 from doorward.cluster.store import Store, version_of
 from doorward.objects import ledger_record
 from doorward.objects.ledger_record import Record
@@ -111,9 +112,15 @@ class Ledger:
         """The same of the clients in a namespace, whichever issuer signed."""
         return self.store.unended("namespace", namespace, now)
 
-    def is_behind(self, listed: Mapping[ObjectKey, Listed]) -> bool:
-        """Whether a list has records that the watch has not told yet; what cannot be read is never known."""
-        return any(each.version > self.version(key) for key, each in listed.items() if each.record is not None)
+    async def is_behind(self, listed: Mapping[ObjectKey, Listed]) -> bool:
+        """Whether a list has records that the watch has not told yet; what cannot be read is never known.
+
+        In short steps: what was told once stays told.
+        """
+        async for key, each in in_steps(listed.items()):
+            if each.record is not None and each.version > self.version(key):
+                return True
+        return False
 
     def generations(self, issuer: ObjectKey) -> frozenset[int]:
         """The CA generations that have signed."""

@@ -1,5 +1,6 @@
 """The ledger as it was last seen: whether a list is ahead of it, and whose own rules are about to refuse again."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -37,10 +38,27 @@ def body(record=RECORD, version=7):
         pytest.param({RECORD.key: Listed(8, None)}, False, id="with a version that cannot be read"),
     ],
 )
-def test_the_watch_is_behind_a_list(listed, behind):
+async def test_the_watch_is_behind_a_list(listed, behind):
     known = Ledger()
     known.put(body())
-    assert known.is_behind(listed) is behind
+    assert await known.is_behind(listed) is behind
+
+
+async def test_the_event_loop_turns_while_a_long_list_is_compared():
+    known = Ledger()
+    turns = 0
+
+    async def turn():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    turning = asyncio.create_task(turn())
+    absent = Listed(0, RECORD)
+    assert not await known.is_behind({ObjectKey("shop", str(number)): absent for number in range(100_000)})
+    turning.cancel()
+    assert turns > 2
 
 
 def test_a_serial_is_one_issuers_though_another_signed_the_same_number():
