@@ -78,8 +78,8 @@ def test_the_room_table_says_what_the_packages_say_of_themselves():
 
 def test_every_decision_has_a_number_of_its_own():
     names = [path.name for path in (ROOT / "docs" / "decisions").glob("*.md")]
-    numbers = [int(name[:4]) for name in names]
-    assert len(numbers) == len(set(numbers))
+    numbers = sorted(int(name[:4]) for name in names)
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 @pytest.mark.parametrize(
