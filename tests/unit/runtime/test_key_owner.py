@@ -1,11 +1,14 @@
 """A CSR is public: whoever sends another client's gets no certificate by it, and takes none away."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from doorward.certificates.observe import CertificateObserver
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, NAMESPACE
 from doorward.objects.meta import FINALIZER, ObjectKey
 from doorward.planning.observed import Unseen
+from doorward.view.routing import MOST_ASKERS, Routing
 from doorward.view.stores import View
 from tests.support.clock import FakeClock
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE
@@ -187,6 +190,21 @@ def test_before_all_clients_of_its_namespace_were_heard_of_nobody_gets_a_key(hea
     at = ObjectKey(NAMESPACE_NAME, VICTIM)
     observer = CertificateObserver(view, None, None, clock, None)
     assert observer._key_taken_until(view.certificate(at), at) is (None if heard else Unseen.UNKNOWN)
+
+
+def test_of_many_who_ask_for_a_key_a_few_are_woken_when_one_of_them_goes():
+    view = View(FakeClock(given.NOW), account=given.ACCOUNT)
+    spec = {"issuerRef": {"name": "partners"}, "commonName": "mallory", "request": CSR}
+    for number in range(100):
+        metadata = {"namespace": "dark", "name": f"m{number}", "uid": f"u{number}", "resourceVersion": f"{number + 1}"}
+        view.certificates.put({"metadata": metadata, "spec": spec})
+    woken = []
+    queue = SimpleNamespace(add=lambda key, _priority: woken.append(key.at))
+    gone = ObjectKey("dark", "m50")
+    before = view.certificate(gone)
+    view.certificates.remove(gone)
+    Routing(view, queue, lambda _: False).changed(CLIENT_CERTIFICATE, gone, before, None)
+    assert woken == [gone, *(ObjectKey("dark", f"m{number}") for number in range(MOST_ASKERS))]
 
 
 def test_a_key_that_its_owner_calls_compromised_is_barred_for_everybody(shared):
