@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from doorward.cluster.gateway import LEASE, Kind
+from doorward.cluster.gateway import LEASE
 from tests.support import promises
 from tests.support.memory_gateway import MemoryGateway, Write
 from tests.support.operator_bed import LEASE_AT, NAMESPACE_NAME, PEOPLE, OperatorBed
@@ -97,10 +97,11 @@ def slow(seconds: float, *, leases: bool) -> Any:
     """Each write takes so long, as behind an admission webhook; `leases`: those of the Lease too."""
     write = MemoryGateway._write
 
-    async def slowly(self: MemoryGateway, kind: Kind, asked: Write, act: Any) -> Any:
-        if leases or kind != LEASE:
+    async def slowly(self: MemoryGateway, *asked: Any) -> Any:
+        of_lease = any(isinstance(each, Write) and each.kind == LEASE.name for each in asked)
+        if leases or not of_lease:
             await asyncio.sleep(seconds)
-        return await write(self, kind, asked, act)
+        return await write(self, *asked)
 
     return mock.patch.object(MemoryGateway, "_write", slowly)
 
