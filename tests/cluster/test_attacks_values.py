@@ -202,3 +202,28 @@ def test_a_revocation_with_whatever_time_is_refused_with_words_or_revokes(others
         eventually(lambda: not missing(), "all of them are on the CRL")
     except AssertionError:
         raise AssertionError(f"taken by the API server, and not revoked: {missing()}") from None
+
+
+TEMPLATES: dict[str, Object] = {
+    "a label's name with a space": {"labels": {"not a name": "x"}},
+    "a label without a name": {"labels": {"": "x"}},
+    "a label's value with a dash in front": {"labels": {"example.com/x": "-x"}},
+    "a label's name of 300 letters": {"labels": {"x" * 300: "x"}},
+    "an annotation's name with a slash too many": {"annotations": {"a/b/c": "x"}},
+    "an annotation's name in another alphabet": {"annotations": {"d\u043eorward.io/issuer": "x"}},
+}
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
+def test_marks_that_no_secret_can_have_are_told_cost_one_serial_and_heal(others: Home, template: Object):
+    others.make(CERTIFICATES, client("carol", secretTemplate=template))
+
+    def told() -> str:
+        ready = others.condition(CERTIFICATES, "carol", "Ready")
+        return str(ready["message"]) if ready.get("status") == "False" and ready["reason"] != "Pending" else ""
+
+    assert eventually(told, "carol is told")
+    assert len(others.records("carol")) <= 1
+    others.respec(CERTIFICATES, "carol", secretTemplate=None)
+    others.issued("carol")
+    others.says(CERTIFICATES, "bob", "Admitted", "Live")
