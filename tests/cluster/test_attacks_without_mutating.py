@@ -1,0 +1,122 @@
+"""A cluster whose API server serves no mutating policies, as 1.34 and 1.35 do by default, installed as README says for it."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from kubernetes import config
+
+from doorward.objects.meta import FINALIZER
+from tests.support.home import Home, client
+from tests.support.installation import ROOT, OperatorProcess
+from tests.support.kube import CERTIFICATES, INGRESSES, ISSUERS, SECRETS, Person, bind, eventually
+from tests.support.openssl import OpenSsl
+from tests.testbed import flags
+from tests.testbed.controlplane import Cluster
+
+from .policies_support import ISSUER, SECRET, VERIFY, ingress
+
+KINDS = ("mutatingadmissionpolicies", "mutatingadmissionpolicybindings")
+OFF = ",".join(
+    f"admissionregistration.k8s.io/{version}/{kind}=false" for version in ("v1", "v1beta1") for kind in KINDS
+)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The control plane without that part of its API, and with the rest of Doorward's manifests."""
+    folder = tmp_path_factory.mktemp("bare")
+    with pytest.MonkeyPatch.context() as patched:
+        whole = flags.api_server
+        patched.setattr(
+            flags,
+            "api_server",
+            lambda places: [
+                *whole(places),
+                f"--runtime-config={OFF}",
+                "--disable-admission-plugins=MutatingAdmissionPolicy",
+            ],
+        )
+        with Cluster.start(folder / "cluster", unsafe_no_fsync=True) as cluster:
+            install(cluster, folder / "manifests")
+            yield cluster
+
+
+def install(cluster: Cluster, folder: Path) -> None:
+    """README: take mutating-*.yaml out of kustomization.yaml first."""
+    shutil.copytree(ROOT / "deploy/manifests", folder)
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    kustomization["resources"] = [name for name in kustomization["resources"] if not name.startswith("mutating-")]
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    apply = ("apply", "--server-side", "--force-conflicts")
+    cluster.kubectl(*apply, "-f", str(ROOT / "deploy/crds"))
+    cluster.kubectl("wait", "--for=condition=Established", "-f", str(ROOT / "deploy/crds"), "--timeout=180s")
+    cluster.kubectl(*apply, "-k", str(folder))
+
+
+@pytest.fixture(scope="module")
+def place(bare: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """The operator at work, and an issuer with alice."""
+    operator = OperatorProcess(bare)
+    operator.start()
+    admin = Person(config.new_client_from_config(config_file=str(bare.kubeconfig)))
+    home = Home.found(admin, tmp_path_factory.mktemp("home"))
+    probe = home.here(client("probe"))
+    eventually(lambda: admin.create(CERTIFICATES, probe, dry_run=True).ok, "the API server serves our kinds")
+    open_ = ingress(home.namespace, {ISSUER: "No!"})
+    eventually(lambda: admin.create(INGRESSES, open_, dry_run=True).status == 422, "the policies are in force")
+    home.partners("alice")
+    yield home
+    operator.close()
+
+
+@pytest.fixture(scope="module")
+def erin(place: Home) -> Person:
+    """With `edit`."""
+    person = place.admin.alias("erin")
+    bind(place.admin, place.namespace, person.name, "edit")
+    eventually(lambda: person.may("create", INGRESSES, place.namespace), "edit is bound")
+    eventually(lambda: person.may("update", CERTIFICATES, place.namespace), "edit includes doorward-editor")
+    return person
+
+
+def test_it_serves_no_mutating_policies(place: Home):
+    assert place.admin.ask("GET", f"/apis/admissionregistration.k8s.io/v1/{KINDS[0]}").status == 404
+
+
+def test_an_ingress_that_opts_in_without_its_secret_is_refused_with_what_to_add(place: Home, erin: Person):
+    answer = erin.create(INGRESSES, ingress(place.namespace, {ISSUER: "partners"}))
+    assert (answer.status, f"{place.namespace}/{place.gate}" in answer.message) == (422, True), answer.message
+
+
+def test_one_that_brings_its_secret_is_protected_and_cannot_be_opened_by_who_edits_it(place: Home, erin: Person):
+    marks = {ISSUER: "partners", SECRET: f"{place.namespace}/{place.gate}"}
+    assert erin.create(INGRESSES, ingress(place.namespace, marks)).ok
+    place.says(ISSUERS, "partners", "GatesCurrent", "AllCurrent")
+    body = place.here({"metadata": {"name": "app"}})
+    for change in ({SECRET: None}, {SECRET: f"{place.namespace}/mine"}, {VERIFY: "off"}):
+        assert erin.patch(INGRESSES, body, {"metadata": {"annotations": change}}).status == 422, change
+    assert "ca.crl" in place.body(SECRETS, place.gate)["data"]
+
+
+def test_who_deletes_a_client_in_the_moment_it_was_made_is_rid_of_it(place: Home, erin: Person):
+    """No finalizer comes with it, so the operator may hear of the deletion only by the object's absence."""
+    for number in range(20):
+        name = f"brief-{number}"
+        place.make(CERTIFICATES, client(name))
+        if number % 2:
+            eventually(lambda name=name: place.records(name), f"{name} has a record", pause=0.005)
+        assert erin.delete(CERTIFICATES, place.here({"metadata": {"name": name}})).ok
+    for number in range(20):
+        place.gone(CERTIFICATES, f"brief-{number}")
+
+
+def test_a_client_gets_its_finalizer_from_the_operator_and_is_cut_off_when_it_is_deleted(place: Home, openssl: OpenSsl):
+    place.make(CERTIFICATES, client("bob"))
+    serial = place.issued("bob")["status"]["serialNumber"]
+    assert FINALIZER in place.body(CERTIFICATES, "bob")["metadata"]["finalizers"]
+    place.remove(CERTIFICATES, "bob")
+    place.gone(CERTIFICATES, "bob")
+    assert serial in openssl.crl_entries(place.crl().read_bytes())
