@@ -194,6 +194,16 @@ def test_an_ingress_whose_managed_fields_were_stripped_is_written_again():
             id="what we own, and not what a person set beside it",
         ),
         pytest.param(ingress({VERIFY: "on"}, owned=[VERIFY], manager="kubectl"), (), id="what somebody else owns"),
+        pytest.param(
+            ingress({SECRET: "edge/own", VERIFY: "on"}, owned=[SECRET, VERIFY]),
+            (),
+            id="nothing that somebody applied under our name for a CA of his own",
+        ),
+        pytest.param(
+            ingress({SECRET: "edge/own", VERIFY: "on", GATE: "x"}, owned=[VERIFY, GATE]),
+            (GATE,),
+            id="what is said of it alone, where its CA is another by now",
+        ),
     ],
 )
 def test_taken_off_an_ingress_that_opted_out_are(body, names):

@@ -126,12 +126,16 @@ def _owned(body: Mapping[str, Any]) -> frozenset[str]:
 def leftovers(body: Mapping[str, Any]) -> tuple[str, ...]:
     """Annotations of ours on an Ingress that opted out: those we own, and by value the one that a policy wrote.
 
-    Where nothing shows that it ever opted in, somebody else closed that door, and it stays closed.
+    Where nothing shows that it ever opted in, or its trust bundle is none of ours, somebody else closed that door, and it
+    stays closed: anybody may apply under our field manager's name.
     """
     annotations = body["metadata"].get("annotations") or {}
     names = set(_owned(body)) & set(annotations)
     if GATE in annotations:
         names.add(GATE)
-    if names and _is_gate(annotations.get(SECRET, ""), body["metadata"]["namespace"]):
+    secret = annotations.get(SECRET)
+    if secret is not None and not _is_gate(secret, body["metadata"]["namespace"]):
+        names = {name for name in names if name.startswith(f"{GROUP}/")}
+    elif names and secret is not None:
         names.add(SECRET)
     return tuple(sorted(names))
