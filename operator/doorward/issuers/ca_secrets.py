@@ -9,7 +9,7 @@ from doorward.api.conditions import Condition, said
 from doorward.cluster.errors import Forbidden, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, Gateway, Object
 from doorward.cluster.store import version_of
-from doorward.issuers.memory import IssuerMemory
+from doorward.issuers.memory import IssuerMemory, Unusable
 from doorward.objects import ca_secret, crl_configmap, trust_bundle
 from doorward.objects.ca_proof import CaProof
 from doorward.objects.meta import ObjectKey, ca_secret_name, crl_configmap_name, is_ours, issuer_of_ca_secret, key_of
@@ -79,14 +79,14 @@ class CaObserver:
         if isinstance(seen, Unseen):
             return seen, (), replace(memory, held={}, cas_seen={})
         secrets = self._ca_secrets(found, key, proof)
-        known: dict[ObjectKey, LoadedCa | tuple[int, Condition]] = {}
+        known: dict[ObjectKey, LoadedCa | Unusable] = {}
         cas: list[tuple[int, LoadedCa | Condition]] = []
         for generation, at in secrets:
             ca = await self._ca(found, generation, at, memory, now)
             if isinstance(ca, Unseen):
                 return ca, (), replace(memory, cas_seen={**memory.cas_seen, **known})
             known[at] = ca
-            cas.append((generation, ca if isinstance(ca, LoadedCa) else ca[1]))
+            cas.append((generation, ca if isinstance(ca, LoadedCa) else ca.why))
         if found.own_ca is not None:
             cas = [self._numbered(key, view) for _, view in cas]
         else:
@@ -99,7 +99,7 @@ class CaObserver:
 
     async def _ca(
         self, found: IssuerObject, generation: int, at: ObjectKey, memory: IssuerMemory, now: datetime
-    ) -> LoadedCa | tuple[int, Condition] | Unseen:
+    ) -> LoadedCa | Unusable | Unseen:
         metadata = self._reads.secret_metadata(at)
         if isinstance(metadata, Unseen):
             return metadata
@@ -108,13 +108,13 @@ class CaObserver:
         generated = found.own_ca is None
         if isinstance(known, LoadedCa) and _is_good(known, version, now, generated=generated):
             return known
-        if isinstance(known, tuple) and known[0] == version and known[1].reason.name == "CaExpired":
+        if isinstance(known, Unusable) and known.still(version, now):
             return known
         body = await self._reads.secret(at)
         if isinstance(body, Unseen):
             return body
         loaded = await asyncio.to_thread(load, body, generation=generation, generated=generated, name=at.name, now=now)
-        return loaded if isinstance(loaded, LoadedCa) else (version_of(body), loaded)
+        return loaded if isinstance(loaded, LoadedCa) else Unusable(version_of(body), loaded, now)
 
     def _numbered(self, key: ObjectKey, view: LoadedCa | Condition) -> tuple[int, LoadedCa | Condition]:
         """A person's own CA, as the generation that its key is published as, or is to be."""

@@ -42,6 +42,19 @@ class Committed:
         return WantedBundle(bundle=self.bundle, digest=self.digest, number=number)
 
 
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A version of a CA Secret that could not be used at some time, and why."""
+
+    version: int
+    why: Condition
+    at: datetime
+
+    def still(self, version: int, now: datetime) -> bool:
+        """Whether no other look is needed: what has expired stays so, unless the clock was ahead at the time."""
+        return self.version == version and self.why.reason.name == "CaExpired" and now >= self.at
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerMemory:
     """Of one issuer. `held` and `cas_seen` hold CA keys: they go as soon as the Secret or the right to read it does."""
@@ -50,7 +63,7 @@ class IssuerMemory:
     """Whether its CA and CRL were looked at since the start."""
     held: Mapping[int, LoadedCa] = field(default_factory=dict, repr=False)
     """By generation, the CAs whose keys can be used."""
-    cas_seen: Mapping[ObjectKey, LoadedCa | tuple[int, Condition]] = field(default_factory=dict, repr=False)
+    cas_seen: Mapping[ObjectKey, LoadedCa | Unusable] = field(default_factory=dict, repr=False)
     """By Secret, the CA in it, or what is wrong with that version of it."""
     committed: Committed | None = None
     newest_crls: Mapping[str, PublishedCrl] = field(default_factory=dict)

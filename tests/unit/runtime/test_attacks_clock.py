@@ -25,7 +25,7 @@ def turn_all(bed: OperatorBed, by: timedelta) -> None:
     bed.clock.set(bed.cluster.now())
 
 
-@pytest.mark.parametrize("days", [1, 100, 300, -1, -100, -400, -4000])
+@pytest.mark.parametrize("days", [1, 100, 400, 4000, -1, -100, -400, -4000])
 def test_an_operator_whose_clock_was_turned_for_an_hour_ends_no_hold_and_reissues_nothing(served, days):
     lost, kept = serial(served, "alice"), serial(served, "bob")
     served.delete(CLIENT_CERTIFICATE, "alice")
