@@ -361,12 +361,18 @@ def test_ingresses_are_neither_created_nor_deleted(edge):
         {"metadata": {"annotations": {"a": "b"}}},
         {"metadata": {"ownerReferences": [OWNER]}},
         {"metadata": {"finalizers": ["doorward.io/cut-off", "example.com/keep"]}},
-        {"metadata": {"finalizers": None}},
     ],
 )
 def test_of_a_client_nothing_but_the_finalizer_is_changed(edge, change):
     body = edge.admin.create(CERTIFICATES, certificate(edge.namespace, issuer={"name": "partners"})).body
     assert edge.operator.patch(CERTIFICATES, body, change).status == 403
+    assert edge.admin.get(CERTIFICATES, edge.namespace, "alice").body == body
+
+
+def test_the_finalizer_of_a_client_that_is_there_comes_back_by_itself(edge):
+    """Where mutating policies are served; elsewhere the removal is refused: tests/cluster/test_policies_minting.py."""
+    body = edge.admin.create(CERTIFICATES, certificate(edge.namespace, issuer={"name": "partners"})).body
+    edge.operator.patch(CERTIFICATES, body, {"metadata": {"finalizers": None}})
     assert edge.admin.get(CERTIFICATES, edge.namespace, "alice").body == body
 
 
