@@ -20,6 +20,16 @@ GATE = table(
         "closed: MTLSIssuer {issuer} has no gate in namespace {namespace}, see its condition GatesCurrent",
     ),
     (
+        "GateForeign",
+        "False",
+        Mender.OWNER,
+        (
+            "A Secret that is not Doorward's has the name of the gate, and the operator could not replace it yet. Whoever made it"
+            " decides who has access."
+        ),
+        "open to whom Secret {secret} names, which is not Doorward's: delete that Secret",
+    ),
+    (
         "GateOutOfReach",
         "Unknown",
         Mender.OWNER,

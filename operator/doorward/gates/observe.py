@@ -83,6 +83,7 @@ class TargetObserver:
             made_at=_made_at(body),
             # One that was deleted is on its way out: nothing is said of it.
             gate=gate if isinstance(gate, Unseen) else Unseen.UNKNOWN if is_deleting(gate) else _made_at(gate),
+            foreign=not isinstance(gate, Unseen) and not is_ours(gate, crl_configmap.GATE_ROLE),
             fault=target.fault,
             plain=target.plain,
             overrides=target.overrides,

@@ -35,6 +35,8 @@ class GateObserved:
     """The operator's own, `<namespace>:<name>`."""
     gate: datetime | Unseen
     """Since when the trust bundle is there for the data plane; or why there is none to be seen."""
+    foreign: bool = False
+    """What is there is somebody else's trust bundle, under the name of the gate."""
     fault: str = ""
     """Why the data plane may admit somebody without a certificate all the same, and what to do; empty: it does not."""
     plain: bool = False
@@ -134,6 +136,8 @@ def _not_enforced(o: GateObserved) -> Condition | None:
     """What makes all else that could be said of the gate untrue: that it is closed, or that clients get in."""
     if o.fault:
         return said("NotEnforced", fix=o.fault)
+    if o.foreign and (issuer := parse_reference(o.reference or "", o.key.namespace)) is not None:
+        return said("GateForeign", secret=f"{o.key.namespace}/{gate_secret_name(issuer)}")
     if isinstance(o.rival, ObjectKey):
         return said("HostShared", rival=o.rival)
     return None
@@ -161,7 +165,12 @@ def _is_rival(o: GateObserved, other: GateObserved) -> bool:
     if other.reference is None:
         return other.overrides
     mine = parse_reference(o.reference or "", o.key.namespace)
-    if other.other_secret or other.fault or parse_reference(other.reference, other.key.namespace) != mine:
+    if (
+        other.other_secret
+        or other.fault
+        or other.foreign
+        or parse_reference(other.reference, other.key.namespace) != mine
+    ):
         return True
     if isinstance(o.issuer, Unseen):
         return False

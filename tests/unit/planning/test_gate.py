@@ -70,6 +70,10 @@ def test_a_reference_is_an_issuer_or_namespace_and_issuer(text, expected):
             id="the issuer does not allow the namespace",
         ),
         pytest.param(given.target(gate=Unseen.ABSENT), "GateMissing", id="its gate is not there"),
+        pytest.param(given.target(foreign=True), "GateForeign", id="the gate is somebody else's Secret"),
+        pytest.param(
+            given.target(foreign=True, issuer=Unseen.ABSENT), "GateForeign", id="that, and there is no such issuer"
+        ),
         pytest.param(given.target(gate=Unseen.DENIED), "GateOutOfReach", id="the namespace has not consented"),
         pytest.param(given.target(wants_optional=True), "OptionalNotAllowed", id="optional without leave"),
         pytest.param(given.target(fault="add a host"), "NotEnforced", id="the data plane may admit anybody"),
@@ -167,6 +171,7 @@ def neighbour(**override):
         pytest.param(neighbour(reference="a/b/c"), OTHER, id="whose reference is none"),
         pytest.param(neighbour(other_secret=True), OTHER, id="with another Secret"),
         pytest.param(neighbour(fault="add a host"), OTHER, id="that the data plane does not protect"),
+        pytest.param(neighbour(foreign=True), OTHER, id="whose gate is somebody else's Secret"),
         pytest.param(neighbour(allowed=False), OTHER, id="in a namespace that is not allowed"),
         pytest.param(neighbour(allowed=None), None, id="in a namespace of which that is unknown"),
         pytest.param(neighbour(gate=Unseen.ABSENT), OTHER, id="whose gate is not there"),

@@ -263,3 +263,19 @@ def test_a_clock_that_is_wrong_keeps_no_gate_open(far):
     far.advance(5)
     assert admits_nobody(far)
     assert given.reasons(far.find(ISSUER, ISSUER_AT.name)["status"])["Ready"] in {"Signing", "ClockSkewed"}
+
+
+def test_somebody_elses_secret_under_a_gates_name_protects_no_host(far):
+    far.kill()
+    far.cluster.delete(SECRET, FAR, PEOPLE)
+    planted = {"metadata": {"name": GATE}, "type": "kubernetes.io/tls", "data": {"tls.crt": "YQ==", "tls.key": "YQ=="}}
+    far.cluster.create(SECRET, "far", planted, PEOPLE)
+    far.start()
+    refused = Invalid("type: field is immutable", status=422)
+    far.gateway.refuse = lambda write: refused if write.verb == "replace" and write.namespace == "far" else None
+    far.advance(120)
+    assert host_says(far) == "GateForeign"
+    assert issuer_said(far)["GatesCurrent"] != "AllCurrent"
+    far.cluster.delete(SECRET, FAR, PEOPLE)
+    far.settle()
+    assert host_says(far) == "Protected"
