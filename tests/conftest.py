@@ -18,8 +18,8 @@ from tests.support.shuffle import shuffled
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
 
-WHOLE = ("cluster", "gate")
-"""The rings that use the operator's rights."""
+WHOLE = ("cluster",)
+"""The rings whose tests together use each of the operator's rights."""
 RELOADS_A_SECOND = 10
 BROKEN = pytest.StashKey[Counter[str]]()
 
