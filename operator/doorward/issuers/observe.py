@@ -1,7 +1,7 @@
 """Everything about one MTLSIssuer, for its rules to look at: its CA generations, what is published, what its gates hold."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from doorward.cluster.store import version_of
 from doorward.gates.interface import DataPlane
 from doorward.gates.observe import GateObserver
 from doorward.issuers.ca_secrets import CaObserver
+from doorward.issuers.ca_witness import CaWitness
 from doorward.issuers.conflicts import owner_of_key
 from doorward.issuers.memory import Committed, IssuerMemories, IssuerMemory
 from doorward.objects import ca_proof, crl_configmap, trust_bundle
@@ -41,6 +42,7 @@ class IssuerObserver:
         self._memories = memories
         self._reads = Reads(view, gateway)
         self._cas = CaObserver(view, gateway, self._reads)
+        self._witness = CaWitness(view, gateway, self._reads)
         self._gates = GateObserver(view, gateway, self._reads, planes)
 
     async def observe(
@@ -61,9 +63,13 @@ class IssuerObserver:
         if found is None:
             return None
         bundle = self._bundle(key)
-        proof = ca_proof.of(bundle, memory.published_keys(), memory.made, view.signed_generations(key))
+        signed = view.signed_generations(key)
+        witnessed = await self._witnessed(found, key, memory, bundle, signed)
+        remembered = memory.published_keys() if isinstance(witnessed, Unseen) else witnessed
+        proof = ca_proof.of(bundle, remembered, memory.made, signed)
         newest_at = self._cas.newest(found, key, proof)
         authority, older, memory = await self._cas.generations(found, key, memory, proof, now)
+        authority = witnessed if isinstance(witnessed, Unseen) else authority
         published, memory = await self._committed(key, memory)
         memory = replace(memory, looked_at=memory.looked_at or authority is not Unseen.UNKNOWN)
         rival = owner_of_key(view, self._memories, key, memory)
@@ -106,6 +112,23 @@ class IssuerObserver:
             archiving=archiving,
         )
         return observed, memory
+
+    async def _witnessed(
+        self,
+        found: IssuerObject,
+        key: ObjectKey,
+        memory: IssuerMemory,
+        bundle: TrustBundle | None,
+        signed: frozenset[int],
+    ) -> Mapping[int, str] | Unseen:
+        """The keys of the CA generations by number, as this process remembers them; where ConfigMap, ledger and memory have
+        none, as the gates do.
+        """
+        remembered = memory.published_keys()
+        heard = self._view.opted_in.get(key.namespace) is True and self._view.ledger.synced_in(key.namespace)
+        if found.own_ca is not None or bundle is not None or remembered or memory.made or signed or not heard:
+            return remembered
+        return await self._witness.numbers(key)
 
     def _bundle(self, key: ObjectKey) -> TrustBundle | None:
         """What the CRL ConfigMap says, before anything of it is verified; None: there is none of ours."""

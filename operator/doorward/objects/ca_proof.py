@@ -70,6 +70,17 @@ def of(
     return CaProof(published={**named, **made}, anchors=subjects, signed=signed)
 
 
+def keys_of(bundle: TrustBundle) -> frozenset[str]:
+    """The SHA-256 of the public keys of all anchors in a bundle; none where it cannot be read."""
+    return frozenset(public_key_sha256(anchor.public_key()) for anchor in _anchors(bundle.anchors))
+
+
+def key_of_certificate(pem: bytes) -> str:
+    """The SHA-256 of the public key of the first certificate in a PEM file; empty where it cannot be read."""
+    found = _anchors(pem)
+    return public_key_sha256(found[0].public_key()) if found else ""
+
+
 def _anchors(pem: bytes) -> tuple[x509.Certificate, ...]:
     try:
         return load_certificates(pem) if pem else ()

@@ -9,13 +9,14 @@ import pytest
 from doorward.cluster.gateway import (
     CLIENT_CERTIFICATE,
     CONFIG_MAP,
+    INGRESS,
     ISSUED_CERTIFICATE,
     ISSUER,
     NAMESPACE,
     SECRET,
 )
 from doorward.objects import backup
-from doorward.objects.meta import ObjectKey, labels
+from doorward.objects.meta import ObjectKey, key_of, labels
 from doorward.pki.certificates import LeafTemplate, build_ca, build_leaf
 from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import certificate_pem
@@ -23,7 +24,7 @@ from doorward.pki.signers import KeySigner
 from doorward.pki.subjects import AltNames, Subject
 from tests.support import promises
 from tests.support.gate_clients import admits, held
-from tests.support.operator_bed import ISSUER_AT, PEOPLE, OperatorBed
+from tests.support.operator_bed import ISSUER_AT, PEOPLE, OperatorBed, host_spec
 from tests.unit import given
 from tests.unit.given import DAY, HOUR, NOW
 from tests.unit.runtime.looks import CRL, GATE, issuer_said
@@ -234,6 +235,65 @@ def test_where_the_configmap_is_lost_the_ledger_tells_the_generations(served, re
         served.start()
     until_now(served)
     assert_refused(served, 1, 2)
+
+
+def lose_crl_and_ledger(bed):
+    bed.cluster.delete(CONFIG_MAP, ObjectKey(ISSUER_AT.namespace, CRL), PEOPLE)
+    for record in bed.cluster.all(ISSUED_CERTIFICATE):
+        bed.cluster.delete(ISSUED_CERTIFICATE, key_of(record), PEOPLE)
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("planted", [(), ("partners-ca-2", "partners-ca-70")], ids=["alone", "beside planted ones"])
+def test_where_configmap_and_ledger_are_lost_the_gates_tell_the_generations(served, planted):
+    before = held(served.find(SECRET, "alice-mtls"))
+    served.edit(CLIENT_CERTIFICATE, "bob", {"spec": {"revoked": True}})
+    served.settle()
+    out = held(served.find(SECRET, "bob-mtls"))
+    for name in planted:
+        plant(served, name)
+    served.kill()
+    lose_crl_and_ledger(served)
+    served.start()
+    until_now(served)
+    assert_refused(served, 1)
+    assert admits(served.find(SECRET, GATE), before)
+    assert not admits(served.find(SECRET, GATE), out)
+
+
+@pytest.mark.parametrize(
+    "slow",
+    [
+        pytest.param(lambda kind, _: 20.0 if kind == INGRESS else 0.0, id="of Ingresses"),
+        pytest.param(lambda kind, at: 20.0 if (kind, at) == (SECRET, "far") else 0.0, id="of its namespace's Secrets"),
+    ],
+)
+def test_a_gate_that_was_not_heard_of_yet_is_waited_for_while_a_list_is_slow(served, slow):
+    before = held(served.find(SECRET, "alice-mtls"))
+    served.cluster.create(NAMESPACE, "", {"metadata": {"name": "far"}}, PEOPLE)
+    served.edit(ISSUER, ISSUER_AT.name, {"spec": {"gates": {"allowedNamespaces": {"from": "All"}}}})
+    host = {"name": "shop", "annotations": {"doorward.io/issuer": str(ISSUER_AT)}}
+    served.cluster.create(INGRESS, "far", {"metadata": host, "spec": host_spec("far.example")}, PEOPLE)
+    served.delete(INGRESS, "shop")
+    served.settle()
+    served.kill()
+    served.cluster.delete(SECRET, ObjectKey(ISSUER_AT.namespace, GATE), PEOPLE)
+    lose_crl_and_ledger(served)
+    served.start(slow_lists=slow)
+    served.advance(60)
+    until_now(served)
+    assert admits(served.cluster.find(SECRET, ObjectKey("far", GATE)), before)
+    assert trusted(served) == [1]
+
+
+def test_no_gate_tells_of_a_ca_that_it_does_not_trust(served):
+    plant(served, "partners-ca-2")
+    served.kill()
+    lose_crl_and_ledger(served)
+    served.cluster.delete(SECRET, ObjectKey(ISSUER_AT.namespace, "partners-ca-1"), PEOPLE)
+    served.start()
+    served.settle()
+    assert not admits(served.find(SECRET, GATE), forged())
 
 
 @pytest.mark.promise(3)
