@@ -1,4 +1,4 @@
-"""`make test`: every test, in three parts side by side, since most of the time each waits for something.
+"""`make test`: every test, in four parts side by side, since most of the time each waits for something.
 
 The first part is shown as it runs, the others when all have ended. Whatever fails in one fails the whole. Arguments are
 pytest's, such as `--shuffle SEED`.
@@ -8,11 +8,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-SHOWN = ("tests/cluster",)
-"""One cluster; at its end it is said which of the operator's rights were used."""
-BESIDE = (("tests/gate",), ("tests/unit", "tests/faults"))
+from tests.support import parts
+
+SHOWN = "tests/cluster, the operator's work"
+PARTS: Mapping[str, tuple[str | Path, ...]] = {
+    SHOWN: parts.operators_work(),
+    "tests/cluster, attackers": parts.attackers(),
+    "tests/gate": ("tests/gate",),
+    "tests/unit and tests/faults": ("tests/unit", "tests/faults"),
+}
 
 
 def main() -> int:
@@ -20,30 +27,28 @@ def main() -> int:
     pytest = (sys.executable, "-m", "pytest", *sys.argv[1:])
     # A folder of its own: two that clean up pytest's common one at once may fail at it.
     folder = Path(tempfile.mkdtemp(prefix="doorward-tests-"))
-    beside = []
+    beside: dict[str, subprocess.Popen[bytes]] = {}
+    codes: dict[str, int] = {}
     try:
-        for number, rings in enumerate(BESIDE):
+        for number, name in enumerate(name for name in PARTS if name != SHOWN):
             apart = ("-p", "no:cacheprovider", "--basetemp", folder / str(number))
-            said = (folder / f"{number}.txt").open("wb")
-            beside.append(subprocess.Popen([*pytest, *apart, *rings], stdout=said, stderr=subprocess.STDOUT))
-        codes = [subprocess.run([*pytest, *SHOWN], check=False).returncode]
-        print(f"\n{_name(SHOWN)}: ended with {codes[0]}; waiting for {', '.join(map(_name, BESIDE))}", flush=True)
-        codes += [process.wait() for process in beside]
+            with (folder / f"{number}.txt").open("wb") as said:
+                beside[name] = subprocess.Popen([*pytest, *apart, *PARTS[name]], stdout=said, stderr=subprocess.STDOUT)
+        codes[SHOWN] = subprocess.run([*pytest, *PARTS[SHOWN]], check=False).returncode
+        print(f"\n{SHOWN}: ended with {codes[SHOWN]}; waiting for the others", flush=True)
+        for name, process in beside.items():
+            codes[name] = process.wait()
     finally:
-        for process in beside:
+        for process in beside.values():
             process.kill()
         for number in range(len(beside)):
             sys.stdout.buffer.write((folder / f"{number}.txt").read_bytes())
         sys.stdout.flush()
-    for rings, code in zip((SHOWN, *BESIDE), codes, strict=True):
-        print(f"{_name(rings)}: ended with {code}")
-    if not any(codes):
+    for name, code in codes.items():
+        print(f"{name}: ended with {code}")
+    if not any(codes.values()):
         shutil.rmtree(folder, ignore_errors=True)
-    return next((code for code in codes if code), 0)
-
-
-def _name(rings: tuple[str, ...]) -> str:
-    return " and ".join(rings)
+    return max(codes.values(), key=abs)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from kubernetes import config
 
 from tests.cluster import policies_support
-from tests.support import installation
+from tests.support import installation, parts
 from tests.support.home import Home
 from tests.support.kube import INGRESSES, Person, eventually
 from tests.support.openssl import OpenSsl
@@ -18,8 +18,6 @@ from tests.support.shuffle import shuffled
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
 
-WHOLE = ("cluster",)
-"""The rings whose tests together use each of the operator's rights."""
 RELOADS_A_SECOND = 10
 BROKEN = pytest.StashKey[Counter[str]]()
 
@@ -48,8 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.user_properties += [("promise", mark.args[0]) for mark in item.iter_markers("promise")]
     last = [item for item in items if item.get_closest_marker("last")]
     items[:] = [item for item in items if item not in last]
-    files = {path for ring in WHOLE for path in (Path(__file__).parent / ring).glob("test_*.py")}
-    if files - {item.path for item in last} <= {item.path for item in items}:
+    if set(parts.operators_work()) - {item.path for item in last} <= {item.path for item in items}:
         items += last
     else:
         config.hook.pytest_deselected(items=last)
