@@ -36,22 +36,24 @@ class OrphanObserver:
         back = tuple(r for r in known if r.missing_since is not None and found is not None and r.issuer == found.issuer)
         if not (records or back) or not view.serves(key.namespace):
             return None
+        synced = view.certificates.synced_in(key.namespace)
+        named = await self._named(key) if back or (records and synced) else Unseen.UNKNOWN
         return Strays(
             records=records,
-            back=back,
-            gone=view.certificates.synced_in(key.namespace) and bool(records) and await self._is_gone(key, records),
+            # By the API server's word as well: another process may have missed it since our watch told of it.
+            back=tuple(record for record in back if record.issuer == named),
+            gone=synced and bool(records) and _is_gone(named, records),
             undo_windows=self._undo_windows(records),
             skew=self._gateway.skew(),
         )
 
-    async def _is_gone(self, key: ObjectKey, records: tuple[Record, ...]) -> bool:
-        """Whether there is no ClientCertificate of that name, or one of another issuer."""
+    async def _named(self, key: ObjectKey) -> ObjectKey | Unseen:
+        """The issuer that the ClientCertificate of that name names, as the API server has it now."""
         body = await self._reads.by_name(CLIENT_CERTIFICATE, key)
         if isinstance(body, Unseen):
-            return body is Unseen.ABSENT
+            return body
         named = body["spec"]["issuerRef"]
-        issuer = ObjectKey(named.get("namespace") or key.namespace, named["name"])
-        return all(record.issuer != issuer for record in records)
+        return ObjectKey(named.get("namespace") or key.namespace, named["name"])
 
     def _undo_windows(self, records: tuple[Record, ...]) -> dict[ObjectKey, timedelta]:
         windows = {}
@@ -60,6 +62,13 @@ class OrphanObserver:
             if isinstance(found, IssuerObject) and not isinstance(found.spec, str):
                 windows[issuer] = timing.duration(found.spec.revocation.undo_window)
         return windows
+
+
+def _is_gone(named: ObjectKey | Unseen, records: tuple[Record, ...]) -> bool:
+    """Whether there is no ClientCertificate, or one of another issuer."""
+    return named is Unseen.ABSENT or (
+        not isinstance(named, Unseen) and all(record.issuer != named for record in records)
+    )
 
 
 def _is_suspended(record: Record, now: datetime) -> bool:

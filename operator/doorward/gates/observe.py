@@ -14,7 +14,7 @@ from doorward.cluster.gateway import SECRET, Gateway, Object
 from doorward.cluster.store import version_of
 from doorward.gates.interface import DataPlane, Target
 from doorward.gates.memory import GateMemory, GateView, WantedBundle
-from doorward.objects import crl_configmap, trust_bundle
+from doorward.objects import closed_bundle, crl_configmap, trust_bundle
 from doorward.objects.meta import ObjectKey, gate_secret_name, is_deleting, is_ours, parse_instant
 from doorward.planning.gate import GateObserved, parse_reference, rival_of
 from doorward.planning.observed import Gate, GateState, Unseen
@@ -228,6 +228,9 @@ class GateObserver:
         memory = replace(memory, view=view)
         if memory.closed is not None and view.digest == memory.closed.digest:
             return GateState.CLOSED, "", memory
+        if memory.closed is not None and closed_bundle.has_this_form(view.anchors):
+            # Another process that believes that it leads closed it, too: each would write over the other's for ever.
+            return GateState.CLOSED, "", replace(memory, closed=replace(memory.closed, digest=view.digest))
         # One that was deleted is not current, whatever it holds: it goes when others' finalizers do.
         current = look.wanted is not None and view.digest == look.wanted.digest and not is_deleting(metadata)
         return (GateState.CURRENT if current else GateState.STALE), "", memory

@@ -9,9 +9,9 @@ from doorward.objects.crl_configmap import TrustBundle
 from doorward.pki.certificates import CertificateAuthority, build_ca
 from doorward.pki.crls import build_crl, next_number
 from doorward.pki.keys import KeyAlgorithm, KeyKind, PrivateKey
-from doorward.pki.pem import certificate_pem
+from doorward.pki.pem import PkiError, certificate_pem, load_certificates
 from doorward.pki.signers import KeySigner
-from doorward.pki.subjects import Subject
+from doorward.pki.subjects import Subject, display
 
 KEY_KIND = KeyKind(algorithm=KeyAlgorithm.ECDSA, size=256)
 BACKDATE = timedelta(hours=1)
@@ -19,13 +19,23 @@ LASTS = timedelta(days=365)
 """After that the CRL has lapsed, and refuses everybody as well."""
 
 
+NAME = Subject(common_name="closed by Doorward")
+
+
+def has_this_form(anchors: bytes) -> bool:
+    """Whether these are the anchors of such a bundle, whoever wrote it."""
+    try:
+        found = load_certificates(anchors)
+    except PkiError:
+        return False
+    return len(found) == 1 and display(found[0].subject) == f"CN={NAME.common_name}"
+
+
 def admits_nobody(key: PrivateKey, serial: int, now: datetime) -> TrustBundle:
     """Signed with this new key, which the caller forgets: with it a certificate could be made that is accepted."""
     signer = KeySigner(key)
     begin, end = now - BACKDATE, now + LASTS
-    certificate = build_ca(
-        subject=Subject(common_name="closed by Doorward"), key=key, serial=serial, not_before=begin, not_after=end
-    )
+    certificate = build_ca(subject=NAME, key=key, serial=serial, not_before=begin, not_after=end)
     ca = CertificateAuthority(certificate=certificate, chain=(), anchor=certificate, signer=signer)
     crl = build_crl(ca=ca, entries=(), number=next_number(None, now), this_update=begin, next_update=end)
     return TrustBundle(anchors=certificate_pem(ca.anchor), crl=crl)
