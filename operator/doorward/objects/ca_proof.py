@@ -67,7 +67,9 @@ def of(
     ordered = {} if bundle.generations else {number: key for key, number in numbers_of(bundle, anchors, signed).items()}
     named = {**bundle.known, **bundle.closed, **ordered, **bundle.generations}
     subjects = {public_key_sha256(anchor.public_key()): display(anchor.subject) for anchor in anchors}
-    return CaProof(published={**named, **made}, anchors=subjects, signed=signed)
+    # One that another process passed over, with a later one in the bundle, is not needed: each would put its own back for ever.
+    ahead = {number: key for number, key in made.items() if number > max(named, default=0)}
+    return CaProof(published={**named, **ahead}, anchors=subjects, signed=signed)
 
 
 def keys_of(bundle: TrustBundle) -> frozenset[str]:
