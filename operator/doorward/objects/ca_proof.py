@@ -68,8 +68,9 @@ def of(
     named = {**bundle.known, **bundle.closed, **ordered, **bundle.generations}
     subjects = {public_key_sha256(anchor.public_key()): display(anchor.subject) for anchor in anchors}
     # One that another process passed over, with a later one in the bundle, is not needed: each would put its own back for ever.
-    ahead = {number: key for number, key in made.items() if number > max(named, default=0)}
-    return CaProof(published={**named, **ahead}, anchors=subjects, signed=signed)
+    shown = bundle.generations.keys()
+    needed = {n: key for n, key in made.items() if n in named or not min(shown, default=n) < n < max(shown, default=n)}
+    return CaProof(published={**named, **needed}, anchors=subjects, signed=signed)
 
 
 def keys_of(bundle: TrustBundle) -> frozenset[str]:
