@@ -145,7 +145,8 @@ def test_two_that_both_believe_that_they_lead_never_publish_a_crl_that_forgets(
             if number >= ACTS and number % A_FEW == 0 and all(commits(audit, one)[200] for one in both):
                 break
         audit.rest(contested.namespace)
-        eventually(lambda: published(contested), "all that the ledger refuses is published")
+        # A key on which both write against each other does not settle, and rests for a minute, then for two.
+        eventually(lambda: published(contested), "all that the ledger refuses is published", seconds=300)
     seen = bystander.seen()
     report(seen, audit, both)
     assert list(forgotten(seen)) == []
