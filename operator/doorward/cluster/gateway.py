@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
 from doorward.api.fields import API_VERSION
+from doorward.cluster.errors import NotFound
+from doorward.objects.meta import ObjectKey
 
 Object = dict[str, Any]
 T = TypeVar("T")
@@ -115,3 +117,11 @@ class Gateway(Protocol):
     def skew(self) -> timedelta:
         """By how much the local clock is ahead of the API server's `Date`; zero until it was heard."""
         ...
+
+
+async def get_if_there(gateway: Gateway, kind: Kind, at: ObjectKey) -> Object | None:
+    """The object as the API server has it now; None where it says that there is none. Raises any other ApiError."""
+    try:
+        return await gateway.get(kind, at.namespace, at.name)
+    except NotFound:
+        return None

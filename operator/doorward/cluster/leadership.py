@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from doorward.clock import Clock
 from doorward.cluster import lease
 from doorward.cluster.errors import AlreadyExists, ApiError, Conflict, NotFound, NotLeading
-from doorward.cluster.gateway import LAST_LOOK, LEASE, Gateway, Object
+from doorward.cluster.gateway import LAST_LOOK, LEASE, Gateway, Object, get_if_there
 from doorward.objects.meta import ObjectKey
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class Leadership:
 
     async def _claim(self) -> float:
         if self._body is None or not self._led:
-            self._body = await self._read()
+            self._body = await get_if_there(self._gateway, LEASE, self._at)
         now = self._clock.monotonic()
         self._seen = lease.look(self._body, self._seen, now)
         if self._led and self._seen.holder not in ("", self._me):
@@ -119,12 +119,6 @@ class Leadership:
             self._body = None
             return 0.0
         return lease.RENEW_EVERY
-
-    async def _read(self) -> Object | None:
-        try:
-            return await self._gateway.get(LEASE, self._at.namespace, self._at.name)
-        except NotFound:
-            return None
 
     async def _write(self, body: Object) -> Object:
         if "resourceVersion" not in body["metadata"]:
@@ -154,7 +148,7 @@ class Leadership:
 
     async def _released(self) -> bool:
         """Whether it is not ours any more; a renewal whose answer nobody waited for may have come in between."""
-        body = await self._read()
+        body = await get_if_there(self._gateway, LEASE, self._at)
         if body is None or body["spec"].get("holderIdentity") != self._me:
             return True
         try:

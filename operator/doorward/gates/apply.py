@@ -13,7 +13,7 @@ from typing import Any
 
 from doorward.clock import Clock
 from doorward.cluster.errors import AlreadyExists, Conflict, Ending, Forbidden, Invalid, NotFound, Transient
-from doorward.cluster.gateway import APPLY_PATCH, FIELD_MANAGER, SECRET, Gateway, Kind, Object
+from doorward.cluster.gateway import APPLY_PATCH, FIELD_MANAGER, SECRET, Gateway, Kind, Object, get_if_there
 from doorward.cluster.store import version_of
 from doorward.gates.memory import Closed, GateMemory, GateView, Refusal, WantedBundle
 from doorward.objects import closed_bundle, crl_configmap, trust_bundle
@@ -154,11 +154,11 @@ class GateApplier:
             if not is_deleting(body):
                 version, uid = metadata["resourceVersion"], metadata.get("uid")
                 await self._gateway.delete(SECRET, at.namespace, at.name, version=version, uid=uid)
-            left = await self._left(at)
+            left = await get_if_there(self._gateway, SECRET, at)
             if left is not None and _finalizers(left):
                 metadata = {name: value for name, value in left["metadata"].items() if name != "finalizers"}
                 await self._gateway.replace(SECRET, at.namespace, at.name, left | {"metadata": metadata})
-                left = await self._left(at)
+                left = await get_if_there(self._gateway, SECRET, at)
         except NotFound:
             left = None
         except Conflict as error:
@@ -172,13 +172,6 @@ class GateApplier:
             return GateMemory()
         self._intake.written(SECRET, left, by=issuer_key(issuer))
         return self._not_removed(at, memory, f"{still} and was deleted, but {_finalizers(left)} keep it: remove them")
-
-    async def _left(self, at: ObjectKey) -> Object | None:
-        """What is there after a deletion; None: nothing."""
-        try:
-            return await self._gateway.get(SECRET, at.namespace, at.name)
-        except NotFound:
-            return None
 
     def _not_removed(self, at: ObjectKey, memory: GateMemory, why: str) -> GateMemory:
         """It is left alone for a while, twice as long each time."""

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable
 
 from doorward.cluster.errors import AlreadyExists, Conflict, Invalid, NotFound
-from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, Gateway, Object
+from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, Gateway, Object, get_if_there
 from doorward.objects import archive, archive_index
 from doorward.objects.archive import ARCHIVE_ROLE, ArchivedRecord, ArchiveMalformed
 from doorward.objects.archive_index import INDEX_ROLE, ArchiveIndex, Part, index_name
@@ -69,14 +69,14 @@ class ArchiveApplier:
                 there = frozenset(known)
                 records = tuple(record for record in records if record not in there)
             number += 1
-            body = await self._get(_at(issuer, month, number))
+            body = await get_if_there(self._gateway, CONFIG_MAP, _at(issuer, month, number))
         raise Conflict(f"the archive of {month} has {MOST_PARTS} parts")
 
     async def _last_part(self, issuer: ObjectKey, month: str, first: int) -> tuple[int, Object | None]:
         """From the first that may be the last on: a part is written before the index says so."""
-        number, body = first, await self._get(_at(issuer, month, first))
+        number, body = first, await get_if_there(self._gateway, CONFIG_MAP, _at(issuer, month, first))
         while body is not None and number < MOST_PARTS:
-            following = await self._get(_at(issuer, month, number + 1))
+            following = await get_if_there(self._gateway, CONFIG_MAP, _at(issuer, month, number + 1))
             if following is None:
                 break
             number, body = number + 1, following
@@ -122,7 +122,7 @@ class ArchiveApplier:
 
     async def _look_again(self, at: ObjectKey) -> None:
         """At an index that is another one than was known. Raises Invalid where the name is taken."""
-        body = await self._get(at)
+        body = await get_if_there(self._gateway, CONFIG_MAP, at)
         if body is not None and not is_ours(body, INDEX_ROLE):
             raise Invalid(f"ConfigMap {at} is not Doorward's: delete or rename it")
         if body is not None:
@@ -139,12 +139,6 @@ class ArchiveApplier:
             return await self._gateway.create(CONFIG_MAP, issuer.namespace, body)
         except AlreadyExists as error:
             raise Conflict(f"ConfigMap {name} was created in the meantime") from error
-
-    async def _get(self, at: ObjectKey) -> Object | None:
-        try:
-            return await self._gateway.get(CONFIG_MAP, at.namespace, at.name)
-        except NotFound:
-            return None
 
     async def delete(self, action: DeleteRecord) -> None:
         """In the version that was archived: what changed since then stays, and is planned again."""
@@ -163,7 +157,7 @@ class ArchiveApplier:
         """The ConfigMaps stay: the operator may not delete them."""
         index = self._view.archives.index(issuer)
         for number in range(1, len(index.months.get(action.month, ())) + 1):
-            body = await self._get(_at(issuer, action.month, number))
+            body = await get_if_there(self._gateway, CONFIG_MAP, _at(issuer, action.month, number))
             if body is not None and is_ours(body, ARCHIVE_ROLE) and body.get("binaryData"):
                 version = body["metadata"]["resourceVersion"]
                 rendered = archive.render(issuer, action.month, number, None, version=version)

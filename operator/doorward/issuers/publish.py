@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from doorward.clock import Clock
 from doorward.cluster.errors import AlreadyExists, ApiError, Conflict, NotFound
-from doorward.cluster.gateway import CONFIG_MAP, SECRET, Gateway, Object
+from doorward.cluster.gateway import CONFIG_MAP, SECRET, Gateway, Object, get_if_there
 from doorward.cluster.store import version_of
 from doorward.issuers.memory import Committed, IssuerMemories, IssuerMemory
 from doorward.objects import trust_bundle
@@ -111,7 +111,7 @@ class Publisher:
             try:
                 written = await self._write(issuer, at, made.bundle, body)
             except (AlreadyExists, Conflict, NotFound):
-                body = await self._read(at)
+                body = await get_if_there(self._gateway, CONFIG_MAP, at)
             else:
                 self._take_in(issuer, written, made)
                 return
@@ -142,12 +142,6 @@ class Publisher:
         if body is None:
             return await self._gateway.create(CONFIG_MAP, at.namespace, rendered)
         return await self._gateway.replace(CONFIG_MAP, at.namespace, at.name, rendered)
-
-    async def _read(self, at: ObjectKey) -> Object | None:
-        try:
-            return await self._gateway.get(CONFIG_MAP, at.namespace, at.name)
-        except NotFound:
-            return None
 
     # What only the API server can tell
 

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from doorward.cluster.errors import NotFound
-from doorward.cluster.gateway import ISSUED_CERTIFICATE, Gateway, Object
+from doorward.cluster.gateway import ISSUED_CERTIFICATE, Gateway, Object, get_if_there
 from doorward.cluster.steps import in_steps
 from doorward.cluster.store import Store, version_of
 from doorward.objects import ledger_record
@@ -147,16 +146,11 @@ async def asked(gateway: Gateway, issuer: ObjectKey, names: Sequence[ObjectKey])
         return await listed(gateway, issuer)
     found: dict[ObjectKey, Listed] = {}
     for begin in range(0, len(names), AT_ONCE):
-        bodies = await asyncio.gather(*(_by_name(gateway, name) for name in names[begin : begin + AT_ONCE]))
+        bodies = await asyncio.gather(
+            *(get_if_there(gateway, ISSUED_CERTIFICATE, name) for name in names[begin : begin + AT_ONCE])
+        )
         found |= {key_of(body): Listed(version_of(body), _record(body)) for body in bodies if body is not None}
     return found
-
-
-async def _by_name(gateway: Gateway, name: ObjectKey) -> Object | None:
-    try:
-        return await gateway.get(ISSUED_CERTIFICATE, name.namespace, name.name)
-    except NotFound:
-        return None
 
 
 def _record(body: Object) -> Record | None:
