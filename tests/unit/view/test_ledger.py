@@ -1,11 +1,11 @@
 """The ledger as it was last seen: whether a list is ahead of it, and whose own rules are about to refuse again."""
 
-import asyncio
 from dataclasses import replace
 
 import pytest
 
 from doorward.cluster.errors import Forbidden
+from doorward.cluster.steps import STEP
 from doorward.objects import ledger_record
 from doorward.objects.meta import ObjectKey
 from doorward.view import ledger
@@ -14,6 +14,7 @@ from doorward.view.stores import View
 from tests.support.clock import FakeClock
 from tests.support.memory_cluster import ISSUED_CERTIFICATE, NAMESPACE, MemoryCluster
 from tests.support.memory_gateway import MemoryGateway
+from tests.support.turns import Turns
 from tests.unit import given
 from tests.unit.given import ALICE, ISSUER, NOW, SECOND
 from tests.unit.issuers.bed import WatchedGateway
@@ -44,21 +45,19 @@ async def test_the_watch_is_behind_a_list(listed, behind):
     assert await known.is_behind(listed) is behind
 
 
-async def test_the_event_loop_turns_while_a_long_list_is_compared():
-    known = Ledger()
-    turns = 0
+def test_the_event_loop_turns_while_a_long_list_is_compared():
+    walk = Turns(FakeClock(NOW), 0.001)
 
-    async def turn():
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
+    class Listing(dict):
+        def items(self):
+            for pair in super().items():
+                walk.handle()
+                yield pair
 
-    turning = asyncio.create_task(turn())
-    absent = Listed(0, RECORD)
-    assert not await known.is_behind({ObjectKey("shop", str(number)): absent for number in range(100_000)})
-    turning.cancel()
-    assert turns > 2
+    known, told = Ledger(), Listed(0, RECORD)
+    listed = Listing({ObjectKey("shop", str(number)): told for number in range(1000)})
+    assert walk.beside(known.is_behind(listed), len(listed)) <= round(STEP / 0.001) + 1
+    assert walk.handled == len(listed)
 
 
 def test_a_serial_is_one_issuers_though_another_signed_the_same_number():
