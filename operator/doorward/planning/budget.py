@@ -1,5 +1,6 @@
 """How many certificates a client may be issued, and how soon: one rule for every reason to issue (decision 0005)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -77,59 +78,57 @@ def _last_call(o: CertificateObserved, records: tuple[Record, ...]) -> datetime 
 
 def _generation_full(issuer: Issuer, authority: Authority, *, urgent: bool) -> Condition | None:
     """No more certificates are signed in a generation than its CRL can list if all are revoked."""
-    limit = room.CRL_ENTRIES if urgent else int((1 - KEPT) * room.CRL_ENTRIES)
-    if issuer.unexpired_of_authority < limit:
-        return None
     advice = "The next CA generation signs as soon as the gates have it: see the conditions of the MTLSIssuer"
     if not authority.generated:
         advice = "Put another CA into its Secret, create another MTLSIssuer for new clients, or shorten certificates.duration"
-    return said(
-        "CertificateLimitReached",
-        scope=f"CA generation {authority.generation} of MTLSIssuer {issuer.key}",
-        count=issuer.unexpired_of_authority,
-        limit=limit,
-        advice=advice,
+    return _reached(
+        issuer.unexpired_of_authority,
+        room.CRL_ENTRIES if urgent else int((1 - KEPT) * room.CRL_ENTRIES),
+        f"CA generation {authority.generation} of MTLSIssuer {issuer.key}",
+        advice,
     )
 
 
 def _limit(o: CertificateObserved, issuer: Issuer, unexpired: int, *, is_first: bool) -> Condition | None:
     """The first limit on unexpired serials that is reached; a client that moves to another CA meets none."""
-    if unexpired >= MOST_OF_CLIENT and not is_first:
-        return said(
-            "CertificateLimitReached",
-            scope=f"ClientCertificate {o.key}",
-            count=unexpired,
-            limit=MOST_OF_CLIENT,
-            advice=(
-                "Find out why so many are issued: look at spec.renewBefore and at what changes this object or Secret"
-                f" {o.secret_name}"
-            ),
-        )
     if is_first and unexpired:
         return None
-    share = int(SHARE * room.CRL_ENTRIES)
-    if issuer.spec.issuance.allowed_namespaces.from_ != "Same" and issuer.unexpired_of_namespace >= share:
-        return said(
-            "CertificateLimitReached",
-            scope=f"Namespace {o.key.namespace}, of MTLSIssuer {issuer.key} that serves other namespaces too,",
-            count=issuer.unexpired_of_namespace,
-            limit=share,
-            advice="Delete clients that are not needed, shorten spec.duration, or use an MTLSIssuer of your own",
+    return next(filter(None, _limits(o, issuer, unexpired, is_first=is_first)), None)
+
+
+def _limits(o: CertificateObserved, issuer: Issuer, unexpired: int, *, is_first: bool) -> Iterator[Condition | None]:
+    """Of a client, of a namespace at one issuer, of a namespace, and of an issuer."""
+    if not is_first:
+        yield _reached(
+            unexpired,
+            MOST_OF_CLIENT,
+            f"ClientCertificate {o.key}",
+            "Find out why so many are issued: look at spec.renewBefore and at what changes this object or Secret"
+            f" {o.secret_name}",
         )
-    if o.unexpired_in_namespace >= MOST_IN_NAMESPACE:
-        return said(
-            "CertificateLimitReached",
-            scope=f"Namespace {o.key.namespace}",
-            count=o.unexpired_in_namespace,
-            limit=MOST_IN_NAMESPACE,
-            advice="Delete clients that are not needed, and shorten spec.duration of the others",
+    if issuer.spec.issuance.allowed_namespaces.from_ != "Same":
+        yield _reached(
+            issuer.unexpired_of_namespace,
+            int(SHARE * room.CRL_ENTRIES),
+            f"Namespace {o.key.namespace}, of MTLSIssuer {issuer.key} that serves other namespaces too,",
+            "Delete clients that are not needed, shorten spec.duration, or use an MTLSIssuer of your own",
         )
-    if issuer.unexpired >= MOST_OF_ISSUER:
-        return said(
-            "CertificateLimitReached",
-            scope=f"MTLSIssuer {issuer.key}",
-            count=issuer.unexpired,
-            limit=MOST_OF_ISSUER,
-            advice="Create another MTLSIssuer for new clients, or shorten spec.certificates.duration",
-        )
-    return None
+    yield _reached(
+        o.unexpired_in_namespace,
+        MOST_IN_NAMESPACE,
+        f"Namespace {o.key.namespace}",
+        "Delete clients that are not needed, and shorten spec.duration of the others",
+    )
+    yield _reached(
+        issuer.unexpired,
+        MOST_OF_ISSUER,
+        f"MTLSIssuer {issuer.key}",
+        "Create another MTLSIssuer for new clients, or shorten spec.certificates.duration",
+    )
+
+
+def _reached(count: int, limit: int, scope: str, advice: str) -> Condition | None:
+    """What is said where there are so many unexpired serials; None: there are fewer."""
+    if count < limit:
+        return None
+    return said("CertificateLimitReached", scope=scope, count=count, limit=limit, advice=advice)
