@@ -24,10 +24,10 @@ GATE = table(
         "False",
         Mender.OWNER,
         (
-            "A Secret that is not Doorward's has the name of the gate, and the operator could not replace it yet. Whoever made it"
+            "A Secret that is not Doorward's has the name of the gate, and the operator could not replace it. Whoever made the Secret"
             " decides who has access."
         ),
-        "open to whom Secret {secret} names, which is not Doorward's: delete that Secret",
+        "Secret {secret} is not Doorward's and decides who has access here: delete it",
     ),
     (
         "GateOutOfReach",
