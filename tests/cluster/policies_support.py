@@ -172,6 +172,11 @@ def ca_secret(place: "Place", name: str, *, data: str = "one") -> Object:
     return body | {"type": "kubernetes.io/tls", "data": encoded({"tls.crt": data, "tls.key": data, "ca.crt": data})}
 
 
+def host_of(namespace: str) -> str:
+    """A host of its own: one that namespaces share is said of each of their Ingresses, and they come and go."""
+    return f"{namespace}.example"
+
+
 def ingress(namespace: str, annotations: Mapping[str, str], **metadata: Any) -> Object:
     back_end = {"service": {"name": "app", "port": {"number": 80}}}
     paths = [{"path": "/", "pathType": "Prefix", "backend": back_end}]
@@ -179,5 +184,5 @@ def ingress(namespace: str, annotations: Mapping[str, str], **metadata: Any) -> 
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
         "metadata": {"namespace": namespace, "name": "app", "annotations": dict(annotations), **metadata},
-        "spec": {"ingressClassName": "nginx", "rules": [{"host": "app.example", "http": {"paths": paths}}]},
+        "spec": {"ingressClassName": "nginx", "rules": [{"host": host_of(namespace), "http": {"paths": paths}}]},
     }

@@ -7,17 +7,20 @@ import pytest
 from tests.support.home import Home
 from tests.support.kube import INGRESSES, ISSUERS, SECRETS, Object, eventually
 
-from .policies_support import CHOICE, ISSUER, NGINX, ingress
+from .policies_support import CHOICE, ISSUER, NGINX, host_of, ingress
 
 GATE = "doorward.io/gate"
-TLS = [{"hosts": ["app.example"], "secretName": "server-certificate"}]
 OTHERS = {NGINX + "proxy-body-size": "8m", "cert-manager.io/cluster-issuer": "letsencrypt", "team": "shop"}
+
+
+def tls(home: Home) -> list[Object]:
+    return [{"hosts": [host_of(home.namespace)], "secretName": "server-certificate"}]
 
 
 def opt_in(home: Home, **annotations: str) -> None:
     """An Ingress with annotations and a TLS section of its owner's that opts in, and is told."""
     body = ingress(home.namespace, OTHERS | {ISSUER: "partners"} | annotations)
-    body["spec"]["tls"] = TLS
+    body["spec"]["tls"] = tls(home)
     home.make(INGRESSES, body)
     eventually(lambda: GATE in annotations_of(home), "the Ingress is told")
 
@@ -84,7 +87,7 @@ def test_the_tls_section_and_the_annotations_of_others_are_left_alone(home: Home
     home.partners()
     opt_in(home)
     body = home.body(INGRESSES, "app")
-    assert body["spec"]["tls"] == TLS
+    assert body["spec"]["tls"] == tls(home)
     assert {name: body["metadata"]["annotations"].get(name) for name in OTHERS} == OTHERS
     assert owners_of_spec(body) == {"testbed"}
 
@@ -100,7 +103,7 @@ def test_opting_out_takes_every_annotation_of_ours_off_and_no_other(home: Home):
     opt_in(home)
     home.change(INGRESSES, "app", {"metadata": {"annotations": {ISSUER: None}}})
     eventually(lambda: annotations_of(home) == OTHERS, "only what was there before is left")
-    assert home.body(INGRESSES, "app")["spec"]["tls"] == TLS
+    assert home.body(INGRESSES, "app")["spec"]["tls"] == tls(home)
 
 
 @pytest.mark.promise(3)

@@ -7,7 +7,7 @@ import pytest
 from tests.support.ingress_shapes import KNOWN, UNKNOWN, changed, setting
 from tests.support.kube import INGRESSES, MERGE, Answer
 
-from .policies_support import CHOICE, ISSUER, NGINX, VERIFY, Place, ingress, unbound
+from .policies_support import CHOICE, ISSUER, NGINX, VERIFY, Place, host_of, ingress, unbound
 
 PARTNERS = "issuers/partners"
 
@@ -15,7 +15,7 @@ PARTNERS = "issuers/partners"
 def protected(edge: Place, annotations: dict[str, str] | None = None) -> dict[str, Any]:
     """An Ingress that opted in, as it is created."""
     body = ingress(edge.namespace, {ISSUER: PARTNERS, **(annotations or {})})
-    body["spec"]["tls"] = [{"hosts": ["app.example"]}]
+    body["spec"]["tls"] = [{"hosts": [host_of(edge.namespace)]}]
     return body
 
 
