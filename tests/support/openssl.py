@@ -104,7 +104,8 @@ class OpenSsl:
         """A certificate below `signer`, valid for 30 days from now."""
         key = self.makes(*EC_KEY)
         with_signer = ("-CA", self.file(signer.certificate), "-CAkey", self.file(signer.key), "-CAcreateserial")
-        extended = f"{extensions}authorityKeyIdentifier=keyid\n"
+        by_key = "" if "authorityKeyIdentifier" in extensions else "authorityKeyIdentifier=keyid\n"
+        extended = extensions + by_key
         return Issued(certificate=self._sign(self.request(name, key), extended, *with_signer), key=key)
 
     def request(self, name: str, key: bytes, *options: str) -> bytes:

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from cryptography import x509
-
 from doorward.objects.client_secret import Contents
 from doorward.pki import keystores
 from doorward.pki.certificates import (
@@ -44,7 +42,7 @@ def _contents(
     reissue: str | None,
 ) -> Contents:
     """The Secret around a leaf; `password` is the referenced one, None: make one. No key: no keystore."""
-    chain = certificate_pem(leaf.certificate) + chain_pem(_intermediates(signer))
+    chain = certificate_pem(leaf.certificate) + chain_pem(signer.intermediates)
     if key is None:
         return Contents(
             certificate=chain,
@@ -64,7 +62,7 @@ def _contents(
         profile=profile,
         key=key,
         leaf=leaf.certificate,
-        chain=_intermediates(signer),
+        chain=signer.intermediates,
         friendly_name=form.friendly_name,
         password=opens_with,
         kdf_rounds=rounds,
@@ -85,11 +83,6 @@ def _contents(
         ),
         reissue=reissue,
     )
-
-
-def _intermediates(signer: CertificateAuthority) -> tuple[x509.Certificate, ...]:
-    """The certificates between the leaf and its root: none where the CA is the root itself."""
-    return () if signer.anchor == signer.certificate else (signer.certificate, *signer.chain)
 
 
 async def sign(

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -28,6 +28,11 @@ from doorward.pki.pem import (
 from doorward.pki.signers import KeySigner, Signer
 from doorward.pki.subjects import AltNames, Subject
 
+_MAX_SERIAL = (1 << 159) - 1
+"""20 octets (RFC 5280 §4.1.2.2)."""
+_EARLIEST = datetime(1950, 1, 1, tzinfo=UTC)
+"""UTCTime has no earlier year (RFC 5280 §4.1.2.5.1), and cryptography writes none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateAuthority:
@@ -37,6 +42,11 @@ class CertificateAuthority:
     chain: tuple[x509.Certificate, ...]
     anchor: x509.Certificate
     signer: Signer = field(repr=False)
+
+    @property
+    def intermediates(self) -> tuple[x509.Certificate, ...]:
+        """What a client sends after its own certificate: nothing where this CA is a root."""
+        return () if is_root(self.certificate) else (self.certificate, *self.chain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +159,19 @@ def is_self_signed(certificate: x509.Certificate) -> bool:
     return signed_by(certificate, certificate)
 
 
+def is_root(certificate: x509.Certificate) -> bool:
+    """Whether no certificate is above it. A signature with SHA-1 or MD5, which is not verified here, is taken for its own."""
+    if certificate.subject != certificate.issuer:
+        return False
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except (TypeError, InvalidSignature):
+        return False
+    except (ValueError, UnsupportedAlgorithm):
+        return True
+    return True
+
+
 def signed_by(certificate: x509.Certificate, ca_certificate: x509.Certificate) -> bool:
     """Whether the CA's name and key are the certificate's issuer."""
     try:
@@ -159,22 +182,29 @@ def signed_by(certificate: x509.Certificate, ca_certificate: x509.Certificate) -
 
 
 def trust_anchor(certificate: x509.Certificate, signer: Signer) -> x509.Certificate:
-    """What gates trust: the CA itself where it is self-signed, else a self-signed twin of the intermediate.
+    """What gates trust in place of a CA: its self-signed twin over the same key, name, identifier and validity.
 
-    With the twin as only anchor its own leaves get in, those of the root and of sibling CAs do not, and no upper CRL is
-    needed (measured on nginx). Same key, name, SKI and validity; equal inputs give equal bytes.
+    Of the CA itself a gate gets no byte: one whose extended key usage, constraints, signature or serial number OpenSSL or
+    Go refuses would lock everybody out (measured). With the twin as only anchor its own leaves get in, those of its root
+    and of sibling CAs do not, and no upper CRL is needed (measured on nginx). Equal inputs give equal bytes; the twin of a
+    generated CA is that CA.
     """
-    if is_self_signed(certificate):
-        return certificate
-    seed = certificate.subject.public_bytes() + bytes.fromhex(public_key_sha256(certificate.public_key()))
     return _self_signed(
         name=certificate.subject,
         signer=signer,
-        serial=int.from_bytes(hashlib.sha256(seed).digest()[:19]) | 1,
-        not_before=certificate.not_valid_before_utc,
+        serial=_serial_of_twin(certificate),
+        not_before=max(certificate.not_valid_before_utc, _EARLIEST),
         not_after=certificate.not_valid_after_utc,
         identifier=subject_key_identifier(certificate),
     )
+
+
+def _serial_of_twin(certificate: x509.Certificate) -> int:
+    """The CA's own where RFC 5280 §4.1.2.2 allows it: a leaf may name its issuer by name and serial number."""
+    if 0 < certificate.serial_number <= _MAX_SERIAL:
+        return certificate.serial_number
+    seed = certificate.subject.public_bytes() + bytes.fromhex(public_key_sha256(certificate.public_key()))
+    return int.from_bytes(hashlib.sha256(seed).digest()[:19]) | 1
 
 
 def _check_ca(certificate: x509.Certificate, now: datetime) -> None:
@@ -223,12 +253,12 @@ def _ordered(first: x509.Certificate, upper: list[x509.Certificate]) -> tuple[x5
     others = {fingerprint_sha256(c): c for c in upper if c != first}
     chain: list[x509.Certificate] = []
     current = first
-    while not is_self_signed(current):
+    while not is_root(current):
         issuer = next((c for c in others.values() if signed_by(current, c)), None)
         if issuer is None:
             break
         del others[fingerprint_sha256(issuer)]
-        if not is_self_signed(issuer):
+        if not is_root(issuer):
             chain.append(issuer)
         current = issuer
     if others:

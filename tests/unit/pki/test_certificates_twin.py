@@ -1,20 +1,30 @@
-"""An intermediate is shown to gates as its self-signed twin, and openssl, asked to verify, lets in its leaves alone."""
+"""Every CA is shown to gates as its self-signed twin, and openssl, asked to verify, lets in its leaves alone."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from doorward.pki.certificates import CertificateAuthority, build_leaf, load_ca, trust_anchor
+from doorward.pki.certificates import (
+    CertificateAuthority,
+    build_leaf,
+    load_ca,
+    subject_key_identifier,
+    trust_anchor,
+)
 from doorward.pki.crls import CrlEntry, build_crl
+from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import certificate_pem
-from tests.support.openssl import CA_EXTENSIONS, LEAF_EXTENSIONS, Issued, OpenSsl
-from tests.unit.given import HOUR
+from tests.support import odd_ca
+from tests.support.openssl import CA_EXTENSIONS, EC_KEY, LEAF_EXTENSIONS, Issued, OpenSsl
+from tests.unit.given import HOUR, NOW, ca, key
 from tests.unit.pki.given import template
 
 REVOKED = 0xBAD
 MINUTE = timedelta(minutes=1)
+NOT_POSITIVE = pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
 
 
 class Pki(NamedTuple):
@@ -113,14 +123,149 @@ def test_equal_inputs_give_the_same_twin(pki: Pki) -> None:
     assert certificate_pem(again) == pki.anchor()
 
 
-def test_a_self_signed_ca_is_its_own_anchor(openssl: OpenSsl) -> None:
-    made = openssl.ca("Own Root")
-    certificate = x509.load_pem_x509_certificate(made.certificate)
-    ours = load_ca(
-        certificate=made.certificate, key=made.key, chain=None, now=certificate.not_valid_before_utc + MINUTE
+def test_the_twin_of_a_generated_ca_is_that_ca() -> None:
+    assert trust_anchor(ca().certificate, ca().signer) == ca().certificate
+
+
+# Self-signed CAs of a person's own. None of their bytes is shown to a gate.
+
+
+EXPLICIT_CURVE = ("ecparam", "-genkey", "-noout", "-name", "prime256v1", "-param_enc", "explicit")
+COMPRESSED_POINT = ("ecparam", "-genkey", "-noout", "-name", "prime256v1", "-conv_form", "compressed")
+RSA_KEY = ("genrsa", "2048")
+PSS_KEY = ("genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048")
+
+
+class Odd(NamedTuple):
+    """A self-signed CA that OpenSSL or Go refuses, or that says more than a gate should hear."""
+
+    extensions: str = ""
+    key: tuple[str, ...] = EC_KEY
+    options: tuple[str, ...] = ()
+
+
+ODD = {
+    "nothing odd": Odd(),
+    "an extended key usage without clientAuth": Odd("extendedKeyUsage=serverAuth"),
+    "a critical extended key usage without clientAuth": Odd("extendedKeyUsage=critical,serverAuth,emailProtection"),
+    "name constraints": Odd("nameConstraints=critical,permitted;DNS:example.com,permitted;email:example.com"),
+    "an explicit policy that is required": Odd("policyConstraints=critical,requireExplicitPolicy:0"),
+    "an unknown critical extension": Odd("1.2.3.4=critical,ASN1:UTF8String:unknown"),
+    "a signature by RSA-PSS": Odd(key=RSA_KEY, options=("-sigopt", "rsa_padding_mode:pss")),
+    "a signature with SHA-1": Odd(key=RSA_KEY, options=("-sha1",)),
+    "a signature with MD5": Odd(key=RSA_KEY, options=("-md5",)),
+    "a key for RSA-PSS": Odd(key=PSS_KEY),
+    "an explicit curve": Odd(key=EXPLICIT_CURVE),
+    "a compressed point": Odd(key=COMPRESSED_POINT),
+    "a negative serial number": Odd(options=("-set_serial", "-5")),
+    "a serial number of zero": Odd(options=("-set_serial", "0")),
+    "a serial number of 22 octets": Odd(options=("-set_serial", f"0x7f{'ab' * 21}")),
+}
+EVERY = pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+
+
+def self_signed(openssl: OpenSsl, odd: Odd) -> Issued:
+    key = openssl.makes(*odd.key)
+    said = f"[req]\ndistinguished_name=dn\nprompt=no\nx509_extensions=e\n[dn]\nCN=Own Root\n[e]\n{CA_EXTENSIONS}"
+    options = ("-config", openssl.file(f"{said}{odd.extensions}\n".encode()), "-days", "30", *odd.options)
+    return Issued(certificate=openssl.makes("req", "-x509", "-new", "-key", openssl.file(key), *options), key=key)
+
+
+@pytest.fixture
+def own(openssl: OpenSsl, odd: Odd) -> Pki:
+    made = self_signed(openssl, odd)
+    now = x509.load_pem_x509_certificate(made.certificate).not_valid_before_utc + HOUR
+    ours = load_ca(certificate=made.certificate, key=made.key, chain=None, now=now)
+    return Pki(root=made, intermediate=made, sibling=made, ours=ours, now=now)
+
+
+@NOT_POSITIVE
+@EVERY
+def test_the_clients_of_any_self_signed_ca_are_let_in_by_its_twin_and_the_revoked_are_not(
+    openssl: OpenSsl, own: Pki
+) -> None:
+    asked = {"anchor": own.anchor(), "crl": own.crl(), "at": own.now + MINUTE}
+    assert openssl.verdict(own.leaf(), **asked) == "OK"
+    assert openssl.verdict(own.leaf(REVOKED), **asked) == "certificate revoked"
+
+
+@NOT_POSITIVE
+@EVERY
+def test_the_twin_says_of_a_ca_its_name_key_identifier_and_dates_alone(openssl: OpenSsl, own: Pki) -> None:
+    twin, ours = own.ours.anchor, own.ours.certificate
+    assert {extension.oid for extension in twin.extensions} == {
+        extension.oid for extension in ca().certificate.extensions
+    }
+    assert twin.subject == twin.issuer == ours.subject
+    assert (twin.not_valid_before_utc, twin.not_valid_after_utc) == (
+        ours.not_valid_before_utc,
+        ours.not_valid_after_utc,
     )
-    assert ours.anchor == certificate
+    assert subject_key_identifier(twin) == subject_key_identifier(ours)
+    said = openssl.text(own.anchor())
+    assert "ASN1 OID: prime256v1" in said or "Public Key Algorithm: rsaEncryption" in said
+    assert len(twin.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)) in (91, 294)
+
+
+@NOT_POSITIVE
+@EVERY
+def test_a_client_of_a_self_signed_ca_sends_no_certificate_but_its_own(own: Pki) -> None:
+    assert own.ours.intermediates == ()
+
+
+@NOT_POSITIVE
+@pytest.mark.parametrize(
+    ("serial", "shown"),
+    [
+        ("1", 1),
+        ("0x7f" + "ab" * 19, int("7f" + "ab" * 19, 16)),
+        ("0x80" + "ab" * 19, None),
+        ("0x7f" + "ab" * 20, None),
+        ("0", None),
+        ("-1", None),
+    ],
+    ids=["1", "20 octets", "20 octets and a leading zero", "21 octets", "zero", "negative"],
+)
+def test_the_twin_has_the_serial_number_of_its_ca_where_that_is_lawful(
+    openssl: OpenSsl, serial: str, shown: int | None
+) -> None:
+    made = self_signed(openssl, Odd(options=("-set_serial", serial)))
+    now = x509.load_pem_x509_certificate(made.certificate).not_valid_before_utc + MINUTE
+    twin = load_ca(certificate=made.certificate, key=made.key, chain=None, now=now).anchor
+    assert 0 < twin.serial_number < 1 << 159
+    assert shown is None or twin.serial_number == shown
+
+
+def test_a_leaf_that_names_its_issuer_by_name_and_serial_number_is_let_in(openssl: OpenSsl) -> None:
+    root = openssl.ca("Own Root")
+    now = x509.load_pem_x509_certificate(root.certificate).not_valid_before_utc + MINUTE
+    twin = certificate_pem(load_ca(certificate=root.certificate, key=root.key, chain=None, now=now).anchor)
+    said = LEAF_EXTENSIONS + "authorityKeyIdentifier=keyid:always,issuer:always\n"
+    elsewhere = openssl.issue("dave", root, extensions=said).certificate
+    assert "DirName:/CN=Own Root" in openssl.text(elsewhere)
+    assert openssl.verdict(elsewhere, anchor=twin, crl=None, at=now) == "OK"
+
+
+def test_a_ca_that_began_before_1950_is_shown_from_then_on() -> None:
+    private_key = key(300)
+    made = odd_ca.certificate(
+        key=private_key,
+        subject=odd_ca.name(odd_ca.cn("Old Root")),
+        not_before=odd_ca.time(datetime(1900, 1, 1, tzinfo=UTC)),
+        not_after=odd_ca.time(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+    )
+    pem = certificate_pem(x509.load_der_x509_certificate(made))
+    twin = load_ca(certificate=pem, key=private_key_pem(private_key).reveal(), chain=None, now=NOW).anchor
+    assert (twin.not_valid_before_utc.year, twin.not_valid_after_utc.year) == (1950, 9999)
 
 
 def test_the_root_is_left_out_of_the_chain_that_clients_get(pki: Pki) -> None:
     assert pki.ours.chain == ()
+
+
+def test_a_root_that_signed_itself_with_sha1_is_left_out_too(openssl: OpenSsl) -> None:
+    root = self_signed(openssl, ODD["a signature with SHA-1"])
+    below = openssl.issue("Partners", root, extensions=CA_EXTENSIONS)
+    now = x509.load_pem_x509_certificate(below.certificate).not_valid_before_utc + MINUTE
+    ours = load_ca(certificate=below.certificate, key=below.key, chain=root.certificate, now=now)
+    assert ours.intermediates == (x509.load_pem_x509_certificate(below.certificate),)

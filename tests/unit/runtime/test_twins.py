@@ -1,0 +1,112 @@
+"""A gate holds no byte of a person's own CA, also where an older version showed it as it is."""
+
+import base64
+
+import pytest
+from cryptography import x509
+
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, NAMESPACE, SECRET
+from doorward.pki.certificates import trust_anchor
+from doorward.pki.keys import private_key_pem
+from doorward.pki.pem import certificate_pem
+from doorward.pki.signers import KeySigner
+from tests.support import odd_ca, promises
+from tests.support.operator_bed import ISSUER_AT, OperatorBed
+from tests.unit import given
+from tests.unit.runtime.looks import CRL, GATE, issuer_said, live, said, serial
+
+CLUSTER_CAS = {"metadata": {"name": "extension-apiserver-authentication"}, "data": {}}
+FOR_SERVERS = odd_ca.extension(
+    odd_ca.EXTENDED_USAGE, odd_ca.tlv(odd_ca.SEQUENCE, odd_ca.oid("1.3.6.1.5.5.7.3.1")), critical=True
+)
+
+
+def corporate(number=201):
+    """A CA for servers alone, PEM: OpenSSL refuses each client that it vouches for."""
+    key = given.key(number)
+    made = odd_ca.certificate(
+        key=key,
+        subject=odd_ca.name(odd_ca.cn("Corp CA")),
+        not_before=odd_ca.time(given.CA_BORN),
+        not_after=odd_ca.time(given.CA_ENDS),
+        extensions=(odd_ca.IS_CA, odd_ca.MAY_SIGN, FOR_SERVERS),
+    )
+    return certificate_pem(x509.load_der_x509_certificate(made)), private_key_pem(key).reveal()
+
+
+def encoded(text):
+    return base64.b64encode(text).decode()
+
+
+@pytest.fixture
+def corp():
+    """An issuer with that CA, an Ingress, and the clients alice and bob."""
+    certificate, key = corporate()
+    with OperatorBed(given.NOW, finalizer_at_creation=True) as bed:
+        bed.cluster.create(NAMESPACE, "", {"metadata": {"name": "kube-system"}}, "kube-apiserver")
+        bed.cluster.create(CONFIG_MAP, "kube-system", CLUSTER_CAS, "kube-apiserver")
+        data = {"tls.crt": encoded(certificate), "tls.key": encoded(key)}
+        bed.cluster.create(SECRET, ISSUER_AT.namespace, {"metadata": {"name": "mine"}, "data": data}, "kubectl")
+        bed.issuer(ca={"secretRef": {"name": "mine"}})
+        bed.ingress()
+        bed.apply("alice")
+        bed.apply("bob")
+        bed.settle()
+        yield bed
+
+
+def anchors(bed):
+    """What CRL ConfigMap and gate show, PEM."""
+    gate = base64.b64decode(bed.find(SECRET, GATE)["data"]["ca.crt"])
+    return bed.find(CONFIG_MAP, CRL)["data"]["ca.crt"].encode(), gate
+
+
+def twin():
+    ours = x509.load_pem_x509_certificate(corporate()[0])
+    return certificate_pem(trust_anchor(ours, KeySigner(given.key(201))))
+
+
+def as_an_older_version_left_it(bed):
+    """The operator is down, and gates show the CA as it is in its Secret."""
+    bed.kill()
+    certificate, _ = corporate()
+    bed.edit(CONFIG_MAP, CRL, {"data": {"ca.crt": certificate.decode()}})
+    bed.edit(SECRET, GATE, {"data": {"ca.crt": encoded(certificate)}})
+
+
+def test_a_self_signed_ca_of_a_persons_own_is_shown_as_its_twin(corp):
+    assert issuer_said(corp)["Ready"] == "Signing"
+    assert anchors(corp) == (twin(), twin())
+
+
+@pytest.mark.promise(1)
+def test_after_an_upgrade_the_gates_show_the_twin_and_whoever_was_in_or_out_still_is(corp):
+    corp.apply("bob", revoked=True)
+    corp.settle()
+    before, revoked = serial(corp, "alice"), promises.newest_crl(corp.cluster)
+    as_an_older_version_left_it(corp)
+    corp.start()
+    corp.settle()
+    assert anchors(corp) == (twin(), twin())
+    assert (serial(corp, "alice"), live(corp)) == (before, {before})
+    assert promises.newest_crl(corp.cluster) == promises.gate_crls(corp.cluster)["edge"] == revoked
+    assert said(corp, "alice") == {"Ready": "Issued", "Admitted": "Live"}
+
+
+@pytest.mark.promise(1)
+def test_a_client_that_is_revoked_while_the_version_changes_is_out(corp):
+    as_an_older_version_left_it(corp)
+    bob = serial(corp, "bob")
+    corp.delete(CLIENT_CERTIFICATE, "bob")
+    corp.start()
+    corp.settle()
+    assert promises.gate_crls(corp.cluster) == {"edge": {bob}}
+    assert anchors(corp) == (twin(), twin())
+
+
+def test_after_an_upgrade_all_of_it_is_one_crl_and_one_write_of_the_gate(corp):
+    as_an_older_version_left_it(corp)
+    corp.start()
+    corp.settle()
+    written = [write.kind for write in corp.gateway.writes if write.kind in ("ConfigMap", "Secret")]
+    assert written == ["ConfigMap", "Secret"]
