@@ -24,6 +24,8 @@ MOST_SECRETS = 5
 """Secrets that a condition names."""
 MOST_SOURCES = 3
 """Lists that a condition names."""
+MOST_SERIAL, MOST_SUBJECT = 40, 4096
+"""Characters that the status takes of a CA's serial number and subject: a user's CA may have longer ones."""
 LARGE = 0.7
 """Of the bundle's room."""
 CROWDED = 0.9
@@ -132,8 +134,8 @@ def write(
         a = authority
         status["ca"] = {
             "generation": a.generation,
-            "subject": a.subject,
-            "serialNumber": f"{a.serial:x}",
+            "subject": _shortened(a.subject, MOST_SUBJECT),
+            "serialNumber": _shortened(f"{a.serial:x}", MOST_SERIAL),
             "fingerprintSHA256": a.sha256,
             "notBefore": instant(a.not_before),
             "notAfter": instant(a.not_after),
@@ -151,6 +153,10 @@ def write(
         status["generations"] = [_generation_status(generation, o, line) for generation in sorted(line.trusted)]
     status |= _gates_status(o)
     return _with_counts(o, status, now, due)
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _gates_status(o: IssuerObserved) -> dict[str, object]:

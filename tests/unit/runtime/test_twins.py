@@ -1,11 +1,13 @@
 """A gate holds no byte of a person's own CA, also where an older version showed it as it is."""
 
 import base64
+from contextlib import contextmanager
 
 import pytest
 from cryptography import x509
 
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, NAMESPACE, SECRET
+from doorward.api.status import MTLSIssuerStatus
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUER, NAMESPACE, SECRET
 from doorward.pki.certificates import trust_anchor
 from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import certificate_pem
@@ -21,15 +23,18 @@ FOR_SERVERS = odd_ca.extension(
 )
 
 
-def corporate(number=201):
+def corporate(number=201, **parts):
     """A CA for servers alone, PEM: OpenSSL refuses each client that it vouches for."""
     key = given.key(number)
     made = odd_ca.certificate(
-        key=key,
-        subject=odd_ca.name(odd_ca.cn("Corp CA")),
-        not_before=odd_ca.time(given.CA_BORN),
-        not_after=odd_ca.time(given.CA_ENDS),
-        extensions=(odd_ca.IS_CA, odd_ca.MAY_SIGN, FOR_SERVERS),
+        **{
+            "key": key,
+            "subject": odd_ca.name(odd_ca.cn("Corp CA")),
+            "not_before": odd_ca.time(given.CA_BORN),
+            "not_after": odd_ca.time(given.CA_ENDS),
+            "extensions": (odd_ca.IS_CA, odd_ca.MAY_SIGN, FOR_SERVERS),
+        }
+        | parts
     )
     return certificate_pem(x509.load_der_x509_certificate(made)), private_key_pem(key).reveal()
 
@@ -38,10 +43,9 @@ def encoded(text):
     return base64.b64encode(text).decode()
 
 
-@pytest.fixture
-def corp():
+@contextmanager
+def served_by(certificate, key):
     """An issuer with that CA, an Ingress, and the clients alice and bob."""
-    certificate, key = corporate()
     with OperatorBed(given.NOW, finalizer_at_creation=True) as bed:
         bed.cluster.create(NAMESPACE, "", {"metadata": {"name": "kube-system"}}, "kube-apiserver")
         bed.cluster.create(CONFIG_MAP, "kube-system", CLUSTER_CAS, "kube-apiserver")
@@ -52,6 +56,12 @@ def corp():
         bed.apply("alice")
         bed.apply("bob")
         bed.settle()
+        yield bed
+
+
+@pytest.fixture
+def corp():
+    with served_by(*corporate()) as bed:
         yield bed
 
 
@@ -110,3 +120,26 @@ def test_after_an_upgrade_all_of_it_is_one_crl_and_one_write_of_the_gate(corp):
     corp.settle()
     written = [write.kind for write in corp.gateway.writes if write.kind in ("ConfigMap", "Secret")]
     assert written == ["ConfigMap", "Secret"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "field", "shown"),
+    [
+        ({"serial": odd_ca.integer(int("7f" + "ab" * 21, 16))}, "serialNumber", "7f" + "ab" * 18 + "a…"),
+        ({"serial": odd_ca.integer(int("7f" + "ab" * 19, 16))}, "serialNumber", "7f" + "ab" * 19),
+        ({"serial": odd_ca.integer(-5)}, "serialNumber", "-5"),
+        (
+            {"subject": odd_ca.name(*[odd_ca.cn("x" * 64)] * 99)},
+            "subject",
+            (("CN=" + "x" * 64 + ",") * 99)[:4095] + "…",
+        ),
+    ],
+    ids=["a serial number of 22 octets", "one of 20", "a negative one", "a long name"],
+)
+@pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
+def test_whatever_serial_number_or_name_a_ca_has_its_issuer_has_a_status_that_the_api_server_takes(parts, field, shown):
+    with served_by(*corporate(**parts)) as bed:
+        status = bed.find(ISSUER, ISSUER_AT.name)["status"]
+        assert MTLSIssuerStatus.model_validate(status)
+        assert status["ca"][field] == shown
+        assert issuer_said(bed)["Ready"] == "Signing"
