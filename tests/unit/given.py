@@ -78,7 +78,7 @@ def key(number: int = 1, algorithm: str = "ECDSA", size: int = 256) -> PrivateKe
         return rsa.generate_private_key(public_exponent=65537, key_size=size)
     if algorithm == "Ed25519":
         return ed25519.Ed25519PrivateKey.from_private_bytes(hashlib.sha256(bytes([number])).digest())
-    return ec.derive_private_key(1_000 + number, {256: ec.SECP256R1, 384: ec.SECP384R1}[size]())
+    return ec.derive_private_key(1_000 + number, {256: ec.SECP256R1, 384: ec.SECP384R1, 521: ec.SECP521R1}[size]())
 
 
 @lru_cache

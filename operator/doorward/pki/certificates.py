@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from doorward.pki import subjects
-from doorward.pki.keys import KeyKind, PrivateKey, kind_of, load_private_key, public_key_sha256
+from doorward.pki.keys import MOST_CA_BITS, KeyKind, PrivateKey, kind_of, load_private_key, public_key_sha256
 from doorward.pki.pem import (
     CaExpired,
     CaLacksCertSign,
@@ -231,9 +231,12 @@ def load_ca(*, certificate: bytes, key: bytes, chain: bytes | None, now: datetim
     Raises PemError, KeyProblem or CaError.
     """
     first, *upper = load_certificates(certificate)
-    private_key = load_private_key(key)
-    if not kind_of(private_key.public_key()).supported:
-        raise NotACa("the CA's key must be RSA 2048, 3072 or 4096, ECDSA P-256 or P-384, or Ed25519")
+    private_key = load_private_key(key, most_bits=MOST_CA_BITS)
+    if not (kind := kind_of(private_key.public_key())).fits_a_ca:
+        raise NotACa(
+            f"the CA's {kind.algorithm.value} key has {kind.size} bits: it must be RSA of 2048 bits or more, ECDSA on P-256,"
+            " P-384 or P-521, or Ed25519"
+        )
     _check_ca(first, now)
     if public_key_sha256(first.public_key()) != public_key_sha256(private_key.public_key()):
         raise KeyDoesNotFit("the private key does not belong to the CA certificate")

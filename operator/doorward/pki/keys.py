@@ -24,8 +24,11 @@ from doorward.pki.pem import MAX_PEM_BYTES, KeyEncrypted, KeyUnsupported, Malfor
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 PublicKey: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
-_CURVES: dict[int, type[ec.EllipticCurve]] = {256: ec.SECP256R1, 384: ec.SECP384R1}
+_CURVES: dict[int, type[ec.EllipticCurve]] = {256: ec.SECP256R1, 384: ec.SECP384R1, 521: ec.SECP521R1}
+_CLIENT_CURVES = (256, 384)
 _RSA_SIZES = (2048, 3072, 4096)
+MOST_CA_BITS = 16384
+"""OpenSSL verifies no signature of a larger RSA key. Of this size one takes 0.3 s to make, without the interpreter's lock."""
 _LABELS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
 _ALGORITHMS = frozenset(
     map(
@@ -59,14 +62,20 @@ class KeyKind:
 
     @property
     def supported(self) -> bool:
-        """ECDSA on P-256 or P-384, RSA of 2048, 3072 or 4096 bits, Ed25519."""
+        """Whether such keys are made, and certified for clients: P-256, P-384, RSA of 2048, 3072 or 4096 bits, Ed25519."""
         match self.algorithm:
             case KeyAlgorithm.ECDSA:
-                return self.size in _CURVES
+                return self.size in _CLIENT_CURVES
             case KeyAlgorithm.RSA:
                 return self.size in _RSA_SIZES
             case KeyAlgorithm.ED25519:
                 return self.size is None
+
+    @property
+    def fits_a_ca(self) -> bool:
+        """Whether a user's CA may have such a key: P-521 and any other RSA size are taken, too."""
+        in_between = self.algorithm is KeyAlgorithm.RSA and 2048 <= (self.size or 0) <= MOST_CA_BITS
+        return self.supported or in_between or (self.algorithm, self.size) == (KeyAlgorithm.ECDSA, 521)
 
 
 class SecretBytes:
@@ -104,15 +113,15 @@ def generate(kind: KeyKind) -> PrivateKey:
             return ed25519.Ed25519PrivateKey.generate()
 
 
-def load_private_key(data: bytes) -> PrivateKey:
+def load_private_key(data: bytes, *, most_bits: int = max(_RSA_SIZES)) -> PrivateKey:
     """A private key that signs, PEM: PKCS#1, PKCS#8 or SEC1, unencrypted. RSA takes 2 to 8 ms, without the interpreter's lock.
 
-    Raises PemError, KeyEncrypted or KeyUnsupported, whose texts never quote the input.
+    `most_bits`: of an RSA key, no larger one is computed with. Raises PemError, KeyEncrypted or KeyUnsupported, whose texts never quote the input.
 
     Instead of OpenSSL's tests of the primes, 36 to 253 ms under the interpreter's lock in whichever thread (measured): the
     numbers fit each other, and what the key signs its public key verifies. That is a Fermat test of both primes.
     """
-    key = _read(data)
+    key = _read(data, most_bits)
     if isinstance(key, rsa.RSAPrivateKey):
         with parsing("the private key"):
             try:
@@ -129,12 +138,12 @@ def fits(data: bytes, public_key: PublicKeyTypes) -> bool:
     For an RSA key that is proof enough where the modulus is known to be of two primes: there is one way to divide it.
     """
     try:
-        return public_key_sha256(_read(data).public_key()) == public_key_sha256(public_key)
+        return public_key_sha256(_read(data, max(_RSA_SIZES)).public_key()) == public_key_sha256(public_key)
     except PkiError:
         return False
 
 
-def _read(data: bytes) -> PrivateKey:
+def _read(data: bytes, most_bits: int) -> PrivateKey:
     """A private key whose numbers fit each other. No primes are tested here, and nothing is computed with large ones."""
     bounded(data, MAX_PEM_BYTES, "the private key")
     if b"ENCRYPTED" in data:
@@ -145,7 +154,7 @@ def _read(data: bytes) -> PrivateKey:
             raise KeyUnsupported("the private key must be RSA, ECDSA or Ed25519")
         key = load_der_private_key(content, password=None, unsafe_skip_rsa_key_validation=True)
     if isinstance(key, rsa.RSAPrivateKey):
-        _check_rsa(key)
+        _check_rsa(key, most_bits)
     if isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
         return key
     raise KeyUnsupported("the private key must be RSA, ECDSA or Ed25519")
@@ -161,10 +170,11 @@ def _is_known(content: bytes) -> bool:
     )
 
 
-def _check_rsa(key: rsa.RSAPrivateKey) -> None:
+def _check_rsa(key: rsa.RSAPrivateKey, most_bits: int) -> None:
     """Raises where the numbers of an RSA key do not fit each other (RFC 8017 §3.2): what OpenSSL checks, the primes left out."""
-    if key.key_size > max(_RSA_SIZES):
-        raise KeyUnsupported(f"the private key has {key.key_size} bits: use RSA of 2048, 3072 or 4096")
+    if key.key_size > most_bits:
+        sizes = "2048, 3072 or 4096" if most_bits == max(_RSA_SIZES) else f"2048 to {most_bits}"
+        raise KeyUnsupported(f"the private key has {key.key_size} bits: use RSA of {sizes}")
     found = key.private_numbers()
     n, e, p, q = found.public_numbers.n, found.public_numbers.e, found.p, found.q
     if not (1 < p < n and p * q == n and n % 2):

@@ -14,12 +14,13 @@ from doorward.pki.keys import PrivateKey, PublicKey
 class Scheme(NamedTuple):
     """How keys of a kind sign: the digest, and the DER of the AlgorithmIdentifier that says so."""
 
-    digest: hashes.SHA256 | hashes.SHA384 | None
+    digest: hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None
     algorithm: bytes
 
 
 _RSA = Scheme(hashes.SHA256(), bytes.fromhex("300d06092a864886f70d01010b0500"))  # RFC 4055 §5, with its NULL
 _P384 = Scheme(hashes.SHA384(), bytes.fromhex("300a06082a8648ce3d040303"))  # RFC 5758 §3.2
+_P521 = Scheme(hashes.SHA512(), bytes.fromhex("300a06082a8648ce3d040304"))
 _ECDSA = Scheme(hashes.SHA256(), bytes.fromhex("300a06082a8648ce3d040302"))
 _ED25519 = Scheme(None, bytes.fromhex("300506032b6570"))  # RFC 8410 §3
 
@@ -66,12 +67,12 @@ class KeySigner:
 
 
 def scheme_of(public_key: PublicKey) -> Scheme:
-    """SHA-384 for P-384, no digest for Ed25519, else SHA-256; RSA by PKCS #1 v1.5."""
+    """SHA-384 for P-384, SHA-512 for P-521, no digest for Ed25519, else SHA-256; RSA by PKCS #1 v1.5."""
     if isinstance(public_key, ed25519.Ed25519PublicKey):
         return _ED25519
     if isinstance(public_key, rsa.RSAPublicKey):
         return _RSA
-    return _P384 if public_key.curve.key_size == 384 else _ECDSA
+    return {384: _P384, 521: _P521}.get(public_key.curve.key_size, _ECDSA)
 
 
 def verifies(public_key: PublicKey, signature: bytes, data: bytes) -> bool:

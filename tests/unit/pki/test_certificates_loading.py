@@ -23,6 +23,7 @@ from doorward.pki.pem import (
     PkiError,
     certificate_pem,
 )
+from tests.support import odd_ca
 from tests.support.openssl import CA_EXTENSIONS, EC_KEY, LEAF_EXTENSIONS, Issued, OpenSsl
 from tests.unit.given import NOW, ca, key
 from tests.unit.pki.given import crl, entry, template
@@ -35,6 +36,8 @@ KEYS = {
     "P-256 in PKCS#8": EC_KEY,
     "P-256 in SEC1": ("ecparam", "-genkey", "-name", "prime256v1"),
     "P-384 in SEC1": ("ecparam", "-genkey", "-noout", "-name", "secp384r1"),
+    "P-521 in SEC1": ("ecparam", "-genkey", "-noout", "-name", "secp521r1"),
+    "RSA of 2,049 bits": ("genrsa", "2049"),
     "Ed25519": ("genpkey", "-algorithm", "ED25519"),
 }
 USELESS = {
@@ -124,20 +127,38 @@ def test_an_encrypted_key_is_refused(openssl: OpenSsl, root: Issued) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "error"),
+    ("command", "error", "says"),
     [
-        (("genrsa", "1024"), NotACa),
-        (("ecparam", "-genkey", "-noout", "-name", "secp521r1"), NotACa),
-        (("ecparam", "-genkey", "-noout", "-name", "brainpoolP256r1"), KeyUnsupported),
+        (("genrsa", "1024"), NotACa, "the CA's RSA key has 1024 bits: it must be RSA of 2048 bits or more"),
+        (("genrsa", "2047"), NotACa, "the CA's RSA key has 2047 bits"),
+        (("ecparam", "-genkey", "-noout", "-name", "brainpoolP256r1"), KeyUnsupported, "on the curve brainpoolP256r1"),
+        (("ecparam", "-genkey", "-noout", "-name", "secp224r1"), NotACa, "the CA's ECDSA key has 224 bits"),
     ],
-    ids=["RSA 1024", "P-521", "brainpoolP256r1"],
+    ids=["RSA 1024", "RSA 2047", "brainpoolP256r1", "P-224"],
 )
 def test_a_key_of_another_kind_or_size_is_refused(
-    openssl: OpenSsl, command: tuple[str, ...], error: type[PkiError]
+    openssl: OpenSsl, command: tuple[str, ...], error: type[PkiError], says: str
 ) -> None:
     made = openssl.ca("my_ca", key=openssl.makes(*command))
-    with pytest.raises(error, match="P-256 or P-384"):
+    with pytest.raises(error, match=says):
         load(made)
+
+
+@pytest.mark.parametrize(("first", "second"), [(1279, 2203), (3217, 4423), (4253, 9941)], ids=str)
+def test_a_ca_with_an_rsa_key_of_any_size_up_to_what_openssl_verifies_signs_clients_that_openssl_takes(
+    openssl: OpenSsl, first: int, second: int
+) -> None:
+    made = openssl.ca("my_ca", key=private_key_pem(odd_ca.rsa_key(first, second)).reveal())
+    ours, now = load(made), valid_from(made.certificate) + MINUTE
+    leaf = certificate_pem(build_leaf(template(now=now), ours))
+    listed = crl(entry(3), signer=ours, this_update=now, next_update=now + 2 * MINUTE)
+    assert openssl.verdict(leaf, anchor=certificate_pem(ours.anchor), crl=listed, at=now + MINUTE) == "OK"
+
+
+def test_an_rsa_key_of_more_bits_than_openssl_verifies_is_refused(root: Issued) -> None:
+    large = private_key_pem(odd_ca.rsa_key(9689, 9941)).reveal()
+    with pytest.raises(KeyUnsupported, match="the private key has 19630 bits: use RSA of 2048 to 16384"):
+        load(Issued(certificate=root.certificate, key=large))
 
 
 @pytest.mark.parametrize("data", JUNK.values(), ids=JUNK)

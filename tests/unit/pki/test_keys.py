@@ -31,6 +31,7 @@ from tests.unit.pki.junk import JUNK, pem
 
 P256 = KeyKind(algorithm=KeyAlgorithm.ECDSA, size=256)
 P384 = KeyKind(algorithm=KeyAlgorithm.ECDSA, size=384)
+P521 = KeyKind(algorithm=KeyAlgorithm.ECDSA, size=521)
 RSA2048 = KeyKind(algorithm=KeyAlgorithm.RSA, size=2048)
 ED25519 = KeyKind(algorithm=KeyAlgorithm.ED25519, size=None)
 
@@ -39,6 +40,7 @@ AS_OPENSSL_LEAVES_THEM = {
     "RSA in PKCS#8": (("genrsa", "2048"), b"BEGIN PRIVATE KEY", RSA2048),
     "P-256 in PKCS#8": (EC_KEY, b"BEGIN PRIVATE KEY", P256),
     "P-384 in SEC1": (("ecparam", "-genkey", "-noout", "-name", "secp384r1"), b"BEGIN EC PRIVATE KEY", P384),
+    "P-521 in SEC1": (("ecparam", "-genkey", "-noout", "-name", "secp521r1"), b"BEGIN EC PRIVATE KEY", P521),
     "P-256 in SEC1 after its parameters": (
         ("ecparam", "-genkey", "-name", "prime256v1"),
         b"BEGIN EC PARAMETERS",

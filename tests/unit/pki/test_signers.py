@@ -18,7 +18,13 @@ from tests.support.openssl import OpenSsl
 from tests.unit.given import NOW, ca, key
 from tests.unit.pki.given import ca_with, crl, entry, intermediate, template
 
-KINDS = {"P-256": ("ECDSA", 256), "P-384": ("ECDSA", 384), "RSA": ("RSA", 2048), "Ed25519": ("Ed25519", 0)}
+KINDS = {
+    "P-256": ("ECDSA", 256),
+    "P-384": ("ECDSA", 384),
+    "P-521": ("ECDSA", 521),
+    "RSA": ("RSA", 2048),
+    "Ed25519": ("Ed25519", 0),
+}
 
 
 class KeyElsewhere(ec.EllipticCurvePrivateKey):
