@@ -20,6 +20,7 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "CAExclusive": issuer.EXCLUSIVE,
     "CASettled": sometimes.SETTLED,
     "CAOrigin": sometimes.ORIGIN,
+    "CAFilesUsed": sometimes.FILES,
     "CRLRoom": sometimes.ROOM,
     "DurationsInRange": sometimes.RANGE,
     "LedgerArchived": sometimes.ARCHIVED,

@@ -75,6 +75,23 @@ ORIGIN = table(
     ),
 )
 
+FILES = table(
+    "CAFilesUsed",  # said only while something is not used
+    (
+        "CaFilesUnused",
+        "False",
+        Mender.ISSUER,
+        (
+            "The Secret with the CA holds more than the CA certificate and the certificates above it. The operator uses those"
+            " and ignores the rest."
+        ),
+        (
+            "The operator uses the certificate in Secret {secret} that fits the private key, and those above it. It does not"
+            " use {parts}. Remove what does not belong there"
+        ),
+    ),
+)
+
 RANGE = table(
     "DurationsInRange",
     (

@@ -105,6 +105,7 @@ class IssuerObserver:
             closed=bundle.closed if bundle is not None else {},
             known={**bundle.known, **bundle.generations} if bundle is not None else {},
             unproven=self._cas.unproven(found, key, proof),
+            unused=_unused(authority, memory),
             gates_known=view.targets_synced(),
             unsynced=self._unsynced(key, gates),
             put_back_at=rolled_back_at,
@@ -190,6 +191,12 @@ class IssuerObserver:
         heard = bool(gates) and view.issuers.synced_in(key.namespace)
         sure = heard and await self._reads.by_name(ISSUER, key) is Unseen.ABSENT
         return IssuerGone(sure=sure, gates=gates), replace(memory, gates=known)
+
+
+def _unused(newest: Authority | Condition | Unseen, memory: IssuerMemory) -> tuple[str, ...]:
+    """What lies beside the newest CA in its Secret."""
+    loaded = memory.held.get(newest.generation) if isinstance(newest, Authority) else None
+    return loaded.signer.unused if loaded is not None else ()
 
 
 def _newest_numbers(memory: IssuerMemory) -> dict[int, int]:

@@ -10,14 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from doorward.pki import subjects
+from doorward.pki import ca_files, subjects
 from doorward.pki.keys import MOST_CA_BITS, KeyKind, PrivateKey, kind_of, load_private_key, public_key_sha256
 from doorward.pki.pem import (
+    CaError,
     CaExpired,
     CaLacksCertSign,
     CaLacksCrlSign,
     CaNotYetValid,
-    ChainBroken,
     KeyDoesNotFit,
     NotACa,
     certificate_pem,
@@ -26,7 +26,7 @@ from doorward.pki.pem import (
     load_certificates,
 )
 from doorward.pki.signers import KeySigner, Signer
-from doorward.pki.subjects import AltNames, Subject
+from doorward.pki.subjects import AltNames, Subject, display
 
 _MAX_SERIAL = (1 << 159) - 1
 """20 octets (RFC 5280 §4.1.2.2)."""
@@ -40,6 +40,8 @@ class CertificateAuthority:
 
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
+    unused: tuple[str, ...] = ()
+    """What lies beside them in its files and is not used, as a message names it."""
     anchor: x509.Certificate
     signer: Signer = field(repr=False)
 
@@ -226,47 +228,70 @@ def _check_ca(certificate: x509.Certificate, now: datetime) -> None:
 
 
 def load_ca(*, certificate: bytes, key: bytes, chain: bytes | None, now: datetime) -> CertificateAuthority:
-    """A CA from PEM: its certificate (upper ones may follow), its key, and further upper certificates.
+    """A CA from PEM: its key, and two files of certificates, in any order. The CA is the one that fits the key, and what is
+    above it is its chain; `unused` names the rest.
 
     Raises PemError, KeyProblem or CaError.
     """
-    first, *upper = load_certificates(certificate)
+    files = ca_files.read(certificate, chain)
     private_key = load_private_key(key, most_bits=MOST_CA_BITS)
     if not (kind := kind_of(private_key.public_key())).fits_a_ca:
         raise NotACa(
             f"the CA's {kind.algorithm.value} key has {kind.size} bits: it must be RSA of 2048 bits or more, ECDSA on P-256,"
             " P-384 or P-521, or Ed25519"
         )
-    _check_ca(first, now)
-    if public_key_sha256(first.public_key()) != public_key_sha256(private_key.public_key()):
-        raise KeyDoesNotFit("the private key does not belong to the CA certificate")
-    if chain is not None:
-        upper += load_certificates(chain)
+    own = public_key_sha256(private_key.public_key())
+    first = _newest([c for c in files.certificates if public_key_sha256(c.public_key()) == own], now)
+    upper, others = _ordered(first, [c for c in files.certificates if c != first])
     signer = KeySigner(private_key)
     return CertificateAuthority(
         certificate=first,
-        chain=_ordered(first, upper),
+        chain=upper,
+        unused=(*(f"{display(c.subject)} (serial {c.serial_number:x})" for c in others), *files.rest),
         anchor=trust_anchor(first, signer),
         signer=signer,
     )
 
 
-def _ordered(first: x509.Certificate, upper: list[x509.Certificate]) -> tuple[x509.Certificate, ...]:
-    """The intermediates above `first`, nearest first, roots left out."""
-    others = {fingerprint_sha256(c): c for c in upper if c != first}
+def _newest(fitting: list[x509.Certificate], now: datetime) -> x509.Certificate:
+    """Of the certificates over the CA's key, the newest that can serve now; what is wrong with the newest, where none can."""
+    if not fitting:
+        raise KeyDoesNotFit("the private key does not belong to the CA certificate")
+    errors: list[CaError] = []
+    for certificate in sorted(fitting, key=_age, reverse=True):
+        try:
+            _check_ca(certificate, now)
+        except CaError as error:
+            errors.append(error)
+        else:
+            return certificate
+    raise errors[0]
+
+
+def _age(certificate: x509.Certificate) -> tuple[datetime, datetime, str]:
+    """By which the same certificate is chosen in whichever order they come."""
+    return certificate.not_valid_before_utc, certificate.not_valid_after_utc, fingerprint_sha256(certificate)
+
+
+def _ordered(
+    first: x509.Certificate, others: list[x509.Certificate]
+) -> tuple[tuple[x509.Certificate, ...], list[x509.Certificate]]:
+    """The intermediates above `first`, nearest first, roots left out; and the certificates that are not above it.
+
+    Of several over one upper key the root itself goes first: that is the shortest chain.
+    """
+    left = sorted(others, key=lambda c: (is_root(c), *_age(c)), reverse=True)
     chain: list[x509.Certificate] = []
     current = first
     while not is_root(current):
-        issuer = next((c for c in others.values() if signed_by(current, c)), None)
+        issuer = next((c for c in left if signed_by(current, c)), None)
         if issuer is None:
             break
-        del others[fingerprint_sha256(issuer)]
+        left.remove(issuer)
         if not is_root(issuer):
             chain.append(issuer)
         current = issuer
-    if others:
-        raise ChainBroken(f"{len(others)} certificates in the chain are not above the CA: leave them out")
-    return tuple(chain)
+    return tuple(chain), [c for c in others if c in left]
 
 
 def build_leaf(template: LeafTemplate, ca: CertificateAuthority) -> x509.Certificate:

@@ -6,7 +6,7 @@ PkiError
 ├── KeyProblem
 │   ├── KeyEncrypted, KeyUnsupported
 ├── CaError
-│   ├── NotACa, CaExpired, CaNotYetValid, CaLacksCertSign, CaLacksCrlSign, KeyDoesNotFit, ChainBroken
+│   ├── NotACa, CaExpired, CaNotYetValid, CaLacksCertSign, CaLacksCrlSign, KeyDoesNotFit
 ├── RequestError
 │   ├── BadSignature, WeakKey, AsksForCa, UnseenName
 └── CrlError
@@ -84,9 +84,6 @@ class CaLacksCrlSign(CaError): ...
 
 
 class KeyDoesNotFit(CaError): ...
-
-
-class ChainBroken(CaError): ...
 
 
 class RequestError(PkiError): ...

@@ -22,6 +22,8 @@ MOST_GATES = 50
 MOST_TARGETS = 16
 MOST_SECRETS = 5
 """Secrets that a condition names."""
+MOST_PARTS, MOST_NAME = 5, 120
+"""Of a CA Secret that a condition names, and characters of each."""
 MOST_SOURCES = 3
 """Lists that a condition names."""
 MOST_SERIAL, MOST_SUBJECT = 40, 4096
@@ -66,6 +68,10 @@ def _conditions(o: IssuerObserved, ready: Condition, trouble: Trouble | None) ->
     if o.unproven:
         more = f" and {len(o.unproven) - MOST_SECRETS} more" if len(o.unproven) > MOST_SECRETS else ""
         yield said("CaSecretUnproven", secrets=", ".join(o.unproven[:MOST_SECRETS]) + more)
+    if o.unused:
+        more = f" and {len(o.unused) - MOST_PARTS} more" if len(o.unused) > MOST_PARTS else ""
+        parts = ", ".join(part[:MOST_NAME] for part in o.unused[:MOST_PARTS])
+        yield said("CaFilesUnused", secret=o.ca_secret, parts=parts + more)
     if not o.archive.readable:
         yield said("ArchiveIndexInvalid", configmap=index_name(o.key.name))
     elif o.archiving:

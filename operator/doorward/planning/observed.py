@@ -207,6 +207,8 @@ class IssuerObserved:
     """By generation that was ever published, the SHA-256 of its public key."""
     unproven: tuple[str, ...] = ()
     """Secrets that are labelled as CA generations of the issuer, with nothing to show that the operator made them."""
+    unused: tuple[str, ...] = ()
+    """What the Secret of the newest CA generation holds beside it and its chain."""
     gates_known: bool = True
     """Whether all targets were heard of; before that, there may be gates beside `gates`."""
     unsynced: tuple[str, ...] = ()

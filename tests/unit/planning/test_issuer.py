@@ -438,10 +438,21 @@ def test_a_settled_issuer_says_so():
         ),
         pytest.param(EXPIRED_CA, "Ready", "CaExpired", id="the CA has expired"),
         pytest.param(NO_CA | {"spec": OWN_CA}, "CRLCurrent", "NotPublished", id="there is no CA"),
+        pytest.param(
+            {"unused": ("CN=Old (serial 1)",)}, "CAFilesUsed", "CaFilesUnused", id="there is more in its Secret"
+        ),
     ],
 )
 def test_a_status_says(world, condition, reason):
     assert _reasons(**world)[condition] == reason
+
+
+def test_no_file_however_full_makes_a_message_too_long():
+    parts = tuple(f"CN={number}{'x' * 500}" for number in range(9))
+    (said,) = [each for each in _status(unused=parts)["conditions"] if each["type"] == "CAFilesUsed"]
+    assert "CN=4x" in said["message"]
+    assert "CN=5x" not in said["message"]
+    assert said["message"].endswith("and 4 more. Remove what does not belong there")
 
 
 @pytest.mark.parametrize("gone", ["CutOffHolds", "HostsSeparated"])
