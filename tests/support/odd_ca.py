@@ -101,9 +101,9 @@ def spki(key: Key) -> bytes:
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def rsa_key(first: int, second: int) -> rsa.RSAPrivateKey:
+def rsa_key(first: int, second: int, *, exponent: int = 65537) -> rsa.RSAPrivateKey:
     """An RSA key of two Mersenne primes, by their exponents, whose sum is its size: large ones take seconds to find."""
-    p, q, e = 2**first - 1, 2**second - 1, 65537
+    p, q, e = 2**first - 1, 2**second - 1, exponent
     d = pow(e, -1, (p - 1) * (q - 1))
     public = rsa.RSAPublicNumbers(e, p * q)
     numbers = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public)

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from doorward.pki import ca_files, subjects
+from doorward.pki import ca_files, certificate_der, subjects
 from doorward.pki.keys import MOST_CA_BITS, KeyKind, PrivateKey, kind_of, load_private_key, public_key_sha256
 from doorward.pki.pem import (
     CaError,
@@ -18,18 +19,22 @@ from doorward.pki.pem import (
     CaLacksCertSign,
     CaLacksCrlSign,
     CaNotYetValid,
+    CaUnreadable,
     KeyDoesNotFit,
     NotACa,
     certificate_pem,
     fingerprint_sha1,
     fingerprint_sha256,
     load_certificates,
+    parsing,
 )
 from doorward.pki.signers import KeySigner, Signer
 from doorward.pki.subjects import AltNames, Subject, display
 
 _MAX_SERIAL = (1 << 159) - 1
 """20 octets (RFC 5280 §4.1.2.2)."""
+_MOST_EXPONENT_BITS = 31
+"""Of an RSA key: as many as Go has in an int on any machine."""
 _EARLIEST = datetime(1950, 1, 1, tzinfo=UTC)
 """UTCTime has no earlier year (RFC 5280 §4.1.2.5.1), and cryptography writes none."""
 
@@ -227,6 +232,21 @@ def _check_ca(certificate: x509.Certificate, now: datetime) -> None:
         )
 
 
+def _check_readable(certificate: x509.Certificate) -> None:
+    """Raises CaUnreadable for what the twin has of the CA and a gate's data plane cannot read, such as Go's parser."""
+    with parsing("the CA certificate"):
+        why = certificate_der.unreadable_subject(certificate.public_bytes(Encoding.DER))
+    if why:
+        raise CaUnreadable(f"the CA's subject cannot be shown to gates: {why}")
+    if not certificate.subject.rdns:
+        raise CaUnreadable("the CA's subject is empty: make the CA again with a common name")
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey) and (bits := key.public_numbers().e.bit_length()) > _MOST_EXPONENT_BITS:
+        raise CaUnreadable(
+            f"the CA's key cannot be shown to gates: its public exponent has {bits} bits; make an RSA key with the exponent 65537"
+        )
+
+
 def load_ca(*, certificate: bytes, key: bytes, chain: bytes | None, now: datetime) -> CertificateAuthority:
     """A CA from PEM: its key, and two files of certificates, in any order. The CA is the one that fits the key, and what is
     above it is its chain; `unused` names the rest.
@@ -261,6 +281,7 @@ def _newest(fitting: list[x509.Certificate], now: datetime) -> x509.Certificate:
     for certificate in sorted(fitting, key=_age, reverse=True):
         try:
             _check_ca(certificate, now)
+            _check_readable(certificate)
         except CaError as error:
             errors.append(error)
         else:

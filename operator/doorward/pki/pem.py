@@ -6,7 +6,7 @@ PkiError
 ├── KeyProblem
 │   ├── KeyEncrypted, KeyUnsupported
 ├── CaError
-│   ├── NotACa, CaExpired, CaNotYetValid, CaLacksCertSign, CaLacksCrlSign, KeyDoesNotFit
+│   ├── NotACa, CaExpired, CaNotYetValid, CaLacksCertSign, CaLacksCrlSign, KeyDoesNotFit, CaUnreadable
 ├── RequestError
 │   ├── BadSignature, WeakKey, AsksForCa, UnseenName
 └── CrlError
@@ -22,6 +22,8 @@ from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import PublicKeyAlgorithmOID
+
+from doorward.pki import certificate_der
 
 MAX_PEM_BYTES = 64 * 1024
 MAX_CRL_BYTES = 1024 * 1024
@@ -84,6 +86,9 @@ class CaLacksCrlSign(CaError): ...
 
 
 class KeyDoesNotFit(CaError): ...
+
+
+class CaUnreadable(CaError): ...
 
 
 class RequestError(PkiError): ...
@@ -165,12 +170,15 @@ def parsing(
 
 
 def load_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
-    """One to ten certificates, PEM. Raises PemError or KeyUnsupported."""
+    """One to ten certificates, PEM. Raises PemError or KeyUnsupported, which say which part cannot be read."""
     bounded(data, MAX_PEM_BYTES, "the certificate")
-    with parsing("the certificate"):
-        found = x509.load_pem_x509_certificates(data)
-        for certificate in found[:MAX_CERTIFICATES]:
-            _read_through(certificate)
+    try:
+        with parsing("the certificate"):
+            found = x509.load_pem_x509_certificates(data)
+            for certificate in found[:MAX_CERTIFICATES]:
+                _read_through(certificate)
+    except PkiError as error:
+        raise type(error)(f"{error}{_why(data)}") from error
     if not 1 <= len(found) <= MAX_CERTIFICATES:
         raise Malformed(f"{len(found)} certificates where 1 to {MAX_CERTIFICATES} are read")
     return tuple(found)
@@ -180,6 +188,27 @@ def _read_through(certificate: x509.Certificate) -> None:
     """Parse now what cryptography parses when it is asked for, so that nobody meets a broken one later."""
     signing_key(certificate)
     _ = certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key()
+    _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+
+
+def _why(data: bytes) -> str:
+    """Of the first certificate in these that cannot be read, the part."""
+
+    def read(content: bytes) -> None:
+        _read_through(x509.load_der_x509_certificate(content))
+
+    begun = data.split(b"-----BEGIN CERTIFICATE-----")[1 : MAX_CERTIFICATES + 1]
+    for part in begun:
+        try:
+            content = binascii.a2b_base64(b"".join(part.partition(b"-----END ")[0].split()), strict_mode=True)
+        except ValueError:
+            return ": its base64 is damaged"
+        try:
+            read(content)
+        except Exception:  # noqa: BLE001 - whatever it is, this is the one
+            which = f", {begun.index(part) + 1} of {len(begun)} in the file" if len(begun) > 1 else ""
+            return f"{which}: {certificate_der.unreadable(content, read)}"
+    return ""
 
 
 def signing_key(holder: x509.Certificate | x509.CertificateSigningRequest) -> None:
