@@ -87,6 +87,12 @@ def _configmap(cluster: MemoryCluster) -> Object:
     return found
 
 
+def bundle_of(cluster: MemoryCluster, configmap: str) -> Bundle:
+    """What that ConfigMap publishes now, where there are several."""
+    (found,) = (body for body in cluster.all(CONFIG_MAP) if body["metadata"]["name"] == configmap)
+    return _of_configmap(found)
+
+
 def newest_bundle(cluster: MemoryCluster) -> Bundle:
     """What is published now."""
     return _of_configmap(_configmap(cluster))

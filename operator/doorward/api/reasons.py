@@ -19,6 +19,7 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "GatesCurrent": issuer.GATES | writes.GATES,
     "CAExclusive": issuer.EXCLUSIVE,
     "CASettled": sometimes.SETTLED,
+    "CAKeyHeld": sometimes.KEY,
     "CAOrigin": sometimes.ORIGIN,
     "CAFilesUsed": sometimes.FILES,
     "CRLRoom": sometimes.ROOM,

@@ -92,6 +92,38 @@ FILES = table(
     ),
 )
 
+KEY = table(
+    "CAKeyHeld",  # said only while a CA that the gates trust is not in its Secret
+    (
+        "CaKeyInMemory",
+        "False",
+        Mender.ISSUER,
+        (
+            "The Secret of a CA does not hold that CA any more. The operator goes on signing CRLs with the key that it loaded"
+            " before, so revocations take effect. It holds this key in memory only."
+        ),
+        (
+            "Secret {secret} does not hold the CA that the gates trust as generation {generations}. The operator signs CRLs with"
+            " the key that it loaded before: revocations take effect. It has the key in memory only, and cannot sign CRLs of"
+            " this CA after a restart. Put the CA certificate and its key back into the Secret before that"
+        ),
+    ),
+    (
+        "CaKeyNotLoaded",
+        "False",
+        Mender.ISSUER,
+        (
+            "The Secret of the CA cannot be used, and the operator was started since, so it has no key to sign a CRL with. The"
+            " gates keep the last CRL."
+        ),
+        (
+            "The operator has no CA key, because it was started after Secret {secret} became unusable: see Ready. It signs no"
+            " CRL. {count} certificates were revoked since the last CRL and still have access. At {until} the CRL expires, and"
+            " the gates refuse every client. Put the CA certificate and its key into the Secret"
+        ),
+    ),
+)
+
 RANGE = table(
     "DurationsInRange",
     (

@@ -10,6 +10,7 @@ _ASKS = {
     "GatesCurrent": "Of an MTLSIssuer: does every gate hold the published CRL?",
     "CAExclusive": "Of an MTLSIssuer: does only Doorward sign with this CA?",
     "CAFilesUsed": "Of an MTLSIssuer whose CA Secret holds more than it needs: does the operator use all of it?",
+    "CAKeyHeld": "Of an MTLSIssuer whose CA Secret cannot be used: does the operator hold the key to sign CRLs, also after a restart?",
     "CAOrigin": "Of an MTLSIssuer with Secrets that look like its CA generations: did the operator make them?",
     "CASettled": "Of an MTLSIssuer, while its CA generations change: is there one only?",
     "CRLRoom": "Of an MTLSIssuer whose CRL grows large: is there room for all that may have to be revoked?",

@@ -215,7 +215,7 @@ class CertificateApplier:
         if action.metadata_only:
             await self._write_marks(key, form, held)
         else:
-            loaded = self._domains.signer(action.issuer, action.generation)
+            loaded = self._domains.loaded(action.issuer, action.generation)
             password = await self._observer.password(form.password)
             contents = await signing.wrap_again(
                 self._source,

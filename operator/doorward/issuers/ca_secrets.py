@@ -1,7 +1,7 @@
 """The CA generations of an issuer, from Secrets to what rules may look at; a key is read once for each version of its Secret."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -76,13 +76,19 @@ class CaObserver:
         seen = self._reads.secret_metadata(newest[1])
         if seen is Unseen.UNKNOWN:
             return seen, (), memory
-        if isinstance(seen, Unseen):
+        if seen is Unseen.DENIED:
             return seen, (), replace(memory, held={}, cas_seen={})
+        if isinstance(seen, Unseen):
+            kept = _kept(found, {}, memory, proof, now)
+            return seen, _others(kept, None), replace(memory, held=kept, cas_seen={})
         secrets = self._ca_secrets(found, key, proof)
         known: dict[ObjectKey, LoadedCa | Unusable] = {}
         cas: list[tuple[int, LoadedCa | Condition]] = []
         for generation, at in secrets:
             ca = await self._ca(found, generation, at, memory, now)
+            if ca is Unseen.ABSENT:  # the watch has not told yet
+                kept = _kept(found, {}, memory, proof, now)
+                return ca, _others(kept, None), replace(memory, held=kept)
             if isinstance(ca, Unseen):
                 return ca, (), replace(memory, cas_seen={**memory.cas_seen, **known})
             known[at] = ca
@@ -92,10 +98,10 @@ class CaObserver:
         else:
             cas = list(_proven(key, cas, proof))
         usable = {generation: view for generation, view in cas if isinstance(view, LoadedCa)}
-        memory = replace(memory, held=usable, cas_seen=known)
+        held = usable | _kept(found, usable, memory, proof, now)
         last = cas[-1][1] if cas else Unseen.ABSENT
-        older = tuple(loaded.authority for _, loaded in sorted(usable.items()) if loaded is not last)
-        return (last.authority if isinstance(last, LoadedCa) else last), older, memory
+        memory = replace(memory, held=held, cas_seen=known)
+        return (last.authority if isinstance(last, LoadedCa) else last), _others(held, last), memory
 
     async def _ca(
         self, found: IssuerObject, generation: int, at: ObjectKey, memory: IssuerMemory, now: datetime
@@ -148,6 +154,36 @@ class CaObserver:
         pems = [data.get("client-ca-file"), data.get("requestheader-client-ca-file")]
         found = [c for pem in pems if pem for c in load_certificates(pem.encode())]
         return frozenset(public_key_sha256(c.public_key()) for c in found)
+
+
+def used(found: IssuerObject, newest: Authority, memory: IssuerMemory) -> tuple[tuple[Authority, ...], IssuerMemory]:
+    """The other generations, once the newest may sign: of a person's own CA, the one before has no key any more."""
+    if found.own_ca is not None:
+        held = {generation: loaded for generation, loaded in memory.held.items() if not loaded.authority.in_memory}
+        memory = replace(memory, held=held, held_from=found.own_ca)
+    return _others(memory.held, memory.held.get(newest.generation)), memory
+
+
+def _kept(
+    found: IssuerObject, usable: Mapping[int, LoadedCa], memory: IssuerMemory, proof: CaProof, now: datetime
+) -> dict[int, LoadedCa]:
+    """By generation, the CAs that published CRLs and are in no Secret now: their keys go on with it, so that a bad file keeps
+    nobody from being refused. One of Doorward's making that never signed is made anew instead.
+    """
+    kept = {}
+    for generation, loaded in memory.held.items():
+        a = loaded.authority
+        needed = a.public_key_sha256 in memory.newest_crls and (not a.generated or generation in proof.signed)
+        if generation not in usable and needed and now < a.not_after:
+            authority = replace(a, crl_only=True, in_memory=True)
+            disowned = not a.generated and found.own_ca != memory.held_from
+            kept[generation] = replace(loaded, authority=authority, disowned=disowned)
+    return kept
+
+
+def _others(held: Mapping[int, LoadedCa], newest: object) -> tuple[Authority, ...]:
+    """All but the newest, oldest first."""
+    return tuple(loaded.authority for _, loaded in sorted(held.items()) if loaded is not newest)
 
 
 def _numbered_names(secrets: Iterable[Object]) -> Iterator[tuple[int, ObjectKey]]:

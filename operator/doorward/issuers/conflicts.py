@@ -11,15 +11,14 @@ from doorward.planning.observed import Unseen
 from doorward.view.stores import View
 
 
-def _publishes(memory: IssuerMemory, keys: frozenset[str]) -> bool:
-    published = memory.published
-    return published is not None and any(anchor.public_key_sha256 in keys for anchor in published.anchors.values())
+def _published(memory: IssuerMemory) -> frozenset[str]:
+    return frozenset(memory.published_keys().values())
 
 
 def _rank(view: View, issuer: ObjectKey, memory: IssuerMemory, keys: frozenset[str]) -> tuple[bool, str, str]:
     found = view.issuers.get(issuer)
     metadata = found.body["metadata"] if found is not None else {}
-    return not _publishes(memory, keys), metadata.get("creationTimestamp") or "", metadata.get("uid") or ""
+    return not keys & _published(memory), metadata.get("creationTimestamp") or "", metadata.get("uid") or ""
 
 
 def owner_of_key(
@@ -29,17 +28,19 @@ def owner_of_key(
     mine = memory.ca_keys
     if not mine:
         return None
-    same = (o for o in memories if o != issuer and view.issuers.get(o) and memories.get(o).ca_keys & mine)
-    first = min(same, key=lambda other: _rank(view, other, memories.get(other), mine), default=None)
-    if first is not None and _rank(view, first, memories.get(first), mine) < _rank(view, issuer, memory, mine):
-        return first
+    others = {o: memories.get(o).ca_keys & mine for o in memories if o != issuer and view.issuers.get(o)}
+    ranks = {_rank(view, other, memories.get(other), keys): (other, keys) for other, keys in others.items() if keys}
+    for rank in sorted(ranks):
+        other, keys = ranks[rank]
+        if rank < _rank(view, issuer, memory, keys):
+            return other
     unsettled = not view.issuers.synced or any(
         other != issuer and not memories.get(other).looked_at
         for other in view.issuers.keys()  # noqa: SIM118 - a Store is no dict
     )
     # A key of our own making is nobody else's before it is published; whoever publishes goes on.
     generated = any(loaded.authority.generated for loaded in memory.held.values())
-    if unsettled and not generated and not _publishes(memory, mine):
+    if unsettled and not generated and mine - _published(memory):
         return Unseen.UNKNOWN
     return None
 

@@ -57,12 +57,16 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerMemory:
-    """Of one issuer. `held` and `cas_seen` hold CA keys: they go as soon as the Secret or the right to read it does."""
+    """Of one issuer. `held` and `cas_seen` hold CA keys. They go with the right to read the Secret, or when it holds another
+    CA that is used; while it holds none, the one before goes on signing CRLs (decision 0023).
+    """
 
     looked_at: bool = False
     """Whether its CA and CRL were looked at since the start."""
     held: Mapping[int, LoadedCa] = field(default_factory=dict, repr=False)
     """By generation, the CAs whose keys can be used."""
+    held_from: ObjectKey | None = None
+    """The Secret of a person's own CA that was used last."""
     cas_seen: Mapping[ObjectKey, LoadedCa | Unusable] = field(default_factory=dict, repr=False)
     """By Secret, the CA in it, or what is wrong with that version of it."""
     committed: Committed | None = None
@@ -82,7 +86,7 @@ class IssuerMemory:
     @property
     def ca_keys(self) -> frozenset[str]:
         """SHA-256 of the public keys that the issuer signs with, or would."""
-        return frozenset(loaded.authority.public_key_sha256 for loaded in self.held.values())
+        return frozenset(loaded.authority.public_key_sha256 for loaded in self.held.values() if not loaded.disowned)
 
     @property
     def published(self) -> PublishedTrust | None:

@@ -13,6 +13,7 @@ from doorward.cluster.gateway import ISSUER, Gateway, Object
 from doorward.cluster.store import version_of
 from doorward.gates.interface import DataPlane
 from doorward.gates.observe import GateObserver
+from doorward.issuers import ca_secrets
 from doorward.issuers.ca_secrets import CaObserver
 from doorward.issuers.ca_witness import CaWitness
 from doorward.issuers.conflicts import owner_of_key
@@ -78,6 +79,8 @@ class IssuerObserver:
         committed = memory.committed if isinstance(published, Committed) else None
         trust = committed.trust if committed is not None else None
         is_cluster_ca = await self._cas.is_clusters_own(authority, memory, now)
+        if isinstance(authority, Authority) and rival is None and not is_cluster_ca:
+            older, memory = ca_secrets.used(found, authority, memory)
         gates, memory = await self._look_at_gates(found, key, committed, memory)
         observed = IssuerObserved(
             account=view.account,

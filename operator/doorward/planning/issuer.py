@@ -65,14 +65,9 @@ class _Look:
     now: datetime
 
     @property
-    def none_left(self) -> bool:
-        """Whether no generation is left that a gate may trust."""
-        return self.line.all_distrusted or self.line.forsaken
-
-    @property
     def closings(self) -> tuple[CloseGate | RemoveGate, ...]:
         """For the gates that may admit nobody."""
-        return tuple(closing.actions(self.o.gates, self.now, everywhere=self.none_left))
+        return tuple(closing.actions(self.o.gates, self.now, everywhere=self.line.none_left))
 
     @property
     def entries(self) -> dict[int, int]:
@@ -92,7 +87,7 @@ def decide(o: IssuerObserved, now: datetime) -> Decision:
     signing = why or look.line.signing
     assert signing is not None
     plan = _plan(look, signing)
-    closed = closing.due(o.gates, now, everywhere=look.none_left)
+    closed = closing.due(o.gates, now, everywhere=look.line.none_left)
     return Decision(plan=replace(plan, due=earliest(plan.due, closed)), signing=signing, staying=look.line.staying)
 
 
@@ -163,13 +158,13 @@ def _plan(look: _Look, signing: Authority | Condition) -> Plan:
             return Plan(actions=gates)
         skew = int(o.skew.total_seconds())
         return issuer_status.write(o, said("ClockSkewed", skew=skew), now, due=now + timing.LOOK_AGAIN)
-    if look.none_left and (gates := look.closings):
+    if look.line.none_left and (gates := look.closings):
         return Plan(actions=gates)
     if isinstance(problem, CreateCa):
         return _before(look, signing, problem)
     if problem is not None and (not look.line.shown or o.published is Unseen.DENIED):
         gates = look.closings
-        return Plan(actions=gates) if gates else issuer_status.write(o, problem, now)
+        return Plan(actions=gates) if gates else issuer_status.write(o, problem, now, line=look.line)
     return _running(look, signing)
 
 

@@ -8,7 +8,7 @@ from doorward.api.conditions import Condition, instant, merge, said
 from doorward.api.kinds import MTLSIssuerSpec
 from doorward.api.reasons import BY_CONDITION, REASONS
 from doorward.objects.archive_index import index_name
-from doorward.objects.meta import crl_configmap_name
+from doorward.objects.meta import ca_secret_name, crl_configmap_name
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.planning import closing, limits, room, timing
 from doorward.planning.lineage import Lineage
@@ -44,11 +44,17 @@ def gates_behind(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
     return tuple(g for g in gates if g.targets and g.allowed is not False and g.state is not GateState.CURRENT)
 
 
-def _conditions(o: IssuerObserved, ready: Condition, trouble: Trouble | None) -> Iterator[Condition]:
+def _conditions(
+    o: IssuerObserved, ready: Condition, now: datetime, line: Lineage | None, trouble: Trouble | None
+) -> Iterator[Condition]:
     yield ready
     configmap = crl_configmap_name(o.key.name)
     if trouble is not None and trouble.publication:
         yield said("NotPublished", configmap=configmap, detail=trouble.detail[:MOST_DETAIL])
+    elif (
+        isinstance(o.published, PublishedTrust) and line is not None and _keyless(line) and (count := _unlisted(o, now))
+    ):
+        yield said("NotPublished", configmap=configmap, detail=f"it lacks {count} revoked certificates, see CAKeyHeld")
     elif isinstance(o.published, PublishedTrust):
         p = o.published
         yield said("Published", number=p.number, entries=len(p.entries), until=instant(p.next_update))
@@ -130,7 +136,8 @@ def write(
     """The plan that writes the status where it differs; `line` where the generations are known, `trouble` where a write is
     refused.
     """
-    conditions = [*_conditions(o, ready, trouble), *_generations_condition(o, line), *_room(o, line), *_synced(o)]
+    conditions = [*_conditions(o, ready, now, line, trouble), *_generations_condition(o, line)]
+    conditions += [*_key_condition(o, line, now), *_room(o, line), *_synced(o)]
     status: dict[str, object] = {
         "observedGeneration": o.generation,
         "conditions": merge(conditions, o.status.get("conditions") or (), generation=o.generation, now=now),
@@ -216,6 +223,33 @@ def _generations_condition(o: IssuerObserved, line: Lineage | None) -> Iterator[
             yield said("NextCaShown", generation=line.announced.generation, signing=now_signs)
     elif line.moving:
         yield said("ClientsMoving", signing=signing, detail=", ".join(map(str, sorted(line.moving))))
+
+
+def _keyless(line: Lineage) -> bool:
+    """Whether the gates trust a CA, and no key is there to sign its CRL, or to sign anything."""
+    return not line.shown and not line.none_left
+
+
+def _unlisted(o: IssuerObserved, now: datetime) -> int:
+    """How many revoked certificates the gates admit all the same."""
+    assert isinstance(o.published, PublishedTrust)
+    assert not isinstance(o.records, Unseen)
+    anchors, entries = o.published.anchors, o.published.entries
+    refused = (record for record in o.records if record.refused and record.generation in anchors)
+    return sum(now < record.not_after and record.serial not in entries for record in refused)
+
+
+def _key_condition(o: IssuerObserved, line: Lineage | None, now: datetime) -> Iterator[Condition]:
+    """Where the key of a CA that the gates trust is not in its Secret."""
+    if line is None or not isinstance(o.published, PublishedTrust):
+        return
+    if kept := [authority for authority in line.shown if authority.in_memory]:
+        secret = ca_secret_name(o.key.name, kept[-1].generation) if kept[-1].generated else o.ca_secret
+        numbers = ", ".join(str(authority.generation) for authority in kept)
+        yield said("CaKeyInMemory", secret=secret, generations=numbers)
+    elif _keyless(line):
+        until = instant(o.published.next_update)
+        yield said("CaKeyNotLoaded", secret=o.ca_secret, count=_unlisted(o, now), until=until)
 
 
 def _room(o: IssuerObserved, line: Lineage | None) -> Iterator[Condition]:

@@ -64,6 +64,11 @@ class Lineage:
     due: datetime | None
 
     @property
+    def none_left(self) -> bool:
+        """Whether no generation is left that a gate may trust."""
+        return self.all_distrusted or self.forsaken
+
+    @property
     def trusted(self) -> frozenset[int]:
         return self.carried | {authority.generation for authority in self.shown}
 
@@ -116,14 +121,16 @@ def of(
     retired = {g for g in known - anchors - ledger.alive.keys() if g < max(ledger.used, default=0)}
     usable = _usable(held, distrusted | retired, now)
     carried = frozenset(_carried(held, published, records, ledger, now)) - distrusted
+    able = tuple(authority for authority in usable if not authority.crl_only)
     last = max(ledger.alive.keys() - distrusted, default=0)
-    lost = last if last > max((a.generation for a in usable), default=0) and not _chosen(o) else 0
-    signing = None if lost else _signing(o, usable, published, carried, ledger, now)
-    waits = usable and usable[-1] is not signing and not lost and (signing is not None or carried)
-    announced = usable[-1] if waits else None
+    lost = last if last > max((a.generation for a in able), default=0) and not _chosen(o) else 0
+    keyless = carried | ({a.generation for a in usable if a.crl_only} & anchors & ledger.alive.keys())
+    signing = None if lost else _signing(o, able, published, keyless, ledger, now)
+    waits = able and able[-1] is not signing and not lost and (signing is not None or keyless)
+    announced = able[-1] if waits else None
     awaited = tuple(_awaited(o, now)) if announced else ()
     before = signing.generation if signing else 0
-    shown = tuple(a for a in usable if a.generation >= before or a.generation in ledger.alive)
+    shown = tuple(_shown(usable, signing, ledger))
     old = [authority for authority in shown if authority.generation < before]
     staying = {a.generation: a for a in old if _is_staying(a, published, spec.ca.generate, now)}
     return Lineage(
@@ -185,23 +192,31 @@ def _usable(held: tuple[Authority, ...], out: frozenset[int], now: datetime) -> 
     return tuple(valid or trusted[-1:])
 
 
+def _shown(usable: tuple[Authority, ...], signing: Authority | None, ledger: _Ledger) -> Iterator[Authority]:
+    """Those that sign, or are to; and others for as long as a certificate of theirs could get in. Where none signs, all."""
+    for authority in usable:
+        able = signing is None or (authority.generation >= signing.generation and not authority.crl_only)
+        if able or authority.generation in ledger.alive:
+            yield authority
+
+
 def _signing(
     o: IssuerObserved,
-    usable: tuple[Authority, ...],
+    able: tuple[Authority, ...],
     published: PublishedTrust | None,
-    carried: frozenset[int],
+    keyless: frozenset[int],
     ledger: _Ledger,
     now: datetime,
 ) -> Authority | None:
-    """The newest generation that may sign; None: none may yet.
+    """The newest generation that may sign; None: none may yet. `keyless`: published ones that sign no certificate any more.
 
     One that signed before goes on, and the first of all need not wait. Any other signs when its CRL is published, and every
     gate has held its anchor for a while, or has been waited for long enough.
     """
-    for index in range(len(usable) - 1, -1, -1):
-        candidate = usable[index]
-        before = [a for a in usable[:index] if published is None or a.generation in published.anchors]
-        if candidate.generation in ledger.used or not (before or carried):
+    for index in range(len(able) - 1, -1, -1):
+        candidate = able[index]
+        before = [a for a in able[:index] if published is None or a.generation in published.anchors]
+        if candidate.generation in ledger.used or not (before or keyless):
             return candidate
         crl = published.crls.get(candidate.generation) if published is not None else None
         if crl is None:
@@ -293,7 +308,9 @@ def _is_staying(
     """
     crl = published.crls.get(authority.generation) if published is not None else None
     roomy = crl is None or crl.size < OWN_SHARE * room.ROOM
-    return generate is not None and authority.generated and roomy and _outdated(authority, generate, now) is None
+    if generate is None or not authority.generated or authority.crl_only:
+        return False
+    return roomy and _outdated(authority, generate, now) is None
 
 
 def _nearly_full(o: IssuerObserved, signing: Authority) -> bool:
@@ -320,10 +337,11 @@ def terms(spec: MTLSIssuerSpec, line: Lineage, now: datetime) -> Terms:
     """Which CRLs the issuer is to have from `now` on."""
     this_update, next_update = window(spec.crl, now)
     own = spec.ca.secret_ref is not None and line.shown
+    newest = next((a for a in reversed(line.shown) if not a.crl_only), line.shown[-1]) if own else None
     return Terms(
         generations=frozenset(authority.generation for authority in line.shown),
         retained=line.carried,
-        adopting=line.shown[-1].generation if own else None,
+        adopting=newest.generation if newest is not None else None,
         this_update=this_update,
         next_update=next_update,
         closed=line.closed,

@@ -45,6 +45,10 @@ class Authority:
     generated: bool
     rotate: str = ""
     """`spec.ca.generate.rotate` when it was made."""
+    crl_only: bool = False
+    """Its key signs CRLs and no certificates, since its Secret does not hold this CA any more."""
+    in_memory: bool = False
+    """Its key is in no Secret: a restart of the operator loses it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +184,7 @@ class IssuerObserved:
     authority: Authority | Condition | Unseen
     """The newest CA generation; or what is wrong with its Secret."""
     older: tuple[Authority, ...]
-    """The generations before it whose keys are held."""
+    """The other generations whose keys are held."""
     rival: ObjectKey | None
     """The older issuer with the same CA key."""
     is_cluster_ca: bool

@@ -21,6 +21,8 @@ class LoadedCa:
     """Of its Secret."""
     authority: Authority
     signer: CertificateAuthority
+    disowned: bool = False
+    """The issuer names another Secret now: the key may belong to another issuer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +67,16 @@ class TrustDomains:
         self._known.pop(issuer, None)
 
     def signer(self, issuer: ObjectKey, generation: int) -> LoadedCa:
-        """A CA generation that signs; Conflict where its key went in the meantime."""
-        domain = self._known.get(issuer)
-        loaded = domain.held.get(generation) if domain is not None else None
-        if loaded is None:
-            raise Conflict(f"CA generation {generation} of {issuer} is not usable any more")
+        """A CA generation that signs certificates; Conflict where it does so no longer."""
+        loaded = self.loaded(issuer, generation)
+        if loaded.authority.crl_only:
+            raise Conflict(f"CA generation {generation} of {issuer} signs no certificates any more")
         return loaded
+
+    def loaded(self, issuer: ObjectKey, generation: int) -> LoadedCa:
+        """A CA generation that signed certificates; Conflict where its key went in the meantime."""
+        domain = self._known.get(issuer)
+        found = domain.held.get(generation) if domain is not None else None
+        if found is None:
+            raise Conflict(f"CA generation {generation} of {issuer} is not usable any more")
+        return found

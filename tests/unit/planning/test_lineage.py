@@ -85,6 +85,8 @@ def distrust(*numbers):
     return given.issuer_spec(ca={"generate": {"commonName": "Partners CA"}, "distrust": numbers})
 
 
+NO_CA = said("CaSecretInvalid", secret="mine", detail="junk")
+OWN_BACK = {"spec": OWN, "authority": replace(ONE, generated=False), "older": (replace(OWN_TWO, crl_only=True),)}
 JUST_NOW = given.gate(anchors_taken=NOW + SECOND)
 LONG_AGO = given.gate(anchors_taken=NOW)
 UNREACHED = given.gate(state=GateState.DENIED)
@@ -193,6 +195,45 @@ def test_a_person_may_put_the_ca_back_that_signed_before():
 def test_nothing_is_signed_while_the_key_that_signs(override):
     broken = line(**{"records": (OLD, NEW)} | override)
     assert (broken.signing, broken.lost, broken.trusted) == (None, 2, {1, 2})
+
+
+def crl_only(authority):
+    return replace(authority, crl_only=True)
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        pytest.param({"authority": NO_CA, "older": (crl_only(ONE), crl_only(TWO))}, (0, {1, 2}), id="none is left"),
+        pytest.param({"authority": ONE, "older": (crl_only(TWO),)}, (0, {1, 2}), id="the one that signed last is one"),
+        pytest.param({"older": (crl_only(ONE),)}, (2, {1, 2}), id="an older one is one"),
+        pytest.param({"older": (crl_only(ONE),), "records": (NEW,)}, (2, {2}), id="nobody has a certificate of it"),
+        pytest.param(
+            {"authority": NO_CA, "older": (crl_only(ONE), crl_only(TWO)), "records": (NEW,)},
+            (0, {1, 2}),
+            id="none is left, whoever has certificates",
+        ),
+        pytest.param(OWN_BACK, (1, {1, 2}), id="the one after the one that a person put back"),
+        pytest.param(OWN_BACK | {"records": (OLD,)}, (1, {1}), id="the same, and nobody has a certificate of it"),
+    ],
+)
+def test_a_key_that_signs_crls_only_signs_no_certificate_and_is_shown_while_it_is_needed(override, expected):
+    found = line(**{"records": (OLD, NEW)} | override)
+    assert (found.signing.generation if found.signing else 0, found.trusted) == expected
+    assert found.carried == frozenset()
+
+
+def test_nothing_is_signed_until_the_gates_have_the_ca_after_one_that_signs_crls_only():
+    just_now = given.trust({1: (ONE, given.crl()), 2: (OWN_TWO, given.crl(signed=NOW))})
+    kept = {"older": (crl_only(ONE),), "records": (OLD,), "published": just_now}
+    waiting = line(**CARRIED | kept | {"gates": (JUST_NOW,)})
+    assert (waiting.signing, waiting.announced) == (None, OWN_TWO)
+    assert line(**CARRIED | kept | {"gates": (LONG_AGO,)}).signing == OWN_TWO
+
+
+def test_the_clients_of_a_generation_that_signs_crls_only_change_to_the_next():
+    found = line(records=(OLD, NEW), older=(crl_only(ONE),))
+    assert (dict(found.staying), found.moving) == ({}, {1})
 
 
 SETTLED = {"records": (OLD, NEW)}

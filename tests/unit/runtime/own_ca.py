@@ -22,7 +22,7 @@ def put(bed: OperatorBed, **files: bytes) -> None:
     data = {name.replace("_", "."): base64.b64encode(content).decode() for name, content in files.items()}
     found = bed.cluster.find(SECRET, MINE)
     if found is None:
-        body = {"metadata": {"name": MINE.name}, "type": "kubernetes.io/tls", "data": data}
+        body = {"metadata": {"name": MINE.name}, "type": "Opaque", "data": data}
         bed.cluster.create(SECRET, MINE.namespace, body, "kubectl")
     else:
         bed.cluster.replace(SECRET, MINE, {**found, "data": data}, "kubectl")

@@ -1,10 +1,18 @@
 """What a person puts into the CA Secret of an issuer that runs: the right files are used, whatever lies beside them."""
 
+import base64
+
 import pytest
 
+from doorward.cluster.gateway import CONFIG_MAP, ISSUER, SECRET
+from doorward.objects.meta import ObjectKey
+from doorward.pki.certificates import build_ca
+from doorward.pki.subjects import Subject
 from tests.support import promises
+from tests.support.operator_bed import ISSUER_AT, PEOPLE
 from tests.unit import given
-from tests.unit.runtime.looks import issuer_said, serial
+from tests.unit.given import DAY, NOW
+from tests.unit.runtime.looks import CRL, GATE, issuer_said, live, serial
 from tests.unit.runtime.own_ca import files, key_pem, pem, put, running
 
 
@@ -50,3 +58,225 @@ def test_the_new_and_the_old_ca_in_one_file_are_a_rotation_to_the_one_that_fits_
     own.apply("alice", suspended=True)
     own.settle()
     assert not promises.live_serials(own.cluster, own.cluster.now()) & {old, serial(own, "alice")}
+
+
+# Nothing usable is left
+
+
+def expired(number):
+    return build_ca(
+        subject=Subject(common_name="Mine"),
+        key=given.key(number),
+        serial=9,
+        not_before=NOW - 9 * DAY,
+        not_after=NOW - DAY,
+    )
+
+
+LEAF = {"tls_crt": pem(given.leaf().certificate), "tls_key": key_pem(1)}
+BAD = {
+    "it is empty": {},
+    "garbage": {"tls_crt": b"garbage", "tls_key": b"garbage"},
+    "no certificate": {"tls_key": key_pem(201)},
+    "no key": {"tls_crt": pem(OURS)},
+    "an empty key": {"tls_crt": pem(OURS), "tls_key": b""},
+    "an encrypted key": {"tls_crt": pem(OURS), "tls_key": b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n"},
+    "another CA's key": {"tls_crt": pem(OURS), "tls_key": key_pem(202)},
+    "another CA's certificate": {"tls_crt": pem(NEXT), "tls_key": key_pem(201)},
+    "an expired CA": {"tls_crt": pem(expired(203)), "tls_key": key_pem(203)},
+    "the same CA, expired": {"tls_crt": pem(expired(201)), "tls_key": key_pem(201)},
+    "a certificate that is no CA": LEAF,
+}
+
+
+def refused_later(bed, seconds=15):
+    """Alice is suspended, and so soon after her serial is in every CRL."""
+    number = serial(bed, "alice")
+    bed.apply("alice", suspended=True)
+    bed.advance(seconds)
+    published = bed.find(CONFIG_MAP, CRL)["data"]["ca.crl"]
+    assert base64.b64decode(bed.find(SECRET, GATE)["data"]["ca.crl"]).decode() == published
+    return number in promises.bundle_of(bed.cluster, CRL).serials
+
+
+@pytest.fixture(params=[*BAD.values(), None], ids=[*BAD, "there is no Secret"])
+def broken(request, own):
+    """An issuer that signs, until nothing usable is in its Secret."""
+    if request.param is None:
+        own.delete(SECRET, "mine")
+    else:
+        put(own, **request.param)
+    own.settle()
+    return own
+
+
+@pytest.mark.promise(1)
+def test_where_nothing_usable_is_left_revocations_take_effect_and_nothing_is_signed(broken):
+    bob = serial(broken, "bob")
+    broken.apply("carol")
+    assert refused_later(broken)
+    assert broken.find(SECRET, "carol-mtls") is None
+    assert bob in live(broken)
+    assert issuer_said(broken)["CRLCurrent"] == "Published"
+    assert issuer_said(broken)["Ready"] in ("CaSecretInvalid", "CaSecretMissing", "CaExpired")
+    broken.apply("alice", suspended=False)
+    broken.settle()
+    assert promises.newest_crl(broken.cluster) == frozenset()
+
+
+@pytest.mark.promise(4)
+def test_where_nothing_usable_is_left_the_crl_is_renewed(broken):
+    broken.jump(days=6)
+    broken.settle()
+    before = promises.newest_bundle(broken.cluster).number
+    broken.jump(days=6)
+    broken.settle()
+    assert promises.newest_bundle(broken.cluster).number > before
+    assert {serial(broken, "alice"), serial(broken, "bob")} <= live(broken)
+
+
+def test_the_right_files_put_back_end_it_and_reissue_nothing(broken):
+    before = serial(broken, "alice")
+    put(broken, **files(201))
+    broken.settle()
+    assert (issuer_said(broken)["Ready"], serial(broken, "alice")) == ("Signing", before)
+    assert not {"CAKeyHeld", "CAFilesUsed"} & issuer_said(broken).keys()
+
+
+def test_another_ca_after_a_bad_file_is_a_rotation(broken):
+    old = live(broken)
+    put(broken, **files(202))
+    broken.settle()
+    assert old < live(broken)
+    assert issuer_said(broken)["Ready"] == "Signing"
+    assert "CAKeyHeld" not in issuer_said(broken)
+
+
+def test_a_bad_file_that_follows_a_bad_file_changes_nothing(broken):
+    put(broken, tls_crt=b"more garbage")
+    broken.settle()
+    assert refused_later(broken)
+
+
+@pytest.mark.promise(1)
+def test_after_a_restart_with_a_bad_file_the_status_says_who_still_gets_in(own):
+    put(own, tls_crt=b"garbage")
+    own.restart()
+    own.settle()
+    assert (issuer_said(own)["CAKeyHeld"], issuer_said(own)["CRLCurrent"]) == ("CaKeyNotLoaded", "Published")
+    assert not refused_later(own)
+    own.settle()
+    assert (issuer_said(own)["CAKeyHeld"], issuer_said(own)["CRLCurrent"]) == ("CaKeyNotLoaded", "NotPublished")
+    put(own, **files(201))
+    own.settle()
+    assert serial(own, "alice") in promises.newest_crl(own.cluster)
+    assert issuer_said(own)["CRLCurrent"] == "Published"
+
+
+@pytest.mark.promise(5)
+def test_a_key_is_forgotten_with_the_right_to_read_secrets(own):
+    put(own, tls_crt=b"garbage")
+    own.settle()
+    assert issuer_said(own)["CAKeyHeld"] == "CaKeyInMemory"
+    for may_read, says in ((False, "NotPermitted"), (True, "CaSecretInvalid")):
+        own.operator.view.opted_in["edge"] = may_read
+        put(own, tls_crt=b"garbage", ca_crt=says.encode())
+        own.settle()
+        assert issuer_said(own)["Ready"] == says
+    assert issuer_said(own)["CAKeyHeld"] == "CaKeyNotLoaded"
+
+
+def another_issuer(bed, name, number):
+    """An MTLSIssuer beside the one of the bed, with that CA."""
+    data = {f.replace("_", "."): base64.b64encode(content).decode() for f, content in files(number).items()}
+    bed.cluster.create(SECRET, "edge", {"metadata": {"name": f"{name}-ca"}, "type": "Opaque", "data": data}, PEOPLE)
+    spec = {"ca": {"secretRef": {"name": f"{name}-ca"}}}
+    bed.cluster.create(ISSUER, "edge", {"metadata": {"name": name}, "spec": spec}, PEOPLE)
+    bed.settle()
+
+
+def of_the_cluster(bed, number):
+    """The cluster itself trusts that CA."""
+    data = {"data": {"client-ca-file": pem(given.ca(number, "Mine").certificate).decode()}}
+    at = ObjectKey("kube-system", "extension-apiserver-authentication")
+    bed.cluster.merge_patch(CONFIG_MAP, at, data, PEOPLE, "")
+    bed.jump(minutes=11)
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("then", [None, {"tls_crt": b"garbage"}], ids=["", "and garbage after it"])
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        pytest.param(lambda bed: another_issuer(bed, "older", 203), "CaKeyShared", id="another issuer's"),
+        pytest.param(lambda bed: of_the_cluster(bed, 203), "ClusterCa", id="the cluster's own"),
+    ],
+)
+def test_a_ca_that_may_not_be_used_stops_nothing_and_is_never_shown(own, make, reason, then):
+    make(own)
+    put(own, **files(203))
+    own.settle()
+    assert issuer_said(own)["Ready"] == reason
+    if then is not None:
+        put(own, **then)
+        own.settle()
+    assert refused_later(own)
+    assert sorted(promises.bundle_of(own.cluster, CRL).lists) == [1]
+
+
+def test_a_key_that_an_issuer_only_remembers_is_free_once_it_names_another_secret(own):
+    own.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": {"secretRef": {"name": "elsewhere"}}}})
+    own.settle()
+    assert issuer_said(own)["Ready"] == "CaSecretMissing"
+    another_issuer(own, "heir", 201)
+    assert given.reasons(own.find(ISSUER, "heir")["status"])["Ready"] == "Signing"
+
+
+def test_a_key_stays_an_issuers_own_while_its_secret_is_bad(own):
+    put(own, tls_crt=b"garbage")
+    own.settle()
+    another_issuer(own, "thief", 201)
+    assert given.reasons(own.find(ISSUER, "thief")["status"])["Ready"] == "CaKeyShared"
+
+
+# A CA of Doorward's making
+
+
+def replaced(bed):
+    other = {f.replace("_", "."): base64.b64encode(content).decode() for f, content in files(203).items()}
+    bed.edit(SECRET, "partners-ca-1", {"data": other})
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        pytest.param(lambda bed: bed.delete(SECRET, "partners-ca-1"), "CaSecretMissing", id="is deleted"),
+        pytest.param(
+            lambda bed: bed.edit(SECRET, "partners-ca-1", {"data": {"tls.key": "anVuaw=="}}),
+            "CaSecretInvalid",
+            id="is junk",
+        ),
+        pytest.param(replaced, "CaReplaced", id="holds another CA"),
+    ],
+)
+def test_a_generated_ca_whose_secret_is_spoilt_goes_on_refusing(served, spoil, reason):
+    spoil(served)
+    served.settle()
+    served.apply("carol")
+    assert refused_later(served)
+    assert (issuer_said(served)["Ready"], issuer_said(served)["CAKeyHeld"]) == (reason, "CaKeyInMemory")
+    assert served.find(SECRET, "carol-mtls") is None
+
+
+@pytest.mark.promise(1)
+def test_an_older_generation_whose_secret_is_deleted_goes_on_refusing(served):
+    old = serial(served, "alice")
+    served.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": {"generate": {"rotate": "now"}}}})
+    served.settle()
+    served.delete(SECRET, "partners-ca-1")
+    served.settle()
+    assert (issuer_said(served)["Ready"], issuer_said(served)["CAKeyHeld"]) == ("Signing", "CaKeyInMemory")
+    assert refused_later(served)
+    assert old in promises.newest_crl(served.cluster)
+    assert sorted(promises.newest_bundle(served.cluster).lists) == [1, 2]
