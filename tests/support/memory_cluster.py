@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from doorward.api.conditions import instant
-from doorward.cluster.errors import AlreadyExists, Conflict, Gone, Invalid, NotFound
+from doorward.cluster.errors import AlreadyExists, Conflict, Ending, Gone, Invalid, NotFound
 from doorward.cluster.gateway import (
     CLIENT_CERTIFICATE,
     CONFIG_MAP,
@@ -146,8 +146,13 @@ class MemoryCluster:
     def create(self, kind: Kind, namespace: str, body: Object, manager: str) -> Object:
         metadata = {k: v for k, v in body["metadata"].items() if k not in SERVERS_OWN}
         if kind.namespaced:
-            if self.find(NAMESPACE, ObjectKey("", namespace)) is None:
+            space = self.find(NAMESPACE, ObjectKey("", namespace))
+            if space is None:
                 raise NotFound(f'namespaces "{namespace}" not found', status=404)
+            if "deletionTimestamp" in space["metadata"]:
+                raise Ending(
+                    f"unable to create new content in namespace {namespace}: it is being terminated", status=403
+                )
             metadata["namespace"] = namespace
         self._count += 1
         if "name" not in metadata:
@@ -209,13 +214,14 @@ class MemoryCluster:
             self._commit(kind, at, before, before | {"metadata": metadata}, manager)
 
     def collect_garbage(self) -> None:
-        """What the controller manager does: what belonged to an object that is gone goes too."""
-        uids = {body["metadata"]["uid"] for kind in KINDS for body in self.all(kind)}
+        """What the controller manager does: what belonged to an object that is gone, or of another namespace, goes too."""
+        uids = {(b["metadata"].get("namespace"), b["metadata"]["uid"]) for kind in KINDS for b in self.all(kind)}
         for kind in (SECRET, CONFIG_MAP):
             for body in self.all(kind):
                 owners = body["metadata"].get("ownerReferences") or ()
-                if owners and not any(owner["uid"] in uids for owner in owners):
-                    self.delete(kind, ObjectKey(body["metadata"]["namespace"], body["metadata"]["name"]), "garbage")
+                namespace = body["metadata"]["namespace"]
+                if owners and not any((namespace, owner["uid"]) in uids for owner in owners):
+                    self.delete(kind, ObjectKey(namespace, body["metadata"]["name"]), "garbage")
 
     def compact(self) -> None:
         """Forget the history for watches; `history` itself stays, for those who check it."""

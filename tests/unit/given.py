@@ -383,8 +383,8 @@ def pending(serial: int = 0xB2, **override: Any) -> Pending:
     return replace(Pending(serial=serial, wanted="a digest"), **override)
 
 
-def foreign() -> Foreign:
-    return Foreign()
+def foreign(**override: Any) -> Foreign:
+    return Foreign(**override)
 
 
 def broken() -> Broken:

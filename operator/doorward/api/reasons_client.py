@@ -32,6 +32,19 @@ READY = table(
         "The client is being cut off before the object goes.",
         "the object goes as soon as the CRL that names its {count} serials is published{detail}",
     ),
+    (
+        "NamespaceTerminating",
+        "False",
+        Mender.ITSELF,
+        (
+            "The namespace is being deleted. The client is on hold as if its object was deleted already, and no certificate is"
+            " issued."
+        ),
+        (
+            "Namespace {namespace} is being deleted, so the certificates of this client are on hold and no certificate is issued."
+            " `doorward restore` can end the hold within the undo window of the MTLSIssuer"
+        ),
+    ),
     ("InvalidSpec", "False", Mender.OWNER, "The spec asks for what no certificate can say.", "{detail}"),
     ("InvalidRequest", "False", Mender.OWNER, "spec.request is no usable CSR.", "spec.request: {detail}"),
     (
@@ -113,6 +126,19 @@ READY = table(
         Mender.OWNER,
         "A Secret of that name is there and is not Doorward's; it is never overwritten.",
         "Secret {secret} is not Doorward's: move it away, or make a new ClientCertificate with another secretName",
+    ),
+    (
+        "SecretCopied",
+        "False",
+        Mender.OWNER,
+        (
+            "The Secret holds the certificate of another ClientCertificate: somebody copied it there. It is never overwritten, and"
+            " the certificates of this client stay valid."
+        ),
+        (
+            "Secret {secret} is a copy: the ledger says that its certificate belongs to another ClientCertificate. Delete the Secret"
+            " to get a certificate for this client. The certificates that this client has stay valid"
+        ),
     ),
     (
         "SecretNameReserved",
@@ -220,7 +246,7 @@ ADMITTED = table(
         "OnHold",
         "False",
         Mender.NOBODY,
-        "The client is suspended, and the published CRL names every serial of it.",
+        "The client is suspended, or its namespace is being deleted, and the published CRL names every serial of it.",
         "on hold since {time}: CRL {number} names every serial of this client",
     ),
     (

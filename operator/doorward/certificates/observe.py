@@ -48,6 +48,8 @@ class CertificateObserver:
         metadata = body["metadata"]
         records = self._records_of(found, key)
         secret, memory = await self._client_secret(found, key, records, memory)
+        if isinstance(secret, ClientSecret) and self._is_anothers(key, secret):
+            secret = Foreign(copied=True)
         leaf_is_ours, memory = self._leaf_is_ours(found, key, secret, memory)
         deleted = metadata.get("deletionTimestamp")
         observed = CertificateObserved(
@@ -72,6 +74,7 @@ class CertificateObserver:
             leaf_is_ours=leaf_is_ours,
             pending=memory.signed.pending if memory.signed else None,
             skew=self._gateway.skew(),
+            namespace_ends=view.namespace_ends(key.namespace),
         )
         return observed, memory
 
@@ -175,6 +178,12 @@ class CertificateObserver:
             return held, replace(memory, view=None, signature=None)
         seen = SecretView(secret=at, versions=(version_of(body), versions[1]), held=held)
         return held, replace(memory, view=seen)
+
+    def _is_anothers(self, key: ObjectKey, secret: ClientSecret) -> bool:
+        """Whether the ledger of any issuer says that the certificate was signed for another client."""
+        records = self._view.ledger.with_serial(secret.leaf.serial)
+        holders = {record.holder for record in records if record.sha256 == secret.leaf.sha256}
+        return bool(holders) and key not in holders
 
     def _password_of(self, found: CertificateObject) -> tuple[ObjectKey, str] | None:
         return None if isinstance(found.spec, str) else issuance.password_of(found.spec, found.secret.namespace)

@@ -137,7 +137,7 @@ class GateObserver:
             before = known.get(namespace, GateMemory())
             state, detail, memory = await self._state(look, at, before, allowed=allowed)
             absent = self._reads.secret_metadata(at) is Unseen.ABSENT
-            if absent and self._reads.namespace_ends(namespace):
+            if absent and self._view.namespace_ends(namespace):
                 continue  # it takes no new Secret, and without one it lets nobody in
             learned[namespace] = memory
             gates.append(

@@ -53,7 +53,9 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A Secret of that name that is not ours, or is another ClientCertificate's."""
+    """A Secret of that name that is not ours, or is another ClientCertificate's; `copied`: all but its certificate looks right."""
+
+    copied: bool = False
 
 
 def holder_of(secret: Object | None) -> str | None:

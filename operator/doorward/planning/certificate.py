@@ -44,6 +44,8 @@ def _plan(o: CertificateObserved, now: datetime) -> Plan:
         return Plan(due=now + timing.LOOK_AGAIN)
     if o.deleting_since is not None:
         return cut_off.deleting(o, o.records, o.deleting_since, now)
+    if o.namespace_ends:
+        return cut_off.ending(o, o.records, now)
     before: tuple[Action, ...] = () if o.has_finalizer else (AddFinalizer(),)
     if isinstance(o.spec, ClientCertificateSpec) and o.spec.revoked:
         return cut_off.revoked(o, o.spec, o.records, before, now)

@@ -1,4 +1,4 @@
-"""The rules of a ClientCertificate whose client is to be cut off: deleted, revoked for good, or suspended.
+"""The rules of a ClientCertificate whose client is to be cut off: deleted, in a namespace that ends, revoked for good, or suspended.
 
 The ledger is written first, and whatever else is wrong: the issuer not ready, the Secret another's or not to be read.
 """
@@ -39,11 +39,7 @@ def deleting(o: CertificateObserved, records: tuple[Record, ...], since: datetim
     if not o.has_finalizer:
         return Plan()
     issuer = o.issuer if isinstance(o.issuer, Issuer) else None
-    if isinstance(o.spec, ClientCertificateSpec) and o.spec.revoked:
-        cut: tuple[Action, ...] = tuple(revocation.final(records, o.spec.revocation_reason, now))
-    else:
-        cut = tuple(revocation.held(records, _undo_window(o, issuer), now))
-    if cut := (*cut, *record_again(o, records, now)):
+    if cut := _of_deletion(o, records, now):
         return Plan(actions=cut)
     if unheard(o):
         return Plan(due=now + timing.LOOK_AGAIN)
@@ -63,10 +59,35 @@ def deleting(o: CertificateObserved, records: tuple[Record, ...], since: datetim
     return Plan(actions=(RemoveFinalizer(unreached="some gates" if issuer.gates_behind else ""),))
 
 
-def _undo_window(o: CertificateObserved, issuer: Issuer | None) -> timedelta | None:
+def ending(o: CertificateObserved, records: tuple[Record, ...], now: datetime) -> Plan:
+    """The client of an object whose namespace is being deleted: the object goes, too, so its client is held already.
+
+    Its Secret may be deleted first, which is no loss; and nothing is issued into a namespace that takes nothing new.
+    """
+    if cut := _of_deletion(o, records, now):
+        return Plan(actions=cut)
+    if unheard(o):
+        return Plan(due=now + timing.LOOK_AGAIN)
+    since = max((r.revocation.time for r in records if r.revocation is not None and r.refused), default=None)
+    ready = said("NamespaceTerminating", namespace=o.key.namespace)
+    return status(o, [ready, _refused(o, records, "OnHold", since, now)], now, renewing=False)
+
+
+def _of_deletion(o: CertificateObserved, records: tuple[Record, ...], now: datetime) -> tuple[Action, ...]:
+    """What a deletion does to the client's serials: held, or revoked for good where the spec says so."""
+    if isinstance(o.spec, ClientCertificateSpec) and o.spec.revoked:
+        cut = tuple(revocation.final(records, o.spec.revocation_reason, now))
+    else:
+        cut = tuple(revocation.held(records, _undo_window(o), now))
+    return (*cut, *record_again(o, records, now))
+
+
+def _undo_window(o: CertificateObserved) -> timedelta | None:
     if o.issuer is Unseen.UNKNOWN:
         return None
-    return timing.duration(issuer.spec.revocation.undo_window) if issuer else timing.DEFAULT_UNDO
+    if isinstance(o.issuer, Unseen):
+        return timing.DEFAULT_UNDO
+    return timing.duration(o.issuer.spec.revocation.undo_window)
 
 
 def revoked(
@@ -134,9 +155,10 @@ def report(o: CertificateObserved, trouble: Trouble, now: datetime) -> Plan:
     spec = o.spec if isinstance(o.spec, ClientCertificateSpec) else None
     if spec is not None and (spec.revoked or spec.suspended) and o.deleting_since is None:
         access = _refused(o, o.records, "Revoked" if spec.revoked else "OnHold", since, now)
-    elif o.deleting_since is not None and since is not None:
+    elif (o.deleting_since is not None or o.namespace_ends) and since is not None:
         access = said("CuttingOff")
     else:
         access = admitted(o, now)
-    out = o.deleting_since is not None or (spec is not None and (spec.revoked or spec.suspended))
+    going = o.deleting_since is not None or o.namespace_ends
+    out = going or (spec is not None and (spec.revoked or spec.suspended))
     return status(o, [trouble.condition(), access], now, renewing=not out)

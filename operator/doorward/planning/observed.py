@@ -122,6 +122,8 @@ class CertificateObserved:
     """Whether a CA generation signed the leaf in the Secret, and for this client; None: cannot be said."""
     pending: Pending | None
     skew: timedelta
+    namespace_ends: bool = False
+    """Its namespace is being deleted, which nobody can undo."""
     key_taken_until: datetime | Unseen | None = None
     """When to look again at whether the key of its CSR is another client's; None: it is not."""
 

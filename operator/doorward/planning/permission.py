@@ -153,4 +153,6 @@ def _secret_name(o: CertificateObserved, _spec: ClientCertificateSpec, _issuer: 
 def _secret(o: CertificateObserved, _spec: ClientCertificateSpec, _issuer: Issuer) -> Condition | None:
     if o.secret is Unseen.DENIED:
         return not_permitted(o.key.namespace, o.account)
-    return said("SecretForeign", secret=o.secret_name) if isinstance(o.secret, Foreign) else None
+    if not isinstance(o.secret, Foreign):
+        return None
+    return said("SecretCopied" if o.secret.copied else "SecretForeign", secret=o.secret_name)

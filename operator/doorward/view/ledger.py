@@ -88,7 +88,11 @@ class Ledger:
 
     def of_serial(self, issuer: ObjectKey, serial: int) -> tuple[Record, ...]:
         """The records of a serial number: one, unless a CA's key signs in several generations."""
-        return tuple(record for record in self.store.lookup("serial", serial) if record.issuer == issuer)
+        return tuple(record for record in self.with_serial(serial) if record.issuer == issuer)
+
+    def with_serial(self, serial: int) -> tuple[Record, ...]:
+        """The same of all issuers."""
+        return self.store.lookup("serial", serial)
 
     def of_key(self, issuer: ObjectKey, public_key_sha256: str) -> tuple[Record, ...]:
         """The issuer's records of certificates for that public key."""

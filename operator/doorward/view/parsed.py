@@ -155,7 +155,7 @@ class CertificateObject:
 
     @property
     def out(self) -> bool:
-        """Whether all its serials are to be refused."""
+        """Whether all its serials are to be refused for what the object itself says; see `View.is_out`."""
         spec = self.spec
         return self.deleting or (isinstance(spec, ClientCertificateSpec) and (spec.revoked or spec.suspended))
 

@@ -21,11 +21,6 @@ class Reads:
         found = self._view.namespaces.get(ObjectKey("", namespace))
         return None if found is None else found["metadata"].get("labels") or {}
 
-    def namespace_ends(self, namespace: str) -> bool:
-        """Whether the namespace is on its way out: it takes no new object any more."""
-        found = self._view.namespaces.get(ObjectKey("", namespace))
-        return found is not None and "deletionTimestamp" in found["metadata"]
-
     def secret_metadata(self, key: ObjectKey) -> Object | Unseen:
         """As the watch told it."""
         consent = self._view.opted_in.get(key.namespace)

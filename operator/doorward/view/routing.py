@@ -89,7 +89,7 @@ class Routing:
         found = self._view.certificates.get(key.at)
         if found is None:
             return Priority.ISSUANCE
-        if found.out:
+        if self._view.is_out(found):
             return Priority.CUT_OFF
         back = any(revocation.by_suspension(record) for record in self._view.ledger.of_client(key.at))
         return Priority.INTERACTIVE if back else Priority.ISSUANCE

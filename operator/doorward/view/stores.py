@@ -13,7 +13,7 @@ from doorward.cluster.errors import NotFound
 from doorward.cluster.gateway import Kind, Object
 from doorward.cluster.store import Store
 from doorward.objects.ledger_record import Record
-from doorward.objects.meta import ObjectKey, key_of
+from doorward.objects.meta import ObjectKey, is_deleting, key_of
 from doorward.planning import key_owner
 from doorward.view.archives import Archives
 from doorward.view.ledger import Ledger
@@ -119,6 +119,15 @@ class View:
         """Whether the namespace is in scope: of any other, nothing can be called absent."""
         return not self.scope or namespace in self.scope
 
+    def namespace_ends(self, namespace: str) -> bool:
+        """Whether the namespace is being deleted: it takes no new object any more, and all that is in it goes."""
+        found = self.namespaces.get(ObjectKey("", namespace))
+        return found is not None and is_deleting(found)
+
+    def is_out(self, client: CertificateObject) -> bool:
+        """Whether all serials of the client are to be refused."""
+        return client.out or self.namespace_ends(client.key.namespace)
+
     def signed_generations(self, issuer: ObjectKey) -> frozenset[int]:
         """The CA generations that have signed, by ledger and archive."""
         return self.ledger.generations(issuer) | self.archives.index(issuer).generations
@@ -192,4 +201,4 @@ class View:
 
     def _is_out(self, record: Record) -> bool:
         client = self.certificates.get(record.holder)
-        return client is not None and client.issuer == record.issuer and client.out
+        return client is not None and client.issuer == record.issuer and self.is_out(client)

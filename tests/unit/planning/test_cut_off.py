@@ -281,6 +281,54 @@ def test_a_certificate_that_expired_while_its_client_was_suspended_is_renewed_wi
     assert (action.because, action.keep_key) == ("its renewal is due", True)
 
 
+# In a namespace that ends
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param({}, id="its Secret is there"),
+        pytest.param({"secret": Unseen.ABSENT, "records": (LIVE,)}, id="its Secret is deleted already"),
+        pytest.param({"secret": given.broken(), "records": (LIVE,)}, id="its Secret is spoilt"),
+        pytest.param({"records": (SUSPENDED,)}, id="it was suspended"),
+        pytest.param({"issuer": NO_CA}, id="its issuer cannot sign"),
+    ],
+)
+def test_a_client_whose_namespace_ends_is_held_as_at_a_deletion_when(world):
+    (action,) = planned(namespace_ends=True, **world).actions
+    assert (action.revocation.reason, action.revocation.held_by) == ("certificateHold", "Deletion")
+
+
+@pytest.mark.promise(2)
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param({"secret": Unseen.ABSENT, "records": ()}, id="it never had a certificate"),
+        pytest.param({"secret": Unseen.ABSENT, "records": (), "pending": on_its_way()}, id="one is on its way"),
+        pytest.param({"secret": Unseen.ABSENT, "records": (HELD,)}, id="its Secret is deleted"),
+        pytest.param({"records": (HELD,), "spec": given.spec(reissue="now")}, id="another is asked for"),
+    ],
+)
+def test_nothing_is_issued_in_a_namespace_that_ends_when(world):
+    assert asked(namespace_ends=True, **world) == ["WriteStatus"]
+
+
+def test_a_client_whose_namespace_ends_says_so():
+    world = {"namespace_ends": True, "records": (HELD,)}
+    assert told(**world) == {"Ready": "NamespaceTerminating", "Admitted": "CuttingOff"}
+    assert told(**world, issuer=NAMED) == {"Ready": "NamespaceTerminating", "Admitted": "OnHold"}
+
+
+def test_a_revoked_client_whose_namespace_ends_is_out_for_good():
+    (action,) = planned(namespace_ends=True, spec=REVOKED_SPEC).actions
+    assert action.revocation.reason == "keyCompromise"
+
+
+def test_more_than_the_ledger_waits_in_a_namespace_that_ends_until_all_is_heard_of():
+    assert planned(namespace_ends=True, records=(HELD,), secret=Unseen.UNKNOWN) == Plan(due=NOW + 5 * SECOND)
+
+
 # Deleted
 
 

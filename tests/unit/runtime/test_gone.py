@@ -228,12 +228,12 @@ def test_a_serial_whose_client_was_made_again_below_another_issuer_is_held(serve
 def far(served):
     """The gate of another namespace, which is on its way out."""
     served.cluster.create(NAMESPACE, "", {"metadata": {"name": "far", "finalizers": ["kubernetes"]}}, PEOPLE)
-    served.cluster.delete(NAMESPACE, ObjectKey("", "far"), PEOPLE)
     served.edit(ISSUER, ISSUER_AT.name, {"spec": {"gates": {"allowedNamespaces": {"from": "All"}}}})
     host = served.find(INGRESS, "shop")
     served.cluster.create(
         INGRESS, "far", {"metadata": {"name": "shop", "annotations": host["metadata"]["annotations"]}}, PEOPLE
     )
+    served.cluster.delete(NAMESPACE, ObjectKey("", "far"), PEOPLE)
     served.settle()
     return served
 

@@ -1,0 +1,187 @@
+"""A Secret that is missing, or that holds another client's certificate, is no proof that a key was lost."""
+
+import pytest
+
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, SECRET
+from doorward.objects.meta import ObjectKey
+from tests.support import promises
+from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed
+from tests.unit.given import NOW, reasons
+
+EDGE, WEB = NAMESPACE_NAME, "web"
+OF_NAMESPACE = "tests/the-rest"
+"""A finalizer: the namespace stays for as long as there is anything in it."""
+
+
+def client(bed, where, name="alice", **spec):
+    reference = {"name": ISSUER_AT.name, "namespace": EDGE}
+    body = {"metadata": {"name": name}, "spec": {"issuerRef": reference, "commonName": name} | spec}
+    bed.cluster.create(CLIENT_CERTIFICATE, where, body, PEOPLE)
+
+
+def secret(bed, where, name="alice-mtls"):
+    return bed.cluster.find(SECRET, ObjectKey(where, name))
+
+
+def serial(bed, where, name="alice"):
+    return promises.held_serial(secret(bed, where, f"{name}-mtls"))
+
+
+def said(bed, where, name="alice"):
+    return reasons(bed.cluster.find(CLIENT_CERTIFICATE, ObjectKey(where, name))["status"])
+
+
+def revocations(bed):
+    """By serial, what its record says of it."""
+    records = bed.cluster.all(ISSUED_CERTIFICATE)
+    return {int(each["spec"]["serialNumber"], 16): each["spec"].get("revocation") for each in records}
+
+
+@pytest.fixture
+def bed():
+    """One issuer for all namespaces, with alice in both of them."""
+    with OperatorBed(NOW) as made:
+        made.cluster.create(NAMESPACE, "", {"metadata": {"name": WEB, "finalizers": [OF_NAMESPACE]}}, PEOPLE)
+        made.issuer(issuance={"allowedNamespaces": {"from": "All"}, "allowedSubjects": [{"commonName": "*"}]})
+        for where in (EDGE, WEB):
+            client(made, where)
+        made.settle()
+        yield made
+
+
+# A namespace that ends
+
+
+def end(bed, where=WEB):
+    bed.cluster.delete(NAMESPACE, ObjectKey("", where), PEOPLE)
+
+
+def remove(bed, kind, where, name):
+    if bed.cluster.find(kind, ObjectKey(where, name)) is not None:  # the garbage collector may have been first
+        bed.cluster.delete(kind, ObjectKey(where, name), "namespace-controller")
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("restart", [False, True], ids=["it runs", "it is down"])
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param(["secret", "client"], id="the Secret goes first"),
+        pytest.param(["client", "secret"], id="the ClientCertificate goes first"),
+        pytest.param(["secret"], id="only the Secret goes so far"),
+        pytest.param([], id="nothing goes so far"),
+    ],
+)
+def test_in_a_namespace_that_ends_clients_are_held_as_at_a_deletion_when(bed, order, restart):
+    number, before = serial(bed, WEB), len(revocations(bed))
+    if restart:
+        bed.kill()
+    end(bed)
+    for what in order:
+        if not restart:
+            bed.advance(1)
+        remove(bed, *((SECRET, WEB, "alice-mtls") if what == "secret" else (CLIENT_CERTIFICATE, WEB, "alice")))
+    if restart:
+        bed.start()
+    bed.settle()
+    held = revocations(bed)
+    assert (len(held), secret(bed, WEB) is None) == (before, "secret" in order)
+    assert (held[number]["reason"], held[number]["heldBy"]) == ("certificateHold", "Deletion")
+    assert promises.newest_crl(bed.cluster) == {number}
+
+
+def test_a_namespace_that_ends_is_told_on_its_clients(bed):
+    end(bed)
+    bed.settle()
+    assert said(bed, WEB) == {"Ready": "NamespaceTerminating", "Admitted": "OnHold"}
+
+
+def test_nothing_is_issued_to_a_client_of_a_namespace_that_ends(bed):
+    bed.cluster.merge_patch(ISSUER, ISSUER_AT, {"spec": {"ca": {"generate": {"rotate": "now"}}}}, PEOPLE, "")
+    client(bed, WEB, "bob")
+    first = len(bed.gateway.writes)
+    end(bed)
+    bed.settle()
+    bed.jump(days=80)
+    bed.settle()
+    holders = [record["spec"]["clientCertificate"] for record in bed.cluster.all(ISSUED_CERTIFICATE)]
+    assert "bob" not in {holder["name"] for holder in holders}
+    assert not any(write.namespace == WEB and write.kind == "Secret" for write in bed.gateway.writes[first:])
+
+
+@pytest.mark.promise(1)
+def test_a_revoked_client_of_a_namespace_that_ends_stays_revoked_for_good(bed):
+    number = serial(bed, WEB)
+    bed.cluster.merge_patch(CLIENT_CERTIFICATE, ObjectKey(WEB, "alice"), {"spec": {"revoked": True}}, PEOPLE, "")
+    end(bed)
+    bed.settle()
+    assert revocations(bed)[number]["reason"] != "certificateHold"
+
+
+@pytest.mark.promise(1)
+def test_a_suspended_client_of_a_namespace_that_ends_is_held_by_its_deletion(bed):
+    number = serial(bed, WEB)
+    bed.cluster.merge_patch(CLIENT_CERTIFICATE, ObjectKey(WEB, "alice"), {"spec": {"suspended": True}}, PEOPLE, "")
+    bed.settle()
+    end(bed)
+    bed.settle()
+    assert revocations(bed)[number]["heldBy"] == "Deletion"
+
+
+# A copied Secret
+
+
+def copy(bed, *, to, name="alice-mtls", annotations=None):
+    """What `kubectl get -o json | jq | kubectl apply` does with alice's Secret in edge."""
+    body = secret(bed, EDGE)
+    metadata = {"name": name} | {key: body["metadata"][key] for key in ("labels", "annotations")}
+    metadata["annotations"] = metadata["annotations"] | (annotations or {})
+    at = ObjectKey(to, name)
+    if bed.cluster.find(SECRET, at) is None:
+        bed.cluster.create(SECRET, to, {"metadata": metadata, "type": body["type"], "data": body["data"]}, PEOPLE)
+    else:
+        bed.cluster.merge_patch(SECRET, at, {"metadata": metadata, "data": body["data"]}, PEOPLE, "")
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        pytest.param({"to": WEB}, "SecretCopied", id="from another namespace"),
+        pytest.param(
+            {"to": EDGE, "name": "bob-mtls", "annotations": {"doorward.io/client-certificate": "bob"}},
+            "SecretCopied",
+            id="from another name, with its annotation edited",
+        ),
+        pytest.param({"to": EDGE, "name": "bob-mtls"}, "SecretForeign", id="from another name"),
+    ],
+)
+def test_a_secret_of_another_client_that_is_copied_over_a_clients_own_costs_nobody_access(bed, how, told):
+    client(bed, EDGE, "bob")
+    bed.settle()
+    where, name = how["to"], how.get("name", "alice-mtls").removesuffix("-mtls")
+    before = revocations(bed)
+    copy(bed, **how)
+    copied = secret(bed, where, f"{name}-mtls")["data"]
+    bed.jump(hours=30)
+    bed.settle()
+    assert set(revocations(bed).values()) == {None}
+    assert revocations(bed) == before
+    assert secret(bed, where, f"{name}-mtls")["data"] == copied
+    assert said(bed, where, name) == {"Ready": told, "Admitted": "Live"}
+
+
+def test_a_copied_secret_that_is_deleted_makes_room_for_the_clients_own(bed):
+    own, theirs = serial(bed, WEB), serial(bed, EDGE)
+    copy(bed, to=WEB)
+    bed.settle()
+    bed.cluster.delete(SECRET, ObjectKey(WEB, "alice-mtls"), PEOPLE)
+    bed.settle()
+    assert said(bed, WEB)["Ready"] == "Issued"
+    assert serial(bed, WEB) not in (own, theirs)
+
+
+def test_a_secret_that_is_copied_to_a_client_without_one_is_left_alone(bed):
+    copy(bed, to=EDGE, name="carol-mtls", annotations={"doorward.io/client-certificate": "carol"})
+    client(bed, EDGE, "carol")
+    bed.settle()
+    assert said(bed, EDGE, "carol") == {"Ready": "SecretCopied", "Admitted": "NotIssued"}
