@@ -206,12 +206,14 @@ def test_a_secret_that_was_planted_for_a_client_is_taken_or_told_and_costs_one_s
 
 
 def test_a_copy_of_anothers_secret_gives_its_name_to_nobody(served: Home, erin: Person):
-    """Bob's certificate under carol's name: carol gets her own, bob keeps his."""
+    """Bob's certificate under carol's name: bob keeps his, and carol gets her own when the copy is deleted."""
     before = served.data("bob-mtls")
     copy = marked(served, "carol-mtls", "carol", type="kubernetes.io/tls")
     copy["data"] = {key: base64.b64encode(value).decode() for key, value in before.items()}
     assert erin.create(SECRETS, copy).ok
     served.make(CERTIFICATES, client("carol"))
+    served.says(CERTIFICATES, "carol", "Ready", "SecretCopied")
+    served.remove(SECRETS, "carol-mtls")
     served.issued("carol")
     assert served.serial("carol") != served.serial("bob")
     assert served.data("carol-mtls")["tls.key"] != before["tls.key"]

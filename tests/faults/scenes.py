@@ -102,10 +102,11 @@ def _gate(home: Home) -> dict[str, bytes]:
 
 
 def _ledger(home: Home, records: list[Object], entitled: Mapping[str, int]) -> Iterator[str]:
-    """Exactly the entitled have live serials, and show one of them."""
+    """Exactly the entitled have live serials, and show one of them; what no Secret ever held runs out, and is not counted."""
     live: dict[str, list[Serial]] = {}
     for record in records:
-        if not record["spec"].get("revocation"):
+        undelivered = "doorward.io/secret-missing-since" in (record["metadata"].get("annotations") or {})
+        if not record["spec"].get("revocation") and not undelivered:
             live.setdefault(record["spec"]["clientCertificate"]["name"], []).append(serial(record))
     if {name: len(serials) for name, serials in live.items()} != dict(entitled):
         yield f"live are {live}"

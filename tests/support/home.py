@@ -141,6 +141,16 @@ class Home:
         """The serial that the client's status shows, lower-case hex."""
         return str(self.body(CERTIFICATES, name)["status"]["serialNumber"])
 
+    def reissued(self, before: str, name: str = "alice") -> str:
+        """Wait until the client has another certificate than that; its serial."""
+
+        def another() -> bool:
+            return self.body(CERTIFICATES, name)["status"].get("serialNumber") not in (None, before)
+
+        eventually(another, f"{name} has another certificate")
+        self.issued(name)
+        return self.serial(name)
+
     @property
     def gate(self) -> str:
         """The name of the Secret with which Ingresses here let in the clients of its issuer `partners`."""

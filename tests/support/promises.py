@@ -15,6 +15,7 @@ from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, SECRET, Obj
 from tests.support.memory_cluster import Change, MemoryCluster
 
 OPERATOR = "doorward"
+WITHOUT_SECRET = "doorward.io/secret-missing-since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +207,12 @@ def live_serials(cluster: MemoryCluster, now: datetime) -> set[int]:
     bundle = newest_bundle(cluster)
     unexpired = (record for record in cluster.all(ISSUED_CERTIFICATE) if now < _ends(record))
     return {_serial_of(record) for record in unexpired if bundle.lets_in(record)}
+
+
+def without_secret(cluster: MemoryCluster) -> set[int]:
+    """Serials that no Secret holds any more, or never did, and whose grace period runs."""
+    marked = (r for r in cluster.all(ISSUED_CERTIFICATE) if WITHOUT_SECRET in (r["metadata"].get("annotations") or {}))
+    return {_serial_of(record) for record in marked}
 
 
 def broken(cluster: MemoryCluster, *, patience: timedelta = timedelta(seconds=30)) -> list[str]:

@@ -151,7 +151,8 @@ class CertificateLimits(Model):
             description=(
                 "Time from the issue of a certificate until the client's older certificates are revoked (CRL reason"
                 " `superseded`). If not set, older certificates stay valid until they expire. Each revoked certificate takes"
-                " room in the CRL until it has expired."
+                " room in the CRL until it has expired. A certificate whose Secret was deleted is revoked after this time too:"
+                " 24h after the next one was issued if this is not set, and never before 10m."
             )
         ),
     ] = None

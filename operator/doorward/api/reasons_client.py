@@ -141,6 +141,16 @@ READY = table(
         ),
     ),
     (
+        "SecretMissing",
+        "False",
+        Mender.ITSELF,
+        (
+            "The Secret was deleted, or holds no usable certificate. The operator waits for some seconds, and then issues another"
+            " certificate. The one before stays valid for a grace period."
+        ),
+        "Secret {secret}: {detail}. Another certificate is issued at {time}",
+    ),
+    (
         "SecretNameReserved",
         "False",
         Mender.OWNER,

@@ -155,7 +155,10 @@ class CertificateObserver:
         if holder != key.name and not (found.out or self._view.certificates.synced_in(key.namespace)):
             return Unseen.UNKNOWN, memory  # it may belong to a ClientCertificate that was not heard of yet
         if metadata is Unseen.ABSENT and records:
-            # What was handed out seems lost, which revokes it: ask the API server itself.
+            # What was handed out seems lost: ask the API server itself.
+            metadata = await self._reads.secret(at)
+        elif self._waits(records) and not isinstance(metadata, Unseen):
+            # Or a serial would be revoked at the end of its grace period while somebody restores its Secret.
             metadata = await self._reads.secret(at)
         if isinstance(metadata, Unseen):
             forgotten = memory if metadata is Unseen.UNKNOWN else replace(memory, view=None, signature=None)
@@ -178,6 +181,11 @@ class CertificateObserver:
             return held, replace(memory, view=None, signature=None)
         seen = SecretView(secret=at, versions=(version_of(body), versions[1]), held=held)
         return held, replace(memory, view=seen)
+
+    def _waits(self, records: tuple[Record, ...] | Unseen) -> bool:
+        """Whether the grace period of a serial runs whose Secret is missing."""
+        marked = () if isinstance(records, Unseen) else (r for r in records if r.secret_missing_since is not None)
+        return any(record.live(self._clock.now()) for record in marked)
 
     def _is_anothers(self, key: ObjectKey, secret: ClientSecret) -> bool:
         """Whether the ledger of any issuer says that the certificate was signed for another client."""

@@ -11,7 +11,7 @@ from typing import Any
 from doorward.api.conditions import instant
 from doorward.api.fields import API_VERSION
 from doorward.api.kinds import HoldSource
-from doorward.objects.meta import MISSING_ANNOTATION, Object, ObjectKey, parse_instant
+from doorward.objects.meta import MISSING_ANNOTATION, SECRET_MISSING_ANNOTATION, Object, ObjectKey, parse_instant
 from doorward.pki.certificates import Leaf
 
 
@@ -55,6 +55,8 @@ class Record:
     revocation: Revocation | None = None
     missing_since: datetime | None = None
     """When the operator first found that it has no ClientCertificate; None: it has one, as far as anybody looked."""
+    secret_missing_since: datetime | None = None
+    """When the operator first found that no Secret holds the certificate any more; None: it expects none to be missing."""
 
     @property
     def not_before(self) -> datetime:
@@ -145,15 +147,13 @@ def parse(body: Object) -> Record:
         holder_uid=sys.intern(holder["uid"]),
         issued_at=parse_instant(metadata.get("creationTimestamp") or spec["notBefore"]),
         revocation=_parse_revocation(spec["revocation"], spec["notBefore"]) if spec.get("revocation") else None,
-        missing_since=_missing_since(metadata.get("annotations") or {}),
+        missing_since=_marked(metadata, MISSING_ANNOTATION),
+        secret_missing_since=_marked(metadata, SECRET_MISSING_ANNOTATION),
     )
 
 
-def _missing_since(annotations: Mapping[str, str]) -> datetime | None:
-    try:
-        return parse_instant(annotations[MISSING_ANNOTATION])
-    except (KeyError, ValueError):
-        return None
+def _marked(metadata: Mapping[str, Any], annotation: str) -> datetime | None:
+    return _instant_or_none((metadata.get("annotations") or {}).get(annotation))
 
 
 def _serial(text: str) -> int:

@@ -9,7 +9,7 @@ from doorward.api.kinds import ClientCertificateSpec
 from doorward.objects.client_secret import ClientSecret
 from doorward.objects.ledger_record import Record, Revocation
 from doorward.pki.requests import ClientRequest
-from doorward.planning import budget, cut_off, issuance, limits, revocation, timing
+from doorward.planning import budget, cut_off, issuance, limits, losses, revocation, timing
 from doorward.planning.budget import Wait
 from doorward.planning.certificate_status import admitted, say, status
 from doorward.planning.cut_off import record_again
@@ -68,6 +68,11 @@ def _entitled(o: CertificateObserved, records: tuple[Record, ...], before: tuple
         return say(o, ready, before, now, due=due)
     if again := record_again(o, records, now):
         return Plan(actions=(*before, *again))
+    if marks := losses.marks(o, records, now):
+        return Plan(actions=(*before, *marks))
+    if (until := losses.settles_at(o, records, now)) is not None:
+        missing = said("SecretMissing", secret=o.secret_name, detail=issuance.lost(o), time=instant(until))
+        return say(o, missing, before, now, due=until)
     why = issuance.reason(o, o.spec, now)
     if why is not None:
         return _issue(o, o.spec, o.issuer, records, before, why, now)
@@ -104,8 +109,7 @@ def _issue(
             refused = said("SecretRefused", secret=o.secret_name, detail=pending.refusal)
             return say(o, refused, before, now, due=pending.retry_at)
         return Plan(actions=(*before, Deliver(form=issuance.secret_form(o, spec))))
-    gone = issuance.lost(o) is not None
-    if revoke := tuple(_orphans(o, records, now, lost=gone)):
+    if revoke := losses.revoked(o, records, now):
         return Plan(actions=(*revoke, *before))
     if authority.not_after <= now + timing.BACKDATE:
         late = said("IssuerNotReady", issuer=issuer.key, detail=f"its CA ends at {instant(authority.not_after)}")
@@ -118,41 +122,16 @@ def _issue(
     return Plan(actions=(*before, issuance.issue(o, spec, authority, lasts, why, now)))
 
 
-def _orphans(o: CertificateObserved, records: tuple[Record, ...], now: datetime, *, lost: bool) -> list[Revoke]:
-    """Live serials that were signed and that nobody was shown; left to run out where the CRL's room is kept for more."""
-    if isinstance(o.issuer, Issuer) and o.issuer.crowded:
-        return []
-    return [
-        Revoke(record=record, revocation=Revocation(reason="superseded", time=now))
-        for record in records
-        if record.live(now) and _is_orphan(o, record, lost=lost)
-    ]
-
-
-def _is_orphan(o: CertificateObserved, record: Record, *, lost: bool) -> bool:
-    """Whether the serial is newer than the Secret's, or any where that is lost; save one that is on its way there.
-
-    One that came back from a deletion was handed out for sure, and this object's Secret never held it.
-    """
-    shown = issuance.shown_record(o)
-    if revocation.restored(record) or (o.pending is not None and record.serial == o.pending.serial):
-        return False
-    if lost or shown is None or record is shown:
-        return lost
-    # By our clock and by the server's: the one may have been set back, and a record that was written again is new to the other.
-    return record.not_before > shown.not_before and record.issued_at >= shown.issued_at
-
-
 def _lifts(o: CertificateObserved, records: tuple[Record, ...], now: datetime) -> Iterator[Revoke]:
-    """The holds that a suspension put are over, and those alone; an orphan's turns final instead.
+    """The holds that a suspension put are over, and those alone; where the Secret shows a loss they turn final instead.
 
     A serial of another UID that is not in the Secret came back from a deletion before it was suspended, and is that again:
     a deletion that is not undone takes a suspension's holds over, so none of its serials is lifted here.
     """
-    shown, gone = issuance.shown_record(o), issuance.lost(o) is not None
+    shown, lost = issuance.shown_record(o), losses.is_certain(o)
     for record in filter(revocation.by_suspension, records):
         restored = record is not shown and record.holder_uid != o.body["metadata"]["uid"]
-        if now < record.not_after and not restored and _is_orphan(o, record, lost=gone):
+        if now < record.not_after and not restored and lost:
             yield revocation.ended(record, "superseded")
         else:
             yield revocation.lifted(record, restored=restored)
@@ -172,9 +151,8 @@ def _settled(
     secret = o.secret
     if not isinstance(secret, ClientSecret):
         return Plan(due=now + timing.LOOK_AGAIN)
-    actions: list[Action] = [*before, *_orphans(o, records, now, lost=False)]
-    grace_ends, superseded = _superseded(o, issuer, records, now)
-    actions += superseded
+    grace_ends, superseded = losses.superseded(o, issuer, records, now)
+    actions: list[Action] = [*before, *superseded]
     shown = issuance.shown_record(o)
     why = _rewrite_reason(o, spec, secret, _signer_of(issuer, shown))
     if why is not None and shown is not None:
@@ -201,21 +179,6 @@ def _rewrite(o: CertificateObserved, spec: ClientCertificateSpec, shown: Record,
         has_request=isinstance(o.request, ClientRequest),
         metadata_only=why == METADATA_DIFFERS,
     )
-
-
-def _superseded(
-    o: CertificateObserved, issuer: Issuer, records: tuple[Record, ...], now: datetime
-) -> tuple[datetime | None, list[Revoke]]:
-    """Older serials whose grace period is over, and when the next one's is."""
-    shown = issuance.shown_record(o)
-    grace = issuer.spec.certificates.superseded_grace_period
-    older = [r for r in records if r is not shown and r.live(now) and not revocation.restored(r)]
-    if shown is None or grace is None or not older or issuer.crowded:
-        return None, []
-    ends = timing.issued_at(shown) + timing.duration(grace)
-    if now < ends:
-        return ends, []
-    return None, [Revoke(record=r, revocation=Revocation(reason="superseded", time=now)) for r in older]
 
 
 def _signer_of(issuer: Issuer, shown: Record | None) -> Authority | None:

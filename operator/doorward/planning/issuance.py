@@ -31,7 +31,9 @@ def wanted(spec: ClientCertificateSpec, request: ClientRequest | None, authority
 
 
 def lost(o: CertificateObserved) -> str | None:
-    """Whether what was handed out is lost, so that its serial must be revoked; why, or None."""
+    """Whether the Secret does not hold what was handed out, so that another certificate is needed; why, or None. What that means
+    for its serial: `losses.py`.
+    """
     if o.secret is Unseen.ABSENT:
         return "the Secret is not there"
     if isinstance(o.secret, Broken):

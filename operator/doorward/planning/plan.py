@@ -113,6 +113,17 @@ class MarkMissing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MarkSecretMissing:
+    """Write into ledger records since when no Secret holds their certificates, and say so in an Event; None: one does again."""
+
+    records: tuple[Record, ...]
+    since: datetime | None
+    why: str
+    until: datetime | None
+    """So long the certificates stay good at least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateCa:
     """Make the CA of one generation."""
 
@@ -210,6 +221,7 @@ Action: TypeAlias = (
     | RecordAgain
     | Revoke
     | MarkMissing
+    | MarkSecretMissing
     | CreateCa
     | PublishCrl
     | WriteGate

@@ -19,6 +19,7 @@ from doorward.planning.plan import (
     EmptyArchive,
     Issue,
     MarkMissing,
+    MarkSecretMissing,
     PatchTarget,
     PublishCrl,
     RecordAgain,
@@ -67,6 +68,8 @@ class Appliers:
                 return self._shared.revoke(key, action)
             case MarkMissing():
                 return self._shared.mark_missing(key, action)
+            case MarkSecretMissing():
+                return self._shared.mark_secret_missing(key, action)
             case CreateCa():
                 return self._issuers.create_ca(key.at, action)
             case PublishCrl():

@@ -13,6 +13,7 @@ from doorward.planning.plan import (
     EmptyArchive,
     Issue,
     MarkMissing,
+    MarkSecretMissing,
     PatchTarget,
     PublishCrl,
     RecordAgain,
@@ -46,6 +47,8 @@ def describe(key: Key, action: Action) -> str:
             text = f"update IssuedCertificate {action.record.key} with its revocation"
         case MarkMissing():
             text = f"annotate IssuedCertificate {action.record.key} with whether its ClientCertificate is missing"
+        case MarkSecretMissing():
+            text = f"annotate IssuedCertificate {action.records[0].key} with whether its Secret is missing"
         case CreateCa():
             text = f"create Secret {at.namespace}/{ca_secret_name(at.name, action.generation)}"
         case PublishCrl():

@@ -5,6 +5,7 @@ What a write answers goes into the stores, so that the next look needs no read.
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from doorward.api.conditions import instant
@@ -14,13 +15,18 @@ from doorward.cluster.errors import Conflict, Forbidden, Invalid, NotFound
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, EVENT, FIELD_MANAGER, ISSUED_CERTIFICATE, ISSUER, Gateway
 from doorward.objects import ledger_record
 from doorward.objects.comparison import unlike
-from doorward.objects.meta import MISSING_ANNOTATION
-from doorward.planning.plan import MarkMissing, Revoke, WriteStatus
+from doorward.objects.ledger_record import Record
+from doorward.objects.meta import MISSING_ANNOTATION, SECRET_MISSING_ANNOTATION
+from doorward.planning.plan import MarkMissing, MarkSecretMissing, Revoke, WriteStatus
 from doorward.view.intake import Intake
 from doorward.view.keys import Key
 from doorward.view.stores import View
 
 logger = logging.getLogger(__name__)
+LOSS = (
+    "{why}. Serial {serials} stays valid until {until} at least, and is then revoked as superseded, unless the Secret is restored."
+    " The operator issues another certificate. To revoke the access of a client at once, set spec.revoked"
+)
 
 
 class SharedWrites:
@@ -42,6 +48,7 @@ class SharedWrites:
             raise Conflict(f"record {record.key} changed in the meantime")
         # A hold that is lifted later begins a wait of its own.
         marks = {MISSING_ANNOTATION: None} if record.missing_since is not None else {}
+        marks |= {SECRET_MISSING_ANNOTATION: None} if record.secret_missing_since is not None else {}
         patch = {
             "metadata": {"resourceVersion": str(ledger.version(record.key))}
             | ({"annotations": marks} if marks else {}),
@@ -60,19 +67,33 @@ class SharedWrites:
 
     async def mark_missing(self, key: Key, action: MarkMissing) -> None:
         """Onto the record that the plan was made from, as a revocation is."""
-        record, ledger = action.record, self._view.ledger
+        await self._mark(key, action.record, MISSING_ANNOTATION, action.since)
+        found = "missing" if action.since is not None else "back"
+        logger.info("client certificate %s: serial=%x", found, action.record.serial, extra={"object": str(key)})
+
+    async def mark_secret_missing(self, key: Key, action: MarkSecretMissing) -> None:
+        """The same; and an Event, since somebody may have deleted the Secret without knowing what follows."""
+        for record in action.records:
+            await self._mark(key, record, SECRET_MISSING_ANNOTATION, action.since)
+            found = "missing" if action.since is not None else "back"
+            logger.info("secret %s: serial=%x", found, record.serial, extra={"object": str(key)})
+        if action.until is not None:
+            serials = ", ".join(f"{record.serial:x}" for record in action.records)
+            message = LOSS.format(why=action.why, serials=serials, until=instant(action.until))
+            await self.event(key, "SecretMissing", message)
+
+    async def _mark(self, key: Key, record: Record, annotation: str, since: datetime | None) -> None:
+        ledger = self._view.ledger
         if ledger.get(record.key) != record:
             raise Conflict(f"record {record.key} changed in the meantime")
         metadata = {
             "resourceVersion": str(ledger.version(record.key)),
-            "annotations": {MISSING_ANNOTATION: instant(action.since) if action.since is not None else None},
+            "annotations": {annotation: instant(since) if since is not None else None},
         }
         body = await self._gateway.patch(
             ISSUED_CERTIFICATE, record.key.namespace, record.key.name, {"metadata": metadata}
         )
         self._intake.written(ISSUED_CERTIFICATE, body, by=key)
-        found = "missing" if action.since is not None else "back"
-        logger.info("client certificate %s: serial=%x", found, record.serial, extra={"object": str(key)})
 
     def known_status(self, key: Key) -> tuple[Mapping[str, Any], int] | None:
         """The status of an MTLSIssuer or a ClientCertificate as it was seen last, and the generation of its object; None: there is

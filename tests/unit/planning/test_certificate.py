@@ -121,30 +121,11 @@ def test_the_record_of_a_certificate_on_its_way_is_no_orphan():
     assert asked(secret=Unseen.ABSENT, pending=pending, records=(given.record(0xB2),)) == ["Deliver"]
 
 
-# What was lost
-
-
-@pytest.mark.parametrize(
-    "secret",
-    [
-        pytest.param(Unseen.ABSENT, id="the Secret is gone"),
-        pytest.param(given.broken(), id="it holds no certificate"),
-        pytest.param(given.secret(LEAF, has_key=False), id="its key does not fit"),
-    ],
-)
-def test_a_serial_that_was_lost_is_superseded_before_the_next_is_signed(secret):
-    (revoke,) = planned(secret=secret, records=(LIVE,)).actions
-    assert (revoke.record, revoke.revocation.reason, revoke.revocation.time) == (LIVE, "superseded", NOW)
+# What is no loss
 
 
 def test_an_unreadable_secret_revokes_nobody():
     assert told(secret=Unseen.DENIED, records=(LIVE,))["Ready"] == "NotPermitted"
-
-
-def test_a_serial_newer_than_the_secrets_was_never_shown_and_is_superseded():
-    orphan = given.record(0xB2, issued_at=NOW - HOUR)
-    (revoke,) = planned(records=(LIVE, orphan)).actions
-    assert (revoke.record, revoke.revocation.reason) == (orphan, "superseded")
 
 
 def test_an_older_record_that_an_operator_dated_ahead_is_no_orphan():

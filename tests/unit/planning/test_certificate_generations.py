@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from doorward.objects.client_secret import ClientSecret
 from doorward.planning import certificate, room
 from doorward.planning.observed import Unseen
 from doorward.planning.plan import Issue
@@ -77,21 +76,31 @@ def test_a_client_is_admitted_where(trust, reason):
     assert admitted(issuer=given.issuer(authority=None, problem="no CA", published=trust)) == reason
 
 
+MARKED = replace(given.record(0xB2, issued_at=NOW - HOUR), secret_missing_since=NOW - 2 * DAY)
+
+
 @pytest.mark.parametrize(
-    "records",
+    "world",
     [
-        pytest.param((LIVE, given.record(0xB2, issued_at=NOW - 30 * DAY)), id="a superseded serial"),
-        pytest.param((LIVE, given.record(0xB2, issued_at=NOW - HOUR)), id="a serial that nobody was shown"),
+        pytest.param({"records": (LIVE, given.record(0xB2, issued_at=NOW - 30 * DAY))}, id="a superseded serial"),
+        pytest.param({"records": (LIVE, MARKED)}, id="a serial that no Secret holds any more"),
     ],
 )
-def test_the_room_that_is_kept_in_the_crl_is_not_taken_by(records):
-    assert given.names(planned(issuer=CROWDED, records=records).actions) == ["WriteStatus"]
-    assert "Revoke" in given.names(planned(issuer=replace(CROWDED, crowded=False), records=records).actions)
+def test_the_room_that_is_kept_in_the_crl_is_not_taken_by(world):
+    assert given.names(planned(issuer=CROWDED, **world).actions) == ["WriteStatus"]
+    assert "Revoke" in given.names(planned(issuer=replace(CROWDED, crowded=False), **world).actions)
 
 
-def test_a_lost_certificate_gets_a_successor_and_runs_out_where_the_crl_has_no_room():
-    lost = given.certificate(secret=Unseen.ABSENT, records=(LIVE,), issuer=CROWDED)
-    assert not isinstance(lost.secret, ClientSecret)
+@pytest.mark.parametrize(
+    "secret",
+    [
+        pytest.param(Unseen.ABSENT, id="it is missing"),
+        pytest.param(given.secret(has_key=False, any_key=True), id="its key was exchanged"),
+    ],
+)
+def test_a_lost_certificate_gets_a_successor_and_runs_out_where_the_crl_has_no_room(secret):
+    record = replace(given.record(of=given.leaf()), secret_missing_since=NOW - HOUR)
+    lost = given.certificate(secret=secret, records=(record,), issuer=CROWDED)
     assert given.names(certificate.plan(lost, NOW).actions) == ["Issue"]
 
 

@@ -238,21 +238,26 @@ def test_the_serial_in_a_secret_that_was_restored_under_another_uid_is_lifted():
 
 
 @pytest.mark.promise(2)
+def test_a_serial_is_superseded_and_not_lifted_beside_which_another_key_was_put_meanwhile():
+    exchanged = given.secret(LEAF, has_key=False, any_key=True)
+    assert _revocations(secret=exchanged, records=(SUSPENDED,)) == [(0xA1, given.revocation("superseded"))]
+
+
 @pytest.mark.parametrize(
     "secret",
     [
-        pytest.param(Unseen.ABSENT, id="gone"),
-        pytest.param(given.broken(), id="filled with junk"),
+        pytest.param(Unseen.ABSENT, id="deleted"),
+        pytest.param(given.broken(), id="emptied"),
         pytest.param(given.secret(LEAF, has_key=False), id="robbed of its key"),
     ],
 )
-def test_a_serial_is_superseded_and_not_lifted_whose_secret_was_meanwhile(secret):
-    assert _revocations(secret=secret, records=(SUSPENDED,)) == [(0xA1, given.revocation("superseded"))]
+def test_a_serial_is_lifted_whose_secret_was_meanwhile(secret):
+    assert _revocations(secret=secret, records=(SUSPENDED,)) == [(0xA1, LIFTED)]
 
 
-def test_a_serial_that_nobody_was_shown_is_superseded_and_not_lifted():
+def test_a_serial_that_nobody_was_shown_is_lifted_like_the_others():
     orphan = given.record(0xB2, issued_at=NOW - HOUR, revocation=given.suspension())
-    assert _revocations(records=(SUSPENDED, orphan)) == [(0xA1, LIFTED), (0xB2, given.revocation("superseded"))]
+    assert _revocations(records=(SUSPENDED, orphan)) == [(0xA1, LIFTED), (0xB2, LIFTED)]
 
 
 def test_a_serial_that_was_on_its_way_is_lifted_and_then_delivered():

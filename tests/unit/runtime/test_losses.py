@@ -2,7 +2,7 @@
 
 import pytest
 
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, SECRET
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, EVENT, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, SECRET
 from doorward.objects.meta import ObjectKey
 from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed
@@ -131,10 +131,11 @@ def test_a_suspended_client_of_a_namespace_that_ends_is_held_by_its_deletion(bed
 # A copied Secret
 
 
-def copy(bed, *, to, name="alice-mtls", annotations=None):
+def copy(bed, *, to, name="alice-mtls", annotations=None, owners=False):
     """What `kubectl get -o json | jq | kubectl apply` does with alice's Secret in edge."""
     body = secret(bed, EDGE)
-    metadata = {"name": name} | {key: body["metadata"][key] for key in ("labels", "annotations")}
+    kept = ("labels", "annotations", "ownerReferences") if owners else ("labels", "annotations")
+    metadata = {"name": name} | {key: body["metadata"][key] for key in kept}
     metadata["annotations"] = metadata["annotations"] | (annotations or {})
     at = ObjectKey(to, name)
     if bed.cluster.find(SECRET, at) is None:
@@ -185,3 +186,152 @@ def test_a_secret_that_is_copied_to_a_client_without_one_is_left_alone(bed):
     client(bed, EDGE, "carol")
     bed.settle()
     assert said(bed, EDGE, "carol") == {"Ready": "SecretCopied", "Admitted": "NotIssued"}
+
+
+# A Secret that is missing
+
+
+def lose(bed, name="alice-mtls", where=WEB):
+    """Somebody deletes the Secret; what it was."""
+    body = secret(bed, where, name)
+    bed.cluster.delete(SECRET, ObjectKey(where, name), PEOPLE)
+    return body
+
+
+def put_back(bed, body):
+    """What `kubectl apply` of a backup does."""
+    at = ObjectKey(body["metadata"]["namespace"], body["metadata"]["name"])
+    metadata = {key: body["metadata"][key] for key in ("name", "labels", "annotations", "ownerReferences")}
+    if bed.cluster.find(SECRET, at) is None:
+        bed.cluster.create(
+            SECRET, at.namespace, {"metadata": metadata, "type": body["type"], "data": body["data"]}, PEOPLE
+        )
+    else:
+        bed.cluster.merge_patch(SECRET, at, {"metadata": metadata, "data": body["data"]}, PEOPLE, "")
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("restart", [False, True], ids=["it runs", "it is down"])
+@pytest.mark.parametrize(
+    "data", [None, {}, {"tls.crt": "anVuaw=="}], ids=["it is deleted", "it is emptied", "it is junk"]
+)
+def test_a_secret_that_is_missing_is_soon_there_again_and_the_old_file_works_for_a_day_when(bed, data, restart):
+    number = serial(bed, WEB)
+    if restart:
+        bed.kill()
+    if data is None:
+        lose(bed)
+    else:
+        everything = dict.fromkeys(secret(bed, WEB)["data"], "")
+        bed.cluster.merge_patch(SECRET, ObjectKey(WEB, "alice-mtls"), {"data": everything | data}, PEOPLE, "")
+    if restart:
+        bed.start()
+    bed.advance(10)
+    again = serial(bed, WEB)
+    assert again != number
+    bed.jump(hours=23)
+    bed.settle()
+    assert (serial(bed, WEB), revocations(bed)[number], promises.without_secret(bed.cluster)) == (again, None, {number})
+    bed.jump(hours=1)
+    bed.settle()
+    assert (revocations(bed)[number]["reason"], revocations(bed)[again]) == ("superseded", None)
+    assert (serial(bed, WEB), promises.without_secret(bed.cluster)) == (again, set())
+    assert promises.broken(bed.cluster) == []
+
+
+@pytest.mark.parametrize("after", [1, 60, 23 * 3600], ids=["at once", "in a minute", "the next day"])
+def test_a_secret_that_comes_back_keeps_its_certificate_good(bed, after):
+    number, body = serial(bed, WEB), lose(bed)
+    bed.advance(1)
+    bed.jump(seconds=after)
+    bed.advance(10)
+    put_back(bed, body)
+    bed.jump(days=3)  # the operator hears of the Secret and of the end of the grace period at once
+    for _ in range(2):
+        bed.settle()
+        bed.jump(days=2)
+    assert (serial(bed, WEB), revocations(bed)[number], promises.without_secret(bed.cluster)) == (number, None, set())
+    assert said(bed, WEB) == {"Ready": "Issued", "Admitted": "Live"}
+
+
+def test_what_was_issued_in_between_is_superseded_a_day_after_the_secret_came_back(bed):
+    body = lose(bed)
+    bed.settle()
+    between = serial(bed, WEB)
+    put_back(bed, body)
+    bed.advance(10)
+    assert (promises.without_secret(bed.cluster), revocations(bed)[between]) == ({between}, None)
+    bed.jump(hours=25)
+    bed.settle()
+    assert revocations(bed)[between]["reason"] == "superseded"
+
+
+def test_a_secret_that_comes_back_within_some_seconds_costs_no_certificate(bed):
+    before = revocations(bed)
+    body = lose(bed)
+    bed.advance(2)
+    put_back(bed, body)
+    bed.settle()
+    assert (revocations(bed), promises.without_secret(bed.cluster)) == (before, set())
+
+
+def test_who_deletes_a_secret_is_told_in_an_event_what_follows(bed):
+    number = serial(bed, WEB)
+    lose(bed)
+    bed.settle()
+    (event,) = bed.cluster.all(EVENT, WEB)
+    assert (event["reason"], event["involvedObject"]["name"]) == ("SecretMissing", "alice")
+    assert f"Serial {number:x} stays valid until 2026-09-02T12:0" in event["message"]
+    assert "spec.revoked" in event["message"]
+
+
+def test_two_secrets_that_are_lost_one_after_the_other_each_have_their_day(bed):
+    first = serial(bed, WEB)
+    lose(bed)
+    bed.settle()
+    bed.jump(hours=12)
+    second = serial(bed, WEB)
+    lose(bed)
+    bed.settle()
+    bed.jump(hours=13)
+    bed.settle()
+    assert revocations(bed)[second] is None
+    bed.jump(hours=13)
+    bed.settle()
+    assert {revocations(bed)[number]["reason"] for number in (first, second)} == {"superseded"}
+
+
+def test_the_files_of_earlier_renewals_stay_good_when_a_secret_is_lost(bed):
+    bed.cluster.merge_patch(CLIENT_CERTIFICATE, ObjectKey(WEB, "alice"), {"spec": {"reissue": "now"}}, PEOPLE, "")
+    older = serial(bed, WEB)
+    bed.settle()
+    lose(bed)
+    bed.settle()
+    bed.jump(days=2)
+    bed.settle()
+    assert revocations(bed)[older] is None
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("how", ["deleted", "revoked", "suspended"])
+def test_a_client_whose_secret_is_missing_is_cut_off_with_all_its_serials(bed, how):
+    lost = serial(bed, WEB)
+    lose(bed)
+    bed.settle()
+    again = serial(bed, WEB)
+    at = ObjectKey(WEB, "alice")
+    if how == "deleted":
+        bed.cluster.delete(CLIENT_CERTIFICATE, at, PEOPLE)
+    else:
+        bed.cluster.merge_patch(CLIENT_CERTIFICATE, at, {"spec": {how: True}}, PEOPLE, "")
+    bed.settle()
+    assert promises.newest_crl(bed.cluster) == {lost, again}
+
+
+def test_a_copy_with_the_owner_of_another_namespace_is_collected_and_costs_nobody_access(bed):
+    own = serial(bed, WEB)
+    copy(bed, to=WEB, owners=True)
+    bed.advance(10)
+    assert secret(bed, WEB) is None or serial(bed, WEB) not in (own, serial(bed, EDGE))
+    bed.settle()
+    assert (revocations(bed)[own], said(bed, WEB)) == (None, {"Ready": "Issued", "Admitted": "Live"})
