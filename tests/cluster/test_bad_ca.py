@@ -82,7 +82,7 @@ BAD = {
     "junk that looks like PEM": Bad(
         lambda _: dict.fromkeys(("ca.crt", "ca.key"), b"-----BEGIN CERTIFICATE-----\n" + b"A" * 9000),
         "CaSecretInvalid",
-        "the certificate cannot be parsed",
+        "the certificate is cut off",
     ),
     "a key that does not fit": Bad(mixed, "CaSecretInvalid", "the private key does not belong to the CA certificate"),
     "an encrypted PKCS#8 key": Bad(

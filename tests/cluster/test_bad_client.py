@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.home import Home, client, issuer
 from tests.support.kube import CERTIFICATES, ISSUERS, MERGE, NAMESPACES, SECRETS, Answer, Kind, Person, eventually
+from tests.support.odd_csrs import Csr
 from tests.support.openssl import EC_KEY, OpenSsl
 from tests.testbed.controlplane import Cluster
 
@@ -71,6 +72,19 @@ REQUESTS = {
         "use P-256 or P-384",
     ),
     "CA:TRUE": (lambda o: request(o, "-addext", "basicConstraints=critical,CA:TRUE"), "without basicConstraints"),
+    "SHA-1": (lambda o: request(o, "-sha1", key=("genrsa", "2048")), "is signed with SHA-1, which can be forged"),
+    "MD5": (lambda o: request(o, "-md5", key=("genrsa", "2048")), "is signed with MD5, which can be forged"),
+    "an RSA-PSS key": (
+        lambda o: request(o, key=("genpkey", "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048")),
+        "make a plain RSA key",
+    ),
+    "version 3": (lambda _: Csr(version=b"\2").pem.decode(), "is of version 3, and there is only version 1"),
+    "no attributes": (lambda _: Csr(attributes=b"").pem.decode(), "lacks the attributes"),
+    "Latin-1": (lambda _: Csr(text=b"M\xfcller").pem.decode(), "has a subject with text that is not UTF-8"),
+    "base64 of DER": (
+        lambda _: base64.encodebytes(Csr().der).decode(),
+        "is base64 without its first and last line",
+    ),
     "no request at all": (lambda _: "I would like a certificate please. " * 3, "holds no PEM block"),
     "half a request": (lambda _: pem(b"\x30\x82\x01\x00\x02\x01" * 9), "cannot be parsed"),
 }

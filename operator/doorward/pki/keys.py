@@ -18,8 +18,18 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from doorward.pki import der
-from doorward.pki.pem import MAX_PEM_BYTES, KeyEncrypted, KeyUnsupported, Malformed, PkiError, block, bounded, parsing
+from doorward.pki import der, unusable
+from doorward.pki.pem import (
+    MAX_PEM_BYTES,
+    KeyEncrypted,
+    KeyUnsupported,
+    Malformed,
+    PkiError,
+    block,
+    bounded,
+    parsing,
+    readable,
+)
 
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 PublicKey: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
@@ -29,7 +39,6 @@ _CLIENT_CURVES = (256, 384)
 _RSA_SIZES = (2048, 3072, 4096)
 MOST_CA_BITS = 16384
 """OpenSSL verifies no signature of a larger RSA key. Of this size one takes 0.3 s to make, without the interpreter's lock."""
-_LABELS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
 _ALGORITHMS = frozenset(
     map(
         bytes.fromhex,
@@ -145,11 +154,12 @@ def fits(data: bytes, public_key: PublicKeyTypes) -> bool:
 
 def _read(data: bytes, most_bits: int) -> PrivateKey:
     """A private key whose numbers fit each other. No primes are tested here, and nothing is computed with large ones."""
-    bounded(data, MAX_PEM_BYTES, "the private key")
-    if b"ENCRYPTED" in data:
+    bounded(data, MAX_PEM_BYTES, unusable.PRIVATE_KEY)
+    if unusable.is_encrypted(data):
         raise KeyEncrypted("the private key is encrypted: store it without a passphrase")
-    with parsing("the private key"):
-        content = block(data, *_LABELS)
+    readable(data, unusable.PRIVATE_KEY)
+    with parsing(unusable.PRIVATE_KEY):
+        content = block(data, *unusable.LABELS[unusable.PRIVATE_KEY])
         if not _is_known(content):
             raise KeyUnsupported("the private key must be RSA, ECDSA or Ed25519")
         key = load_der_private_key(content, password=None, unsafe_skip_rsa_key_validation=True)

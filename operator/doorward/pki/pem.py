@@ -8,7 +8,7 @@ PkiError
 ├── CaError
 │   ├── NotACa, CaExpired, CaNotYetValid, CaLacksCertSign, CaLacksCrlSign, KeyDoesNotFit, CaUnreadable
 ├── RequestError
-│   ├── BadSignature, WeakKey, AsksForCa, UnseenName
+│   ├── BadSignature, WeakDigest, WeakKey, OddForm, AsksForCa, UnseenName
 └── CrlError
     ├── CrlMalformed, CrlForeign, CrlRefused
 """
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
-from doorward.pki import certificate_der
+from doorward.pki import certificate_der, unusable
 
 MAX_PEM_BYTES = 64 * 1024
 MAX_CRL_BYTES = 1024 * 1024
@@ -97,7 +97,13 @@ class RequestError(PkiError): ...
 class BadSignature(RequestError): ...
 
 
+class WeakDigest(RequestError): ...
+
+
 class WeakKey(RequestError): ...
+
+
+class OddForm(RequestError): ...
 
 
 class AsksForCa(RequestError): ...
@@ -123,7 +129,17 @@ def bounded(data: bytes, limit: int, what: str) -> bytes:
     if len(data) > limit:
         raise TooLarge(f"{what} has {len(data)} bytes, more than the {limit} that are read")
     if b"-----BEGIN " not in data:
-        raise NoPemBlock(f"{what} holds no PEM block")
+        raise NoPemBlock(unusable.not_pem(what, data))
+    return data
+
+
+def readable(data: bytes, thing: str) -> bytes:
+    """The data itself, if it is short enough and holds a PEM block of the thing (`unusable.LABELS`) that is whole. Raises PemError."""
+    bounded(data, MAX_PEM_BYTES, thing)
+    if (other := unusable.other_block(thing, data)) is not None:
+        raise NoPemBlock(other)
+    if (damage := unusable.damage(thing, data)) is not None:
+        raise Malformed(damage)
     return data
 
 
@@ -171,9 +187,9 @@ def parsing(
 
 def load_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
     """One to ten certificates, PEM. Raises PemError or KeyUnsupported, which say which part cannot be read."""
-    bounded(data, MAX_PEM_BYTES, "the certificate")
+    readable(data, unusable.CERTIFICATE)
     try:
-        with parsing("the certificate"):
+        with parsing(unusable.CERTIFICATE):
             found = x509.load_pem_x509_certificates(data)
             for certificate in found[:MAX_CERTIFICATES]:
                 _read_through(certificate)

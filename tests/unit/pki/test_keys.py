@@ -23,7 +23,7 @@ from doorward.pki.keys import (
     private_key_pem,
     public_key_sha256,
 )
-from doorward.pki.pem import KeyEncrypted, KeyProblem, KeyUnsupported, Malformed, PemError
+from doorward.pki.pem import KeyEncrypted, KeyProblem, KeyUnsupported, Malformed, NoPemBlock, PemError
 from tests.support.lock_hold import held
 from tests.support.openssl import EC_KEY, OpenSsl
 from tests.unit.given import key
@@ -274,7 +274,7 @@ def test_a_planted_key_of_another_kind_is_refused_before_anything_is_computed(
 
 @pytest.mark.parametrize("label", ["DSA PRIVATE KEY", "OPENSSH PRIVATE KEY", "PUBLIC KEY"])
 def test_a_block_of_another_kind_is_no_private_key(label: str) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(NoPemBlock, match="the private key is "):
         load_private_key(pem(label, large(DSA, 10_000)))
 
 
