@@ -9,6 +9,7 @@ from doorward.api.conditions import Condition, said
 from doorward.cluster.errors import Forbidden, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, Gateway, Object
 from doorward.cluster.store import version_of
+from doorward.issuers import trial
 from doorward.issuers.memory import IssuerMemory, Unusable
 from doorward.objects import ca_secret, crl_configmap, trust_bundle
 from doorward.objects.ca_proof import CaProof
@@ -219,6 +220,8 @@ def load(body: Object, *, generation: int, generated: bool, name: str, now: date
         return said("CaNotYetValid", secret=name, detail=error)
     except (PkiError, ca_secret.NotACaSecret) as error:
         return said("CaSecretInvalid", secret=name, detail=error)
+    if not generated and (why := trial.refusal(ca)):
+        return said("CaSecretInvalid", secret=name, detail=f"a gate with this CA would refuse its clients: {why}")
     authority = _authority_of(ca, generation=generation, generated=generated, rotate=material.rotate)
     return LoadedCa(version=version_of(body), authority=authority, signer=ca)
 

@@ -295,7 +295,7 @@ def _make(snapshot: Snapshot, signing: _Signing, retained: Mapping[int, Publishe
 
 
 def _signed(loaded: LoadedCa, content: CrlContent, terms: Terms) -> PublishedCrl:
-    """One CRL, read back as a stranger would."""
+    """One CRL, read back as a gate would that is shown the CA's anchor."""
     pem = build_crl(
         ca=loaded.signer,
         entries=content.entries.values(),
@@ -306,7 +306,7 @@ def _signed(loaded: LoadedCa, content: CrlContent, terms: Terms) -> PublishedCrl
     )
     return check_published(
         pem,
-        ca_certificate=loaded.signer.certificate,
+        ca_certificate=loaded.signer.anchor,
         previous=content.previous,
         expected=content.entries.values(),
         leaving=content.leaving,
