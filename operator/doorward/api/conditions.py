@@ -1,7 +1,7 @@
 """Conditions of the field's usual shape: a reason said of one generation, and when its status last changed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,16 +17,27 @@ class Condition:
 
     reason: Reason
     message: str
+    ends: datetime | None = None
+    """When it is over though nothing else changes, as far as that is known: whoever says it looks again then."""
 
     @property
     def type(self) -> str:
         return self.reason.condition
+
+    def until(self, ends: datetime) -> "Condition":
+        """The same, over at that instant by itself."""
+        return replace(self, ends=ends)
 
 
 def said(name: str, /, **values: object) -> Condition:
     """The condition of the reason `name`, its message made of `values`; KeyError if there is no such reason."""
     reason = REASONS[name]
     return Condition(reason=reason, message=reason.message.format(**values)[:MAX_MESSAGE])
+
+
+def first_end(conditions: Iterable[Condition]) -> datetime | None:
+    """When the first of them is over by itself; None: none is, as far as that is known."""
+    return min((condition.ends for condition in conditions if condition.ends is not None), default=None)
 
 
 def instant(moment: datetime) -> str:

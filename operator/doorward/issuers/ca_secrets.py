@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from doorward.api.conditions import Condition, said
 from doorward.cluster.errors import Forbidden, NotFound
@@ -18,14 +18,12 @@ from doorward.pki.certificates import CertificateAuthority, chain_pem, load_ca
 from doorward.pki.keys import kind_of, public_key_sha256
 from doorward.pki.pem import CaExpired, CaNotYetValid, PkiError, certificate_pem, fingerprint_sha256, load_certificates
 from doorward.pki.subjects import display
+from doorward.planning import timing
 from doorward.planning.observed import Authority, Unseen
 from doorward.view.parsed import IssuerObject
 from doorward.view.reads import Reads
 from doorward.view.stores import View
 from doorward.view.trust_domains import LoadedCa
-
-CLUSTER_CA_AGAIN = timedelta(minutes=10)
-"""A cluster's own client CA may be renewed."""
 
 
 class CaObserver:
@@ -139,7 +137,7 @@ class CaObserver:
         """Whether the cluster itself lets in whoever this CA vouches for; only asked of a person's own."""
         if not isinstance(authority, Authority) or authority.generated:
             return False
-        if self._cluster_ca is None or now >= self._cluster_ca[0] + CLUSTER_CA_AGAIN:
+        if self._cluster_ca is None or now >= self._cluster_ca[0] + timing.CLUSTER_CA_AGAIN:
             try:
                 self._cluster_ca = (now, await self._cluster_cas())
             except (Forbidden, NotFound):
@@ -217,7 +215,7 @@ def load(body: Object, *, generation: int, generated: bool, name: str, now: date
     except CaExpired as error:
         return said("CaExpired", secret=name, detail=error)
     except CaNotYetValid as error:
-        return said("CaNotYetValid", secret=name, detail=error)
+        return said("CaNotYetValid", secret=name, detail=error).until(error.begins)
     except (PkiError, ca_secret.NotACaSecret) as error:
         return said("CaSecretInvalid", secret=name, detail=error)
     if not generated and (why := trial.refusal(ca)):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from doorward.api.conditions import Condition, said
 from doorward.clock import Clock
 from doorward.cluster.errors import ApiError
-from doorward.cluster.gateway import ISSUER, Gateway, Object
+from doorward.cluster.gateway import CONFIG_MAP, ISSUER, Gateway, Object, get_if_there
 from doorward.cluster.store import version_of
 from doorward.gates.interface import DataPlane
 from doorward.gates.observe import GateObserver
@@ -162,9 +162,10 @@ class IssuerObserver:
             return Unseen.DENIED if opted_in is False else Unseen.UNKNOWN, memory
         body = view.configmaps.get(at)
         if body is None:
-            if memory.configmap_unmanaged:
-                return said("CrlForeign", configmap=at.name), memory
-            return Unseen.ABSENT, memory
+            if memory.configmap_unmanaged and await self._is_unmanaged(at):
+                again = self._clock.now() + timing.UNMANAGED_AGAIN
+                return said("CrlForeign", configmap=at.name).until(again), memory
+            return Unseen.ABSENT, replace(memory, configmap_unmanaged=False)
         memory = replace(memory, configmap_unmanaged=False)
         known, version = memory.committed, version_of(body)
         # What could not be built on is tried again: a record of its generation may have been heard of since.
@@ -174,6 +175,11 @@ class IssuerObserver:
             if known.trust is not None:
                 memory = memory.with_trust(known.trust)
         return known, memory
+
+    async def _is_unmanaged(self, at: ObjectKey) -> bool:
+        """Whether a ConfigMap of that name is there and not ours: such a one is not watched, so the API server is asked."""
+        body = await get_if_there(self._gateway, CONFIG_MAP, at)
+        return body is not None and not is_ours(body, CRL_ROLE)
 
     async def _look_at_gates(
         self, found: IssuerObject, key: ObjectKey, committed: Committed | None, memory: IssuerMemory

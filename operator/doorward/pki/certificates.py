@@ -228,7 +228,8 @@ def _check_ca(certificate: x509.Certificate, now: datetime) -> None:
         raise CaExpired(f"the CA certificate expired at {certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}")
     if now < certificate.not_valid_before_utc:
         raise CaNotYetValid(
-            f"the CA certificate is valid only from {certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}"
+            f"the CA certificate is valid only from {certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}",
+            certificate.not_valid_before_utc,
         )
 
 

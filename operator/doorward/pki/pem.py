@@ -16,6 +16,7 @@ PkiError
 import binascii
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
@@ -76,7 +77,10 @@ class NotACa(CaError): ...
 class CaExpired(CaError): ...
 
 
-class CaNotYetValid(CaError): ...
+class CaNotYetValid(CaError):
+    def __init__(self, text: str, begins: datetime) -> None:
+        super().__init__(text)
+        self.begins = begins
 
 
 class CaLacksCertSign(CaError): ...

@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from doorward.api.conditions import Condition, instant, merge, said
+from doorward.api.conditions import Condition, first_end, instant, merge, said
 from doorward.api.kinds import ClientCertificateSpec
 from doorward.objects.client_secret import ClientSecret
 from doorward.objects.ledger_record import Record
 from doorward.planning import issuance
 from doorward.planning.observed import CertificateObserved, Issuer, Unseen
-from doorward.planning.plan import Action, Plan, WriteStatus
+from doorward.planning.plan import Action, Plan, WriteStatus, earliest
 
 
 def admitted(o: CertificateObserved, now: datetime) -> Condition:
@@ -31,7 +31,7 @@ def admitted(o: CertificateObserved, now: datetime) -> Condition:
     published = o.issuer.published if isinstance(o.issuer, Issuer) else None
     if published is not None and shown.serial in published.entries:
         return said("LettingIn", serial=serial)
-    return said("Live", serial=serial, until=until)
+    return said("Live", serial=serial, until=until).until(shown.not_after)
 
 
 def _is_trusted(o: CertificateObserved, record: Record) -> bool:
@@ -63,7 +63,10 @@ def status(
     renewing: bool = True,
     revoked_at: datetime | None = None,
 ) -> Plan:
-    """The plan that writes the status where it differs; `renewing`: the certificate in the Secret gets a successor."""
+    """The plan that writes the status where it differs, and looks again when what it says is over; `renewing`: the
+    certificate in the Secret gets a successor.
+    """
+    due = earliest(due, first_end(conditions))
     wanted: dict[str, object] = {
         "observedGeneration": o.generation,
         "conditions": merge(conditions, o.status.get("conditions") or (), generation=o.generation, now=now),

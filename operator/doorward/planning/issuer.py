@@ -220,7 +220,7 @@ def _problem(
     if o.rival is not None:
         return said("CaKeyShared", rival=o.rival)
     if o.is_cluster_ca:
-        return said("ClusterCa")
+        return said("ClusterCa").until(now + timing.CLUSTER_CA_AGAIN)
     if o.replaced:
         return said("CaReplaced", secret=o.ca_secret, subject=o.replaced)
     if not line.trusted:
@@ -281,7 +281,8 @@ def _running(look: _Look, signing: Authority | Condition) -> Plan:
     )
     ready = signing
     if isinstance(ready, Authority):
-        ready = said("Signing", subject=ready.subject, until=instant(ready.not_after))
+        ends = ready.not_after
+        ready = said("Signing", subject=ready.subject, until=instant(ends)).until(ends)
     return replace(issuer_status.write(o, ready, now, due=due, line=look.line), later=later)
 
 

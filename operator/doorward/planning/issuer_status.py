@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from doorward.api.conditions import Condition, instant, merge, said
+from doorward.api.conditions import Condition, first_end, instant, merge, said
 from doorward.api.kinds import MTLSIssuerSpec
 from doorward.api.reasons import BY_CONDITION, REASONS
 from doorward.objects.archive_index import index_name
@@ -56,8 +56,7 @@ def _conditions(
     ):
         yield said("NotPublished", configmap=configmap, detail=f"it lacks {count} revoked certificates, see CAKeyHeld")
     elif isinstance(o.published, PublishedTrust):
-        p = o.published
-        yield said("Published", number=p.number, entries=len(p.entries), until=instant(p.next_update))
+        yield _published(o.published, configmap, now)
     elif isinstance(o.published, Condition) and o.published.type == "CRLCurrent":
         yield o.published
     else:
@@ -82,6 +81,13 @@ def _conditions(
         yield said("ArchiveIndexInvalid", configmap=index_name(o.key.name))
     elif o.archiving:
         yield said("ArchiveRefused", detail=o.archiving[:MOST_DETAIL])
+
+
+def _published(p: PublishedTrust, configmap: str, now: datetime) -> Condition:
+    until = instant(p.next_update)
+    if now >= p.next_update:
+        return said("NotPublished", configmap=configmap, detail=f"CRL {p.number} expired at {until}, see Ready")
+    return said("Published", number=p.number, entries=len(p.entries), until=until).until(p.next_update)
 
 
 def _unknown(gate: Gate) -> bool:
@@ -133,11 +139,12 @@ def write(
     line: Lineage | None = None,
     trouble: Trouble | None = None,
 ) -> Plan:
-    """The plan that writes the status where it differs; `line` where the generations are known, `trouble` where a write is
-    refused.
+    """The plan that writes the status where it differs, and looks again when what it says is over; `line` where the generations
+    are known, `trouble` where a write is refused.
     """
     conditions = [*_conditions(o, ready, now, line, trouble), *_generations_condition(o, line)]
     conditions += [*_key_condition(o, line, now), *_room(o, line), *_synced(o)]
+    due = earliest(due, first_end(conditions))
     status: dict[str, object] = {
         "observedGeneration": o.generation,
         "conditions": merge(conditions, o.status.get("conditions") or (), generation=o.generation, now=now),

@@ -150,6 +150,7 @@ def of(
         due=earliest(
             *(until for g, until in ledger.alive.items() if g < before),
             *(gate.anchors_taken for gate in awaited),
+            _waited_until(announced, able, published) if announced else None,
             *(_renewal(authority, spec.ca.generate) for authority in staying.values()),
         ),
     )
@@ -213,18 +214,31 @@ def _signing(
     One that signed before goes on, and the first of all need not wait. Any other signs when its CRL is published, and every
     gate has held its anchor for a while, or has been waited for long enough.
     """
-    for index in range(len(able) - 1, -1, -1):
-        candidate = able[index]
-        before = [a for a in able[:index] if published is None or a.generation in published.anchors]
+    for candidate in reversed(able):
+        before = _before(candidate, able, published)
         if candidate.generation in ledger.used or not (before or keyless):
             return candidate
-        crl = published.crls.get(candidate.generation) if published is not None else None
-        if crl is None:
-            continue
-        patience = _patience(before[-1]) if before else crl.this_update + timing.BACKDATE + KEYLESS_PATIENCE
-        if now >= patience or (o.gates_known and not tuple(_awaited(o, now))):
+        patience = _waited_until(candidate, able, published)
+        if patience is not None and (now >= patience or (o.gates_known and not tuple(_awaited(o, now)))):
             return candidate
     return None
+
+
+def _before(candidate: Authority, able: tuple[Authority, ...], published: PublishedTrust | None) -> list[Authority]:
+    """The generations before it that the gates are shown already."""
+    older = able[: able.index(candidate)]
+    return [a for a in older if published is None or a.generation in published.anchors]
+
+
+def _waited_until(
+    candidate: Authority, able: tuple[Authority, ...], published: PublishedTrust | None
+) -> datetime | None:
+    """From when it signs though a gate cannot be reached; None: its CRL is not published yet."""
+    crl = published.crls.get(candidate.generation) if published is not None else None
+    if crl is None:
+        return None
+    before = _before(candidate, able, published)
+    return _patience(before[-1]) if before else crl.this_update + timing.BACKDATE + KEYLESS_PATIENCE
 
 
 def _awaited(o: IssuerObserved, now: datetime) -> Iterator[Gate]:

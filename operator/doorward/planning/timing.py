@@ -20,6 +20,10 @@ DEFAULT_UNDO = timedelta(hours=24)
 """How long a deletion can be undone where the issuer is gone that would say so."""
 COUNTS_EVERY = timedelta(seconds=10)
 """An issuer's counts are written no more often."""
+CLUSTER_CA_AGAIN = timedelta(minutes=10)
+"""A cluster's own client CA may be renewed, and is not watched."""
+UNMANAGED_AGAIN = timedelta(minutes=1)
+"""What is not Doorward's is not watched: so long after it was in the way it is asked for again."""
 BUDGET_WINDOW = timedelta(days=1)
 FREE_ISSUES = 8
 """So many certificates a day and client are issued without waiting; then each waits twice as long."""

@@ -2,7 +2,7 @@
 
 | change | keys |
 | --- | --- |
-| ClientCertificate | itself; where it is gone or has another CSR, those whose CSR has the same public key |
+| ClientCertificate | itself; where it is gone or has another CSR, those whose CSR has the same public key; where it is gone, those with the same secretName |
 | MTLSIssuer | itself and its ledger; where its spec changed, its targets and its ClientCertificates |
 | target of a data plane | itself, the issuers that it names or named, and the targets with which it shares a host |
 | IssuedCertificate | its ClientCertificate; its issuer, where its revocation changed, or where the counts are due |
@@ -103,6 +103,9 @@ class Routing:
         if kind == CLIENT_CERTIFICATE:
             yield certificate_key(key)
             yield from self._askers(before, now)
+            if before is not None and now is None:
+                sharers = self._view.certificates.lookup("secret", before.secret)
+                yield from (certificate_key(other.key) for other in sharers)
         elif kind == ISSUER:
             yield from self._issuer(key, before, now)
         elif kind == ISSUED_CERTIFICATE:

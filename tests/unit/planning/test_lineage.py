@@ -396,3 +396,23 @@ def test_nothing_is_published_where_the_one_key_left_is_over_and_the_newest_cert
     (action,) = issuer.decide(o, NOW).plan.actions
     (ready,) = (c for c in action.status["conditions"] if c["type"] == "Ready")
     assert (ready["reason"], "partners-ca-2" in ready["message"]) == ("CaSecretMissing", True)
+
+
+NEW_CRL = given.crl(signed=NOW)
+
+
+@pytest.mark.parametrize(
+    "older",
+    [
+        pytest.param((authority(1, not_after=NOW + 30 * DAY),), id="its key is there"),
+        pytest.param((), id="the key before is gone"),
+    ],
+)
+def test_a_next_ca_that_waits_for_a_gate_is_due_when_it_waits_no_longer(older):
+    """A gate that cannot be reached makes nobody look again, and neither does a CRL that is renewed each month."""
+    both = given.trust({1: (older[0] if older else ONE, NEW_CRL), 2: (TWO, NEW_CRL)})
+    waiting = {"older": older, "published": both, "gates": (UNREACHED,)}
+    found = line(**waiting)
+    assert (found.announced, found.signing) == (TWO, older[0] if older else None)
+    assert line(now=found.due - SECOND, **waiting).signing != TWO
+    assert line(now=found.due, **waiting).signing == TWO
