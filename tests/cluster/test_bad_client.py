@@ -363,10 +363,20 @@ def test_a_missing_password_is_told_and_the_keystore_made_when_it_is_there(
     keystores = {"pkcs12": {"passwordSecretRef": {"name": "secret"}}}
     assert told(partners, "PasswordMissing", keystores=keystores) == (
         "Secret secret offers no keystore password under key password: it must exist in the namespace of this ClientCertificate,"
-        ' carry the label doorward.io/keystore-password: "true", and hold 8 to 256 bytes of UTF-8 under that key'
+        ' carry the label doorward.io/keystore-password: "true", and hold 8 to 256 bytes of UTF-8 under that key,'
+        " without control characters (a line break at the end is not part of the password)"
     )
     partners.put_secret("secret", GOOD)
     partners.change(SECRETS, "secret", {"metadata": {"labels": OFFERED}})
+    partners.issued()
+    keystore = partners.data("alice-mtls")["keystore.p12"]
+    assert b"BEGIN CERTIFICATE" in openssl.makes("pkcs12", "-nokeys", "-passin", "pass:correct horse", stdin=keystore)
+
+
+def test_a_password_is_what_a_person_types_though_echo_ended_it_with_a_line_break(partners: Home, openssl: OpenSsl):
+    marks = {"name": "secret", "labels": OFFERED}
+    partners.secret("secret", {"password": b"correct horse\n"}, metadata=marks)
+    partners.make(CERTIFICATES, client(keystores={"pkcs12": {"passwordSecretRef": {"name": "secret"}}}))
     partners.issued()
     keystore = partners.data("alice-mtls")["keystore.p12"]
     assert b"BEGIN CERTIFICATE" in openssl.makes("pkcs12", "-nokeys", "-passin", "pass:correct horse", stdin=keystore)

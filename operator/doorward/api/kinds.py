@@ -159,7 +159,8 @@ class Pkcs12(Model):
     password_secret_ref: Annotated[
         KeyReference | None,
         Field(
-            description="Secret in the same namespace with the password, 8 to 256 bytes of UTF-8. It must carry the label"
+            description="Secret in the same namespace with the password, 8 to 256 bytes of UTF-8 without control characters. A"
+            " line break at its end is not part of the password. The Secret must carry the label"
             ' `doorward.io/keystore-password: "true"`. If absent, the operator makes a password and stores it in the result Secret.'
         ),
     ] = None

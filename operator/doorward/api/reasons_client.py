@@ -171,7 +171,7 @@ READY = table(
         (
             "Secret {secret} offers no keystore password under key {key}: it must exist in the namespace of this"
             ' ClientCertificate, carry the label doorward.io/keystore-password: "true", and hold 8 to 256 bytes of UTF-8 under'
-            " that key"
+            " that key, without control characters (a line break at the end is not part of the password)"
         ),
     ),
     (

@@ -15,6 +15,7 @@ from doorward.objects import ca_secret, client_secret
 from doorward.objects.client_secret import Broken, ClientSecret, Foreign
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import FINALIZER, ObjectKey, offers_password, parse_instant
+from doorward.pki import keystores
 from doorward.pki.certificates import signed_by
 from doorward.pki.pem import fingerprint_sha256
 from doorward.pki.requests import ClientRequest
@@ -213,10 +214,9 @@ class CertificateObserver:
             return None
         try:
             value = ca_secret.decode((body.get("data") or {}).get(at[1]) or "")
-            value.decode()
         except ValueError:
             return None
-        return value if 8 <= len(value) <= 256 else None
+        return keystores.usable_password(value)
 
     async def _password_problem(self, found: CertificateObject, namespace: str) -> Condition | None:
         at = self._password_of(found)

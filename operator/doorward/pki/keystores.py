@@ -15,9 +15,12 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import (
     serialize_key_and_certificates,
 )
 
+from doorward.pki import visible
 from doorward.pki.keys import PrivateKey, SecretBytes
 from doorward.pki.pem import PkiError
 
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 256
+"""Bytes in UTF-8."""
 OWN_PASSWORD_ROUNDS = 2048
 """Our own passwords have 192 bits: rounds add nothing but time (1.2 ms at this number, measured)."""
 USER_PASSWORD_ROUNDS = 20_000
@@ -38,6 +41,21 @@ _SCHEMES = {
     Profile.MODERN_2023: (PBES.PBESv2SHA256AndAES256CBC, hashes.SHA256()),
     Profile.LEGACY_DES: (PBES.PBESv1SHA1And3KeyTripleDESCBC, hashes.SHA1()),  # noqa: S303 - what old importers read
 }
+
+
+def usable_password(value: bytes) -> bytes | None:
+    """The password that a file with these bytes stands for; None: none that an importer takes.
+
+    `echo` and editors end a file with a line break, which nobody types and `openssl -passin file:` leaves out: so do we. Nobody types
+    a control character or a byte order mark either, and with a NUL in each second byte the file is UTF-16.
+    """
+    password = value.rstrip(b"\r\n")
+    try:
+        text = password.decode()
+    except UnicodeDecodeError:
+        return None
+    fits = SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD
+    return password if fits and not visible.holds_control(text) and not text.startswith("\ufeff") else None
 
 
 def build_pkcs12(
