@@ -35,6 +35,14 @@ def wipe(home: Home) -> None:
     eventually(ended, "the namespace is gone", pause=0.3)
 
 
+def words(printed: str) -> list[list[str]]:
+    """The lines, without what only a dry run says."""
+    return sorted(
+        line.replace("would be created", "created").replace("would be given", "given").split()
+        for line in printed.splitlines()
+    )
+
+
 def adopt(cluster: Cluster, *arguments: str | Path) -> str:
     command = [DOORWARD, "adopt", *arguments, f"--kubeconfig={cluster.kubeconfig}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -65,12 +73,15 @@ def moved(cluster: Cluster, home: Home, running_operator: OperatorProcess, tmp_p
     files, crl = home.data("alice-mtls"), home.crl().read_bytes()
     serials = {name: home.serial(name) for name in ("alice", "bob")}
     running_operator.stop()
-    backup = tmp_path / "backup.json"
-    backup.write_text(cluster.kubectl("-n", home.namespace, "get", KINDS, "--output=json").stdout)
+    backup = tmp_path / "backup.yaml"
+    backup.write_text(cluster.kubectl("-n", home.namespace, "get", KINDS, "--output=yaml").stdout)
     wipe(home)
     assert home.admin.create(NAMESPACES, {"metadata": {"name": home.namespace}}).ok
     home.consent()
-    adopt(cluster, backup)
+    said = adopt(cluster, backup, "--dry-run")
+    assert home.admin.ask("GET", CERTIFICATES.path(home.namespace)).body["items"] == []
+    done = adopt(cluster, backup)
+    assert words(done) == words(said)
     home.make(INGRESSES, ingress(home.namespace, {ISSUER: "partners"}))
     with Audit(cluster).writes(home.namespace) as writes:
         running_operator.start()
@@ -93,6 +104,21 @@ def test_what_was_moved_serves_the_same_certificates_and_revokes_nobody(moved: M
     statuses = {"patch clientcertificates/status", "patch mtlsissuers/status", "create secrets", "patch ingresses"}
     assert set(moved.writes) <= statuses
     assert moved.writes["create secrets"] == 1  # the gate
+
+
+def test_nothing_is_adopted_while_an_operator_has_the_lease(
+    cluster: Cluster, home: Home, running_operator: OperatorProcess
+):
+    running_operator.stop()
+    elected = OperatorProcess(cluster, name="elected", elected=True)
+    command = [DOORWARD, "adopt", f"--namespace={home.namespace}", f"--kubeconfig={cluster.kubeconfig}"]
+    try:
+        elected.start()
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    finally:
+        elected.close()
+        running_operator.start()
+    assert (done.returncode, "an operator is at work" in done.stderr) == (1, True)
 
 
 def test_adopting_again_finds_nothing_to_do(cluster: Cluster, home: Home):

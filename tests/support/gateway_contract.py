@@ -87,6 +87,15 @@ class GatewayContract:
         with pytest.raises(AlreadyExists):
             await gateway.create(CONFIG_MAP, namespace, config_map())
 
+    async def test_a_dry_run_answers_as_a_creation_would_and_stores_nothing(self, gateway, namespace):
+        answer = await gateway.create(CONFIG_MAP, namespace, config_map(), dry_run=True)
+        assert answer["metadata"]["name"] == config_map()["metadata"]["name"]
+        await gateway.create(CONFIG_MAP, namespace, config_map())
+        with pytest.raises(AlreadyExists):
+            await gateway.create(CONFIG_MAP, namespace, config_map(), dry_run=True)
+        with pytest.raises(NotFound):
+            await gateway.create(CONFIG_MAP, "nowhere", config_map(), dry_run=True)
+
     async def test_nothing_is_created_in_a_namespace_that_is_not_there(self, gateway):
         with pytest.raises(NotFound):
             await gateway.create(CONFIG_MAP, "nowhere", config_map())

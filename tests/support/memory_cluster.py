@@ -143,7 +143,7 @@ class MemoryCluster:
 
     # Writes
 
-    def create(self, kind: Kind, namespace: str, body: Object, manager: str) -> Object:
+    def create(self, kind: Kind, namespace: str, body: Object, manager: str, *, dry_run: bool = False) -> Object:
         metadata = {k: v for k, v in body["metadata"].items() if k not in SERVERS_OWN}
         if kind.namespaced:
             space = self.find(NAMESPACE, ObjectKey("", namespace))
@@ -170,7 +170,7 @@ class MemoryCluster:
         made = {"apiVersion": kind.api_version, "kind": kind.name} | body | {"metadata": metadata}
         if kind in WITH_STATUS:
             made.pop("status", None)
-        return self._store(kind, at, None, made, manager)
+        return made if dry_run else self._store(kind, at, None, made, manager)
 
     def replace(self, kind: Kind, at: ObjectKey, body: Object, manager: str) -> Object:
         before = self.get(kind, at)

@@ -131,11 +131,11 @@ class MemoryGateway:
         items, version = await self.list(kind, namespace, selector=selector, metadata_only=metadata_only)
         return [take(item) for item in items], version
 
-    async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
+    async def create(self, kind: Kind, namespace: str, body: Object, *, dry_run: bool = False) -> Object:
         name = body["metadata"].get("name", "")
         return await self._write(
             Write("create", kind.name, namespace, name),
-            lambda: self.cluster.create(kind, namespace, body, self.manager),
+            lambda: self.cluster.create(kind, namespace, body, self.manager, dry_run=dry_run),
         )
 
     async def replace(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:

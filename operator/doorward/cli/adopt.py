@@ -5,46 +5,59 @@ To be run while no operator does (docs/runbooks/move-and-restore.md), with the r
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
+from doorward.cli import backup_files, lease_check
 from doorward.cli.session import AT_ONCE, add_kubeconfig, in_cluster, table
 from doorward.cluster.errors import AlreadyExists, ApiError
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, ISSUER, SECRET, Gateway, Object
 from doorward.objects import backup
-from doorward.objects.meta import SELECTOR, key_of
+from doorward.objects.meta import SELECTOR, ObjectKey, key_of
 
 KINDS = {kind.name: kind for kind in (ISSUED_CERTIFICATE, CONFIG_MAP, SECRET, ISSUER, CLIENT_CERTIFICATE)}
 HEAD = ("KIND", "NAMESPACE", "NAME", "RESULT")
-Row = tuple[str, str, str, str]
-GOOD = frozenset({"created", "would be created", "there already", "given to its ClientCertificate"})
+LEASE = "doorward-system:doorward"
+CREATED, THERE, GIVEN = "created", "there already", "given to its ClientCertificate"
+WOULD_CREATE, WOULD_GIVE = "would be created", "would be given to its ClientCertificate"
+GOOD = frozenset({CREATED, THERE, GIVEN, WOULD_CREATE, WOULD_GIVE})
+AT_WORK = "an operator is at work: {holder} holds Lease {lease}. Stop it first, such as with: kubectl -n {namespace} scale deployment doorward --replicas=0"
+CANNOT_TELL = "cannot tell whether an operator is at work: {error}. Stop it, and add --operator-is-stopped"
+WOULD_REFUSE = "without --dry-run nothing would be done"
 
 
-def _row(body: Object, result: str) -> Row:
-    key = key_of(body)
-    return str(body.get("kind", "")), key.namespace, key.name, result
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What was done with an object, or would be."""
+
+    body: Object
+    result: str
+
+    @property
+    def cells(self) -> tuple[str, str, str, str]:
+        """As they are printed."""
+        key = key_of(self.body)
+        return str(self.body.get("kind", "")), key.namespace, key.name, self.result
 
 
 async def bring_back(gateway: Gateway, bodies: Sequence[Object], *, dry_run: bool) -> list[Row]:
-    """Create what is not there, kind by kind; what is there is left as it is."""
-    rows = [_row(body, why) for body in bodies if (why := backup.why_left(body))]
+    """Create what is not there, kind by kind; what is there is left as it is. `dry_run`: the API server answers as it would."""
+    rows = [Row(body, why) for body in bodies if (why := backup.why_left(body))]
     meant = [body for body in bodies if not backup.why_left(body)]
     room = asyncio.Semaphore(AT_ONCE)
 
     async def one(body: Object) -> Row:
-        if dry_run:
-            return _row(body, "would be created")
+        kind, namespace = KINDS[body["kind"]], key_of(body).namespace
         async with room:
             try:
-                await gateway.create(KINDS[body["kind"]], key_of(body).namespace, backup.fresh(body))
+                await gateway.create(kind, namespace, backup.fresh(body), dry_run=dry_run)
             except AlreadyExists:
-                return _row(body, "there already")
+                return Row(body, THERE)
             except ApiError as error:
-                return _row(body, str(error))
-        return _row(body, "created")
+                return Row(body, str(error))
+        return Row(body, WOULD_CREATE if dry_run else CREATED)
 
     for kind in backup.ORDER:
         rows += await asyncio.gather(*(one(body) for body in meant if body["kind"] == kind))
@@ -62,54 +75,105 @@ async def give(gateway: Gateway, namespace: str) -> list[Row]:
         patch = backup.owner_patch(secret, certificate) if certificate is not None else None
         if patch is None:
             continue
+        body = secret | {"kind": SECRET.name}
         try:
             await gateway.patch(SECRET, namespace, key_of(secret).name, patch)
-            rows.append(_row(secret | {"kind": "Secret"}, "given to its ClientCertificate"))
+            rows.append(Row(body, GIVEN))
         except ApiError as error:
-            rows.append(_row(secret | {"kind": "Secret"}, str(error)))
+            rows.append(Row(body, str(error)))
+    return rows
+
+
+async def would_give(gateway: Gateway, namespace: str, created: Sequence[Object]) -> list[Row]:
+    """The client Secrets that `give` would give to their ClientCertificates, once `created` is there."""
+    found, _ = await gateway.list(CLIENT_CERTIFICATE, namespace)
+    secrets, _ = await gateway.list(SECRET, namespace, selector=SELECTOR, metadata_only=True)
+    here = [body for body in created if key_of(body).namespace == namespace]
+    new = {key_of(body).name for body in here if body["kind"] == CLIENT_CERTIFICATE.name}
+    known = {key_of(body).name: body for body in found}
+    rows = []
+    for secret in [*secrets, *(body for body in here if body["kind"] == SECRET.name)]:
+        name = backup.holder(secret) or ""
+        owned = secret not in here and name in known and backup.owner_patch(secret, known[name]) is None
+        if (name in new or name in known) and not owned:
+            rows.append(Row(secret | {"kind": SECRET.name}, WOULD_GIVE))
     return rows
 
 
 async def adopt(gateway: Gateway, bodies: Sequence[Object], namespaces: Iterable[str], *, dry_run: bool) -> int:
     """All of it, and print what was done; 1 where any of it failed."""
     rows = await bring_back(gateway, bodies, dry_run=dry_run)
-    holding = {key_of(body).namespace for body in bodies if body.get("kind") == "ClientCertificate"}
-    for namespace in sorted({*namespaces, *holding}) if not dry_run else ():
-        rows += await give(gateway, namespace)
-    print(table(HEAD, rows) if rows else "nothing to do")
+    created = [row.body for row in rows if row.result == WOULD_CREATE]
+    holding = {key_of(body).namespace for body in bodies if body.get("kind") == CLIENT_CERTIFICATE.name}
+    for namespace in sorted({*namespaces, *holding}):
+        rows += await (would_give(gateway, namespace, created) if dry_run else give(gateway, namespace))
+    print(table(HEAD, [row.cells for row in rows]) if rows else "nothing to do")
     left = {why for body in bodies if (why := backup.why_left(body))}
-    return 0 if {result for *_, result in rows} <= GOOD | left else 1
+    return 0 if {row.result for row in rows} <= GOOD | left else 1
 
 
-def read(path: str) -> list[Object]:
-    """The objects in a file, `-` for standard input: one object, or a List of them."""
-    text = sys.stdin.read() if path == "-" else Path(path).read_text()
-    body = json.loads(text)
-    items = body.get("items", [body]) if isinstance(body, dict) else None
-    if not isinstance(items, list) or not all(isinstance(item, dict) and "metadata" in item for item in items):
-        raise ValueError(f"{path} holds no objects")
-    return items
+async def unless_at_work(
+    gateway: Gateway, bodies: Sequence[Object], namespaces: Iterable[str], lease: ObjectKey, *, dry_run: bool
+) -> int:
+    """`adopt`, where no operator holds the Lease; a dry run is shown all the same."""
+    try:
+        held_by = await lease_check.holder(gateway, lease)
+    except ApiError as error:
+        why = CANNOT_TELL.format(error=error)
+    else:
+        why = AT_WORK.format(holder=held_by, lease=lease, namespace=lease.namespace) if held_by else ""
+    if not why:
+        return await adopt(gateway, bodies, namespaces, dry_run=dry_run)
+    if dry_run:
+        await adopt(gateway, bodies, namespaces, dry_run=True)
+        print(WOULD_REFUSE, file=sys.stderr)
+    print(why, file=sys.stderr)
+    return 1
 
 
 def add_parser(verbs: Any) -> None:
     """The verb and its options."""
     parser: argparse.ArgumentParser = verbs.add_parser("adopt", help="bring a backup back; the operator must not run")
-    parser.add_argument("files", nargs="*", help="backups, as kubectl get -o json makes them; -: standard input")
+    parser.add_argument(
+        "files", nargs="*", help="backups, as kubectl get -o json or -o yaml makes them; -: standard input"
+    )
     parser.add_argument(
         "-n", "--namespace", action="append", default=[], help="give the client Secrets there to their owners, too"
     )
-    parser.add_argument("--dry-run", action="store_true", help="show what would be created, and write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done, and write nothing")
+    parser.add_argument(
+        "--lease",
+        type=_lease,
+        default=_lease(LEASE),
+        metavar="NAMESPACE:NAME",
+        help=f"the Lease of the operator, which nobody may hold; without it {LEASE}",
+    )
+    parser.add_argument(
+        "--operator-is-stopped", action="store_true", help="do not look at the Lease: nobody else works here"
+    )
     add_kubeconfig(parser)
     parser.set_defaults(function=run)
+
+
+def _lease(text: str) -> ObjectKey:
+    namespace, colon, name = text.partition(":")
+    if not (namespace and colon and name):
+        raise ValueError(text)
+    return ObjectKey(namespace, name)
 
 
 def run(chosen: argparse.Namespace) -> int:
     """Adopt, as the user of the kubeconfig."""
     try:
-        bodies = [body for path in chosen.files for body in read(path)]
-    except (OSError, ValueError, TypeError) as error:
+        bodies = [body for path in chosen.files for body in backup_files.read(path)]
+    except (OSError, ValueError) as error:
         print(f"this is no backup: {error}", file=sys.stderr)
         return 1
+    if chosen.operator_is_stopped:
+        return in_cluster(
+            chosen.kubeconfig, lambda gateway: adopt(gateway, bodies, chosen.namespace, dry_run=chosen.dry_run)
+        )
     return in_cluster(
-        chosen.kubeconfig, lambda gateway: adopt(gateway, bodies, chosen.namespace, dry_run=chosen.dry_run)
+        chosen.kubeconfig,
+        lambda gateway: unless_at_work(gateway, bodies, chosen.namespace, chosen.lease, dry_run=chosen.dry_run),
     )

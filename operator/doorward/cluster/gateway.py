@@ -81,7 +81,9 @@ class Gateway(Protocol):
         """As `list`, but of each object only what `take` makes of it, page by page: never are all of them in memory at once."""
         ...
 
-    async def create(self, kind: Kind, namespace: str, body: Object) -> Object: ...
+    async def create(self, kind: Kind, namespace: str, body: Object, *, dry_run: bool = False) -> Object:
+        """POST; `dry_run`: the API server answers as it would, after all its checks, and stores nothing."""
+        ...
 
     async def replace(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
         """PUT; with `metadata.resourceVersion` in the body a stale one raises Conflict."""

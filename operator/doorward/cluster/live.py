@@ -173,8 +173,9 @@ class LiveGateway:
                 return items, page["metadata"]["resourceVersion"]
             query["continue"] = token
 
-    async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
-        return await self._request("POST", kind.path(namespace), body=body, query={"fieldManager": FIELD_MANAGER})
+    async def create(self, kind: Kind, namespace: str, body: Object, *, dry_run: bool = False) -> Object:
+        query = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
+        return await self._request("POST", kind.path(namespace), body=body, query=query)
 
     async def replace(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
         return await self._request("PUT", kind.path(namespace, name), body=body, query={"fieldManager": FIELD_MANAGER})

@@ -49,9 +49,9 @@ class WrappedGateway(ABC):
     ) -> AsyncIterator[WatchEvent]:
         return self._gateway.watch(kind, namespace, version, selector=selector, metadata_only=metadata_only)
 
-    async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
+    async def create(self, kind: Kind, namespace: str, body: Object, *, dry_run: bool = False) -> Object:
         async with self._around(kind, "create"):
-            return await self._gateway.create(kind, namespace, body)
+            return await self._gateway.create(kind, namespace, body, dry_run=dry_run)
 
     async def replace(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
         async with self._around(kind, "replace"):
