@@ -287,6 +287,22 @@ ADMITTED = table(
         "The MTLSIssuer is gone, and its gates are closed; made again under its name it opens them.",
         "serial {serial} is good, but its MTLSIssuer is gone, and with it the gates are closed",
     ),
-    ("NotIssued", "False", Mender.NOBODY, "There is no certificate yet.", "no certificate has been issued"),
+    (
+        "NotIssued",
+        "False",
+        Mender.NOBODY,
+        "No certificate was ever issued for this client; condition Ready says why.",
+        "no certificate has been issued",
+    ),
+    (
+        "NoneValid",
+        "False",
+        Mender.NOBODY,
+        (
+            "Every certificate that was issued for this client is revoked, on hold or has expired, and there is no new one yet;"
+            " condition Ready says why."
+        ),
+        "no certificate of this client is valid: serial {serial}, the last one, is refused since {time} ({reason})",
+    ),
     ("Expired", "False", Mender.NOBODY, "The certificate has expired.", "serial {serial} expired at {until}"),
 )

@@ -6,7 +6,7 @@ from doorward.api.conditions import Condition, first_end, instant, merge, said
 from doorward.api.kinds import ClientCertificateSpec
 from doorward.objects.client_secret import ClientSecret
 from doorward.objects.ledger_record import Record
-from doorward.planning import issuance
+from doorward.planning import issuance, revocation, timing
 from doorward.planning.observed import CertificateObserved, Issuer, Unseen
 from doorward.planning.plan import Action, Plan, WriteStatus, earliest
 
@@ -22,7 +22,7 @@ def admitted(o: CertificateObserved, now: datetime) -> Condition:
     if shown is None:
         if in_secret is not None and not _is_trusted(o, in_secret):
             return said("CaNotTrusted", serial=f"{in_secret.serial:x}", generation=in_secret.generation)
-        return said("NotIssued")
+        return _none_left(o, now)
     serial, until = f"{shown.serial:x}", instant(shown.not_after)
     if now >= shown.not_after:
         return said("Expired", serial=serial, until=until)
@@ -32,6 +32,22 @@ def admitted(o: CertificateObserved, now: datetime) -> Condition:
     if published is not None and shown.serial in published.entries:
         return said("LettingIn", serial=serial)
     return said("Live", serial=serial, until=until).until(shown.not_after)
+
+
+def _none_left(o: CertificateObserved, now: datetime) -> Condition:
+    """Of a client that has no certificate that is good: whether it ever had one, and what became of the last."""
+    records = () if isinstance(o.records, Unseen) else o.records
+    handed = [record for record in records if o.pending is None or record.serial != o.pending.serial]
+    if not handed:
+        return said("NotIssued")
+    last = max(handed, key=timing.issued_at)
+    serial = f"{last.serial:x}"
+    if last.revocation is None or not last.refused:
+        return said("Expired", serial=serial, until=instant(last.not_after))
+    published = o.issuer.published if isinstance(o.issuer, Issuer) else None
+    if published is not None and revocation.unpublished(tuple(handed), published, now):
+        return said("CuttingOff")
+    return said("NoneValid", serial=serial, reason=last.revocation.reason, time=instant(last.revocation.time))
 
 
 def _is_trusted(o: CertificateObserved, record: Record) -> bool:

@@ -126,6 +126,7 @@ ENDS: dict[str, Ends] = {
     "CaNotTrusted": Ends("a certificate of the next CA", (MTLS, MAP, SEC)),
     "NoIssuer": Ends("an MTLSIssuer of that name", (MTLS,)),
     "NotIssued": Ends("a certificate, as soon as Ready lets it", (CLIENT, MTLS, SEC, RECORD)),
+    "NoneValid": Ends("a certificate, as soon as Ready lets it", (CLIENT, MTLS, SEC, RECORD)),
     "Expired": Ends("a certificate, as soon as Ready lets it", (CLIENT, MTLS, SEC, RECORD)),
     # Ready of an MTLSIssuer
     "Signing": Ends(

@@ -265,3 +265,39 @@ def test_who_waits_for_another_generation_is_told_what_to_do(generated, says):
 def test_ten_thousand_clients_that_move_to_another_ca_are_below_every_limit():
     renewing, moving = 15_000, 10_000
     assert renewing + moving < budget.MOST_IN_NAMESPACE < budget.MOST_OF_ISSUER
+
+
+# What is said of access while nothing is issued
+
+PUBLISHED = given.issuer(published=given.published(*(given.entry(record.serial) for record in lost(8))))
+
+
+def access(**world):
+    """The condition Admitted."""
+    (found,) = (c for c in status_of(**{"secret": Unseen.ABSENT} | world)["conditions"] if c["type"] == "Admitted")
+    return found["reason"], found["message"]
+
+
+@pytest.mark.parametrize(
+    ("world", "reason"),
+    [
+        pytest.param({"records": lost(8), "issuer": PUBLISHED}, "NoneValid", id="all it had is refused"),
+        pytest.param({"records": lost(8)}, "CuttingOff", id="no CRL says so yet"),
+        pytest.param({"records": (given.expired(since=HOUR),)}, "Expired", id="all it had has expired"),
+    ],
+)
+def test_a_client_that_used_up_its_budget_is_told_what_became_of_its_certificates(world, reason):
+    waiting = {"spec": given.spec(commonName="system:x")} if reason == "Expired" else {}
+    assert access(**waiting, **world)[0] == reason
+
+
+def test_the_last_certificate_is_named_and_why_it_is_refused():
+    message = access(records=lost(8), issuer=PUBLISHED)[1]
+    assert "serial 1001, the last one, is refused since" in message
+    assert "(superseded)" in message
+
+
+def test_a_certificate_that_nobody_was_handed_is_none():
+    records = (given.record(0xB2),)
+    pending = given.pending(serial=0xB2)
+    assert access(spec=given.spec(commonName="system:x"), records=records, pending=pending)[0] == "NotIssued"
