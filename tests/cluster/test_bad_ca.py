@@ -190,3 +190,20 @@ def test_a_key_is_taken_as_openssl_leaves_it(at: Workshop, command: tuple[str, .
     at.home.partners("alice", ca={"secretRef": {"name": "mine"}})
     leaf, crl = at.home.data("alice-mtls")["tls.crt"], at.home.crl().read_bytes()
     assert at.openssl.verdict(leaf, anchor=made.certificate, crl=crl, at=SystemClock().now()) == "OK"
+
+
+def test_a_ca_that_says_more_than_a_status_can_hold_signs_and_has_a_status(at: Workshop):
+    """A serial of 22 octets, and an end in the year 9966: the API server would refuse a status with them."""
+    key = at.openssl.makes(*EC_KEY)
+    extensions = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    made = at.openssl.makes(
+        *("req", "-x509", "-new", "-key", at.openssl.file(key), "-subj", "/CN=Corp CA", "-days", "2900000"),
+        *("-set_serial", "0x7f0102030405060708090a0b0c0d0e0f101112131415", *extensions),
+    )
+    at.home.secret("mine", {"ca.crt": made, "ca.key": key})
+    at.home.partners("alice", ca={"secretRef": {"name": "mine"}})
+    told = at.home.body(ISSUERS, "partners")["status"]["ca"]
+    assert (told["serialNumber"], told["notAfter"]) == (
+        "7f0102030405060708090a0b0c0d0e0f10111...",
+        "2999-12-31T23:59:59Z",
+    )

@@ -1,17 +1,35 @@
 """The status of the kinds: what the operator says, and never reads back."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from doorward.api.conditions import instant
 from doorward.api.fields import Instant, Model
 
-SerialNumber = Annotated[str, Field(max_length=40, description="Of the certificate, lower-case hex.")]
+SERIAL_LIMIT = 40
+"""Hex digits: 20 octets (RFC 5280 §4.1.2.2). CAs of people's own have longer ones."""
+SUBJECT_LIMIT = 4096
+_LAST = datetime(2999, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""The last instant that `Instant` takes; a CA that never expires ends in the year 9999 (RFC 5280 §4.1.2.5)."""
+
+SerialNumber = Annotated[str, Field(max_length=SERIAL_LIMIT, description="Of the certificate, lower-case hex.")]
 Fingerprint = Annotated[str, Field(max_length=64, description="SHA-256 of the whole certificate, lower-case hex.")]
 NotBefore = Annotated[Instant, Field(description="From when it is good.")]
 NotAfter = Annotated[Instant, Field(description="Until when it is good.")]
 Count = Annotated[int, Field(ge=0)]
 SpecGeneration = Annotated[Count | None, Field(description="metadata.generation of the spec that this is said of.")]
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text, or as much of it as fits, with dots at its end."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def in_calendar(moment: datetime) -> str:
+    """An instant as a status takes it."""
+    return instant(min(moment, _LAST))
 
 
 class ConditionStatus(Model):
@@ -54,8 +72,14 @@ class CaStatus(Model):
     """The CA generation that signs now."""
 
     generation: Annotated[Count, Field(description="Its number, from 1.")]
-    subject: Annotated[str, Field(max_length=4096, description="Subject, RFC 4514.")]
-    serial_number: SerialNumber
+    subject: Annotated[str, Field(max_length=SUBJECT_LIMIT, description="Subject, RFC 4514.")]
+    serial_number: Annotated[
+        str,
+        Field(
+            max_length=SERIAL_LIMIT,
+            description="Of the certificate, lower-case hex. One of more than 20 octets is cut off, and ends with `...`.",
+        ),
+    ]
     fingerprint_sha256: Annotated[Fingerprint, Field(alias="fingerprintSHA256")]
     not_before: NotBefore
     not_after: NotAfter

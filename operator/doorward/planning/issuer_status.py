@@ -7,6 +7,7 @@ from datetime import datetime
 from doorward.api.conditions import Condition, first_end, instant, merge, said
 from doorward.api.kinds import MTLSIssuerSpec
 from doorward.api.reasons import BY_CONDITION, REASONS
+from doorward.api.status import SERIAL_LIMIT, SUBJECT_LIMIT, in_calendar, shortened
 from doorward.objects.archive_index import index_name
 from doorward.objects.meta import ca_secret_name, crl_configmap_name
 from doorward.objects.trust_bundle import PublishedTrust
@@ -26,8 +27,6 @@ MOST_PARTS, MOST_NAME = 5, 120
 """Of a CA Secret that a condition names, and characters of each."""
 MOST_SOURCES = 3
 """Lists that a condition names."""
-MOST_SERIAL, MOST_SUBJECT = 40, 4096
-"""Characters that the status takes of a CA's serial number and subject: a user's CA may have longer ones."""
 LARGE = 0.7
 """Of the bundle's room."""
 CROWDED = 0.9
@@ -151,15 +150,7 @@ def write(
     }
     authority = line.signing if line and line.signing else o.authority
     if isinstance(authority, Authority):
-        a = authority
-        status["ca"] = {
-            "generation": a.generation,
-            "subject": _shortened(a.subject, MOST_SUBJECT),
-            "serialNumber": _shortened(f"{a.serial:x}", MOST_SERIAL),
-            "fingerprintSHA256": a.sha256,
-            "notBefore": instant(a.not_before),
-            "notAfter": instant(a.not_after),
-        }
+        status["ca"] = _ca_status(authority)
     if isinstance(o.published, PublishedTrust):
         p = o.published
         status["crl"] = {
@@ -175,8 +166,16 @@ def write(
     return _with_counts(o, status, now, due)
 
 
-def _shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def _ca_status(a: Authority) -> dict[str, object]:
+    """A CA of a person's own may say more than a status can hold, which the API server would refuse as a whole."""
+    return {
+        "generation": a.generation,
+        "subject": shortened(a.subject, SUBJECT_LIMIT),
+        "serialNumber": shortened(f"{a.serial:x}", SERIAL_LIMIT),
+        "fingerprintSHA256": a.sha256,
+        "notBefore": instant(a.not_before),
+        "notAfter": in_calendar(a.not_after),
+    }
 
 
 def _gates_status(o: IssuerObserved) -> dict[str, object]:
@@ -278,7 +277,7 @@ def _generation_status(generation: int, o: IssuerObserved, line: Lineage) -> dic
         "generation": generation,
         "state": state,
         "publicKeySHA256": anchor.public_key_sha256,
-        "notAfter": instant(anchor.not_after),
+        "notAfter": in_calendar(anchor.not_after),
     }
 
 

@@ -4,8 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given as given_that
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from doorward.api.conditions import said
+from doorward.api.status import MTLSIssuerStatus
 from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.meta import ObjectKey
 from doorward.objects.trust_bundle import PublishedTrust
@@ -559,3 +563,24 @@ def test_gates_are_closed_where_no_ca_is_left_that_may_be_trusted():
     spec = given.issuer_spec(ca={"generate": {"commonName": "Partners CA"}, "distrust": [1]})
     assert _names(spec=spec, gates=(given.gate(),)) == ["CloseGate"]
     assert _names(spec=spec) == ["CreateCa"]
+
+
+# What a person's own CA says, and a status cannot
+
+
+@settings(max_examples=100)
+@given_that(
+    serial=st.integers(min_value=-(2**200), max_value=2**200),
+    subject=st.text(min_size=1, max_size=50).map(lambda text: text * 100),
+    year=st.integers(2027, 9999),
+)
+def test_a_status_holds_whatever_a_ca_says(serial, subject, year):
+    ca = given.authority(serial=serial, subject=subject, not_after=NOW.replace(year=year), generated=False)
+    told = MTLSIssuerStatus.model_validate(_status(spec=OWN_CA, authority=ca)).ca
+    assert told is not None
+    assert told.serial_number == f"{serial:x}" or told.serial_number.endswith("...")
+
+
+def test_a_serial_of_22_octets_is_cut_off():
+    ca = given.authority(serial=0x7F0102030405060708090A0B0C0D0E0F101112131415, generated=False)
+    assert _status(spec=OWN_CA, authority=ca)["ca"]["serialNumber"] == "7f0102030405060708090a0b0c0d0e0f10111..."
