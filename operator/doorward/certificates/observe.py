@@ -20,6 +20,7 @@ from doorward.pki.certificates import signed_by
 from doorward.pki.pem import fingerprint_sha256
 from doorward.pki.requests import ClientRequest
 from doorward.planning import issuance, key_owner
+from doorward.planning.entitlement import stands_behind
 from doorward.planning.observed import CertificateObserved, Issuer, Unseen
 from doorward.view.parsed import CertificateObject
 from doorward.view.reads import Reads
@@ -82,7 +83,8 @@ class CertificateObserver:
     def _records_of(self, found: CertificateObject, key: ObjectKey) -> tuple[Record, ...] | Unseen:
         if not self._view.ledger.synced_in(found.issuer.namespace):
             return Unseen.UNKNOWN
-        return tuple(record for record in self._view.ledger.of_client(key) if record.issuer == found.issuer)
+        records = self._view.ledger.of_client(key)
+        return tuple(record for record in records if stands_behind(found.issuer, record.issuer))
 
     def _issuer_view(
         self,

@@ -6,6 +6,7 @@ from doorward.cluster.gateway import CLIENT_CERTIFICATE, Gateway
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
 from doorward.planning import revocation, timing
+from doorward.planning.entitlement import stands_behind
 from doorward.planning.gone import Strays
 from doorward.planning.observed import Unseen
 from doorward.view.parsed import IssuerObject
@@ -31,7 +32,8 @@ class OrphanObserver:
         records = tuple(
             record
             for record in known
-            if (record.live(now) or _is_suspended(record, now)) and (found is None or record.issuer != found.issuer)
+            if (record.live(now) or _is_suspended(record, now))
+            and (found is None or not stands_behind(found.issuer, record.issuer))
         )
         back = tuple(r for r in known if r.missing_since is not None and found is not None and r.issuer == found.issuer)
         if not (records or back) or not view.serves(key.namespace):
@@ -67,7 +69,7 @@ class OrphanObserver:
 def _is_gone(named: ObjectKey | Unseen, records: tuple[Record, ...]) -> bool:
     """Whether there is no ClientCertificate, or one of another issuer."""
     return named is Unseen.ABSENT or (
-        not isinstance(named, Unseen) and all(record.issuer != named for record in records)
+        not isinstance(named, Unseen) and not any(stands_behind(named, record.issuer) for record in records)
     )
 
 

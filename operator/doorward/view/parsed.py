@@ -27,6 +27,7 @@ from doorward.objects.meta import (
 )
 from doorward.pki.pem import PkiError
 from doorward.pki.requests import ClientRequest, read_request
+from doorward.planning.entitlement import cut_off_by
 
 _KEPT = (
     "namespace",
@@ -156,8 +157,9 @@ class CertificateObject:
     @property
     def out(self) -> bool:
         """Whether all its serials are to be refused for what the object itself says; see `View.is_out`."""
-        spec = self.spec
-        return self.deleting or (isinstance(spec, ClientCertificateSpec) and (spec.revoked or spec.suspended))
+        spec = self.spec if isinstance(self.spec, ClientCertificateSpec) else None
+        revoked, suspended = (spec.revoked, spec.suspended) if spec is not None else (False, False)
+        return cut_off_by(deleting=self.deleting, revoked=revoked, suspended=suspended) is not None
 
 
 def _request(spec: ClientCertificateSpec | str) -> ClientRequest | Condition | None:

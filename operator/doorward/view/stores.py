@@ -15,6 +15,7 @@ from doorward.cluster.store import Store
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey, is_deleting, key_of
 from doorward.planning import key_owner
+from doorward.planning.entitlement import stands_behind
 from doorward.view.archives import Archives
 from doorward.view.ledger import Ledger
 from doorward.view.parsed import (
@@ -201,4 +202,4 @@ class View:
 
     def _is_out(self, record: Record) -> bool:
         client = self.certificates.get(record.holder)
-        return client is not None and client.issuer == record.issuer and self.is_out(client)
+        return client is not None and stands_behind(client.issuer, record.issuer) and self.is_out(client)
