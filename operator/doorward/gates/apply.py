@@ -7,7 +7,7 @@ it is gone when the API server says so, asked by name.
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -67,18 +67,18 @@ class GateApplier:
             else:
                 written = await self._gateway.replace(SECRET, namespace, at.name, body)
         except (AlreadyExists, Conflict, NotFound) as error:
-            return memory if await self._look_again(issuer, at) else self._refused(error)
+            return memory if await self._look_again(issuer, at) else self._refused(error, memory)
         except (Ending, Forbidden, Invalid) as error:
-            return self._refused(error)
+            return self._refused(error, memory)
         self._intake.written(SECRET, written, by=issuer_key(issuer))
         if is_deleting(written) and (kept := _finalizers(written)):
-            return self._refused(Invalid(f"it was deleted, and {kept} keep it: remove them"))
-        return GateMemory(
-            view=GateView(version_of(written), wanted.digest, wanted.bundle.anchors, since, wanted.number)
-        )
+            return self._refused(Invalid(f"it was deleted, and {kept} keep it: remove them"), memory)
+        view = GateView(version_of(written), wanted.digest, wanted.bundle.anchors, since, wanted.number)
+        return replace(memory, view=view, refusal=None, closed=None)
 
-    def _refused(self, error: Exception) -> GateMemory:
-        return GateMemory(refusal=Refusal(str(error)[:300], self._clock.now() + GATE_RETRY))
+    def _refused(self, error: Exception, memory: GateMemory) -> GateMemory:
+        refusal = Refusal(str(error)[:300], self._clock.now() + GATE_RETRY)
+        return replace(memory, view=None, refusal=refusal, closed=None)
 
     async def _look_again(self, issuer: ObjectKey, at: ObjectKey) -> bool:
         """What is there after all: the next look plans with it. False: it cannot be read, and the watch will tell."""
@@ -120,7 +120,7 @@ class GateApplier:
         logger.info("gate closed: namespace=%s", namespace, extra={"object": f"MTLSIssuer {issuer}"})
         digest = trust_bundle.digest(bundle)
         view = GateView(version_of(written), digest, bundle.anchors, now, 0)
-        return GateMemory(view=view, refusal=memory.refusal, closed=Closed(digest, now))
+        return replace(memory, view=view, closed=Closed(digest, now))
 
     async def remove(self, issuer: ObjectKey, namespace: str, memory: GateMemory) -> GateMemory:
         """Delete a gate that is closed, as it was when it was looked at. What is known of it from then on."""
@@ -179,9 +179,7 @@ class GateApplier:
         wait = min(max(GATE_RETRY, 2 * before), LONGEST_RETRY)
         logger.warning("gate not deleted: secret=%s %s", at, why)
         detail = f"Secret {at.name}: {why}"[:300]
-        return GateMemory(
-            view=memory.view, refusal=Refusal(detail, self._clock.now() + wait, wait), closed=memory.closed
-        )
+        return replace(memory, refusal=Refusal(detail, self._clock.now() + wait, wait))
 
 
 def _finalizers(body: Object) -> str:

@@ -56,6 +56,8 @@ class GateMemory:
 
     view: GateView | None = None
     refusal: Refusal | None = None
+    idle_since: datetime | None = None
+    """Since when this process has seen no target that names it; None: there is one, or may be."""
     closed: Closed | None = None
     """Or None, where this process has not closed it, or has opened it again."""
 

@@ -1,7 +1,7 @@
 """Targets and gates for rules to look at: what a host asks for, and what the gates of an issuer hold."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from doorward.gates.interface import DataPlane, Target
 from doorward.gates.memory import GateMemory, GateView, WantedBundle
 from doorward.objects import closed_bundle, crl_configmap, trust_bundle
 from doorward.objects.meta import ObjectKey, gate_secret_name, is_deleting, is_ours, parse_instant
+from doorward.planning import timing
 from doorward.planning.gate import GateObserved, parse_reference, rival_of
 from doorward.planning.observed import Gate, GateState, Unseen
 from doorward.planning.permission import namespace_allowed
@@ -139,6 +140,8 @@ class GateObserver:
             absent = self._reads.secret_metadata(at) is Unseen.ABSENT
             if absent and self._view.namespace_ends(namespace):
                 continue  # it takes no new Secret, and without one it lets nobody in
+            idle = not targets[namespace] and self._view.targets_synced()
+            memory = replace(memory, idle_since=(memory.idle_since or now) if idle else None)
             learned[namespace] = memory
             gates.append(
                 Gate(
@@ -150,6 +153,7 @@ class GateObserver:
                     shut=absent or state is GateState.CLOSED,
                     held=self._view.secrets.get(at) is not None,
                     removable_at=self._removable_at(memory, state),
+                    idle_until=None if memory.idle_since is None else memory.idle_since + timing.IDLE_GATE,
                     anchors_taken=self._anchors_taken(look, memory, state, targets[namespace]),
                 )
             )
@@ -192,7 +196,20 @@ class GateObserver:
             targets.setdefault(metadata["namespace"], []).append((kind.plural, metadata["name"]))
         for secret in self._view.secrets.lookup("gate", issuer):
             targets.setdefault(secret["metadata"]["namespace"], [])
+        for namespace in self._said_to_have_one(issuer):
+            targets.setdefault(namespace, [])
         return targets
+
+    def _said_to_have_one(self, issuer: ObjectKey) -> Iterator[str]:
+        """Namespaces whose gate its status names, and which may still have it: no target may be left that names it."""
+        found = self._view.issuers.get(issuer)
+        for namespace in found.gates_in if found is not None else ():
+            gone = self._view.namespaces.synced and self._view.namespaces.get(ObjectKey("", namespace)) is None
+            if (
+                not gone
+                and self._reads.secret_metadata(ObjectKey(namespace, gate_secret_name(issuer))) is not Unseen.ABSENT
+            ):
+                yield namespace
 
     def _anchors_taken(
         self, look: _Look, memory: GateMemory, state: GateState, targets: list[tuple[str, str]]

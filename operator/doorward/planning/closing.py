@@ -10,27 +10,30 @@ from doorward.planning.observed import Gate, GateState
 from doorward.planning.plan import CloseGate, RemoveGate, earliest
 
 
-def must_close(gate: Gate, *, everywhere: bool = False) -> bool:
+def must_close(gate: Gate, now: datetime, *, everywhere: bool = False) -> bool:
     """Whether it may admit nobody; `everywhere`: no CA is left that may be trusted, so none may."""
-    return everywhere or gate.allowed is False
+    return everywhere or gate.allowed is False or (gate.idle_until is not None and gate.idle_until <= now)
 
 
 def actions(gates: tuple[Gate, ...], now: datetime, *, everywhere: bool = False) -> Iterator[CloseGate | RemoveGate]:
     """For gates that may admit nobody and still do, and for those that are closed for long enough."""
     for gate in gates:
-        closing = must_close(gate, everywhere=everywhere)
+        closing = must_close(gate, now, everywhere=everywhere)
         if closing and _is_open(gate):
             yield CloseGate(namespace=gate.namespace)
-        elif _waits(gate, everywhere=everywhere) and gate.removable_at is not None and gate.removable_at <= now:
+        elif _waits(gate, now, everywhere=everywhere) and gate.removable_at is not None and gate.removable_at <= now:
             yield RemoveGate(namespace=gate.namespace)
 
 
 def due(gates: tuple[Gate, ...], now: datetime, *, everywhere: bool = False) -> datetime | None:
     """When to look again for the sake of a gate that is not closed yet, or not deleted."""
-    removals = (gate.removable_at for gate in gates if _waits(gate, everywhere=everywhere))
+    removals = (gate.removable_at for gate in gates if _waits(gate, now, everywhere=everywhere))
+    idle = (
+        gate.idle_until for gate in gates if gate.idle_until is not None and now < gate.idle_until and _is_open(gate)
+    )
     passing = (GateState.REFUSED, GateState.UNKNOWN, GateState.NOT_CLOSED)
-    left = any(gate.state in passing and must_close(gate, everywhere=everywhere) for gate in gates)
-    return earliest(*removals, now + timing.LOOK_AGAIN if left else None)
+    left = any(gate.state in passing and must_close(gate, now, everywhere=everywhere) for gate in gates)
+    return earliest(*removals, *idle, now + timing.LOOK_AGAIN if left else None)
 
 
 def not_closed(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
@@ -50,7 +53,7 @@ def _is_open(gate: Gate) -> bool:
     return ours or denied or (gate.state is GateState.FOREIGN and bool(gate.targets))
 
 
-def _waits(gate: Gate, *, everywhere: bool) -> bool:
+def _waits(gate: Gate, now: datetime, *, everywhere: bool) -> bool:
     """Whether it is closed, and nobody asks for it to be opened."""
-    wanted = gate.targets and not must_close(gate, everywhere=everywhere)
+    wanted = gate.targets and not must_close(gate, now, everywhere=everywhere)
     return gate.state is GateState.CLOSED and not wanted

@@ -267,7 +267,7 @@ def _running(look: _Look, signing: Authority | Condition) -> Plan:
     publish = PublishCrl(terms=look.terms, entries=look.entries)
     if look.published is None or _must_publish(look, look.published):
         return Plan(actions=(publish,))
-    gates: tuple[Action, ...] = (*_writings(o), *look.closings)
+    gates: tuple[Action, ...] = (*_writings(o, now), *look.closings)
     if gates:
         return Plan(actions=gates)
     if not later and not _says_all(look, look.published):
@@ -318,12 +318,14 @@ def _says_all(look: _Look, published: PublishedTrust) -> bool:
     return all(published.crls[generation].entries == content.entries for generation, content in look.contents.items())
 
 
-def _writings(o: IssuerObserved) -> Iterator[WriteGate]:
-    """Stale gates are mended also where no Ingress is left: one that opts in again must not meet an old CRL."""
+def _writings(o: IssuerObserved, now: datetime) -> Iterator[WriteGate]:
+    """Stale gates are mended also where no Ingress is left, until they are closed: one that opts in again must not meet an old
+    CRL.
+    """
     for gate in o.gates:
         missing = gate.state in (GateState.ABSENT, GateState.FOREIGN, GateState.CLOSED)
         needed = gate.state is GateState.STALE or (gate.targets and missing)
-        if gate.allowed and needed:
+        if gate.allowed and needed and not closing.must_close(gate, now):
             yield WriteGate(namespace=gate.namespace)
 
 

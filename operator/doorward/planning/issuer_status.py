@@ -182,7 +182,10 @@ def _gates_status(o: IssuerObserved) -> dict[str, object]:
     """Of a gate that is unknown, what was said of it before."""
     if not o.gates_known:
         return {name: o.status[name] for name in ("gates", "gatesTotal") if name in o.status}
-    named = [gate for gate in o.gates if gate.targets]
+    # Those that no target names come first: by this list the next process knows that they are there, or may be.
+    without = (GateState.ABSENT, GateState.FOREIGN)
+    there = (gate for gate in o.gates if gate.targets or gate.state not in without)
+    named = sorted(there, key=lambda gate: bool(gate.targets))
     if not named:
         return {}
     known = {entry.get("namespace"): entry for entry in o.status.get("gates") or ()}

@@ -163,6 +163,8 @@ class Gate:
     """A bundle was seen there, whether or not it can be read or written now."""
     removable_at: datetime | None = None
     """From when its data plane has taken the bundle that admits nobody; None: it is not closed."""
+    idle_until: datetime | None = None
+    """When it may admit nobody any more since no target names it; None: one does, or may."""
     anchors_taken: datetime | None = None
     """By when its data plane has taken all anchors that are published; None: it does not hold them."""
 

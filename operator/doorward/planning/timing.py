@@ -14,6 +14,8 @@ MAX_SKEW = timedelta(minutes=5)
 """More than this between the local clock and the API server's: nothing is signed or pruned."""
 GATE_PATIENCE = timedelta(seconds=30)
 """How long a deletion waits for gates once the CRL is published."""
+IDLE_GATE = timedelta(minutes=10)
+"""A gate that no target names is closed after so long: an Ingress that is deleted and created again finds it as it was."""
 LOOK_AGAIN = timedelta(seconds=5)
 """When what is unknown, or passes by itself, is looked at again."""
 DEFAULT_UNDO = timedelta(hours=24)

@@ -63,6 +63,8 @@ class Intake:
         """An object in a store is another one than before (either may be None); `by`: the key whose own write this was."""
         if self._has_part(kind, before, now):
             self._takes_part(key.namespace)
+        for namespace in now.gates_in if kind == ISSUER and now is not None else ():
+            self._takes_part(namespace)
         self._routing.changed(kind, key, before, now, by=by)
 
     def _has_part(self, kind: Kind, before: Any, now: Any) -> bool:

@@ -181,6 +181,8 @@ class IssuerObject:
     spec: MTLSIssuerSpec | str
     own_ca: ObjectKey | None
     """The Secret of a person's own CA."""
+    gates_in: tuple[str, ...] = ()
+    """The namespaces with a gate, by its status: nothing else may be left that names one."""
 
     @classmethod
     def parse(cls, body: Object) -> "IssuerObject":
@@ -195,12 +197,17 @@ class IssuerObject:
                 own_ca = ObjectKey(key_of(body).namespace, spec.ca.secret_ref.name)
         if not re.fullmatch(DNS_LABEL, key_of(body).name):  # from before the API server refused it
             spec = f"metadata.name: {ISSUER_NAME_ADVICE}"
-        return cls(key=key_of(body), packed=_kept(body), spec=spec, own_ca=own_ca)
+        return cls(key=key_of(body), packed=_kept(body), spec=spec, own_ca=own_ca, gates_in=_gates_in(body))
 
     @property
     def body(self) -> Object:
         """Metadata and status, read from what is kept at each call."""
         return _unpacked(self.packed)
+
+
+def _gates_in(body: Object) -> tuple[str, ...]:
+    gates = (body.get("status") or {}).get("gates") or ()
+    return tuple(gate["namespace"] for gate in gates if re.fullmatch(DNS_LABEL, gate.get("namespace") or ""))
 
 
 def gate_of(body: Object) -> Iterable[ObjectKey]:

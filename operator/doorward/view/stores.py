@@ -88,6 +88,7 @@ class View:
             IssuerObject.parse,
             {
                 "namespace": lambda i: (i.key.namespace,),
+                "gates in": lambda i: i.gates_in,
                 "ca": lambda i: () if i.own_ca is None else (i.own_ca,),
             },
         )
@@ -153,6 +154,7 @@ class View:
         return bool(
             self.certificates.lookup("namespace", namespace)
             or self.issuers.lookup("namespace", namespace)
+            or self.issuers.lookup("gates in", namespace)
             or any(store.lookup("takes part", namespace) for store in self.targets.values())
             or self.secrets.lookup("gate in", namespace)
         )

@@ -1,5 +1,7 @@
 """When a gate is closed, when it is deleted, and what is said of one that cannot be."""
 
+from dataclasses import replace
+
 import pytest
 
 from doorward.planning import closing, timing
@@ -20,6 +22,11 @@ pytestmark = pytest.mark.promise(3)
         pytest.param({"allowed": False} | NOBODY_ASKS, False, CLOSE, id="not allowed, and nobody asks for it"),
         pytest.param({}, True, CLOSE, id="no CA may be trusted"),
         pytest.param(NOBODY_ASKS, True, CLOSE, id="no CA may be trusted, and nobody asks for it"),
+        pytest.param(NOBODY_ASKS | {"idle_until": NOW}, False, CLOSE, id="nobody has asked for it for a while"),
+        pytest.param(
+            NOBODY_ASKS | {"idle_until": NOW, "state": GateState.STALE}, False, CLOSE, id="nor is it up to date"
+        ),
+        pytest.param(NOBODY_ASKS | {"idle_until": NOW + SECOND}, False, (), id="nobody has asked for it for a moment"),
         pytest.param({"allowed": None}, True, CLOSE, id="no CA may be trusted, and the labels are unknown"),
         pytest.param({"allowed": None}, False, (), id="whether it is allowed is unknown"),
         pytest.param({}, False, (), id="it is allowed"),
@@ -58,6 +65,13 @@ def test_a_closed_gate_is_deleted_when_its_data_plane_has_taken_that_and(gate, e
     assert tuple(closing.actions((closed,), NOW)) == expected
     assert tuple(closing.actions((closed,), NOW - SECOND)) == ()
     assert closing.due((closed,), NOW - SECOND) == (NOW if expected else None)
+
+
+def test_one_that_nobody_asks_for_is_looked_at_when_its_time_is_over():
+    idle = given.gate(targets=(), idle_until=NOW)
+    assert closing.due((idle,), NOW - SECOND) == NOW
+    assert closing.due((idle,), NOW) is None
+    assert closing.due((replace(idle, state=GateState.CLOSED),), NOW - SECOND) is None
 
 
 @pytest.mark.parametrize("state", [GateState.REFUSED, GateState.NOT_CLOSED, GateState.UNKNOWN])

@@ -345,6 +345,11 @@ def test_a_foreign_configmap_is_said_and_left_alone():
         pytest.param({"state": GateState.FOREIGN}, WriteGate, id="a planted one is replaced"),
         pytest.param({"state": GateState.CURRENT, "allowed": False}, CloseGate, id="one not allowed is closed"),
         pytest.param({"state": GateState.STALE, "allowed": False}, CloseGate, id="closed, not mended"),
+        pytest.param(
+            {"state": GateState.STALE, "targets": (), "idle_until": NOW},
+            CloseGate,
+            id="not mended either where nobody has asked for it for a while",
+        ),
         pytest.param({"state": GateState.CLOSED}, WriteGate, id="a closed one that is allowed again is opened"),
     ],
 )

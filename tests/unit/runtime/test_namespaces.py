@@ -5,6 +5,7 @@ import pytest
 from doorward.cluster.errors import Forbidden, Transient
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, INGRESS, ISSUER, NAMESPACE, SECRET
 from doorward.objects.meta import ObjectKey
+from doorward.planning.timing import IDLE_GATE
 from doorward.view import subscriptions
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed, host_spec
 from tests.unit.given import NOW, reasons
@@ -88,15 +89,19 @@ def test_a_namespace_stays_while_one_object_of_several_is_left(bed):
     assert watches(bed, SHOP) == 2
 
 
-def test_a_gate_that_is_left_keeps_its_namespace_until_it_is_closed(bed):
+@pytest.mark.parametrize("end", ["its issuer is deleted", "no target names it for a while"])
+def test_a_gate_that_is_left_keeps_its_namespace_until_it_is_closed(bed, end):
     ingress(bed, SHOP)
     bed.settle()
     delete(bed, INGRESS, SHOP, "app")
-    bed.advance(LEFT)
+    bed.advance(IDLE_GATE.total_seconds() / 2)
     gate = ObjectKey(SHOP, f"doorward.{NAMESPACE_NAME}.{ISSUER_AT.name}")
     assert (watches(bed, SHOP), bed.cluster.find(SECRET, gate) is not None) == (2, True)
-    delete(bed, ISSUER, NAMESPACE_NAME, ISSUER_AT.name)
-    bed.settle()
+    if end == "its issuer is deleted":
+        delete(bed, ISSUER, NAMESPACE_NAME, ISSUER_AT.name)
+        bed.settle()
+    else:
+        bed.advance(IDLE_GATE.total_seconds())
     assert bed.cluster.find(SECRET, gate) is None
     bed.advance(LEFT)
     assert (watches(bed, SHOP), held(bed, SHOP)) == (0, NOTHING)
