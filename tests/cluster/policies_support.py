@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from doorward.objects.meta import FINALIZER
+from tests.support.home import Home
 from tests.support.kube import (
     BINDINGS,
     CERTIFICATES,
     CONFIGMAPS,
     INGRESSES,
+    ROLES,
     SECRETS,
     Answer,
     Object,
     Person,
+    bind,
     eventually,
 )
 
@@ -170,6 +173,16 @@ def ca_secret(place: "Place", name: str, *, data: str = "one") -> Object:
     """As the operator writes it."""
     body = secret(place.namespace, name, labels=OURS | {"doorward.io/role": "ca"})
     return body | {"type": "kubernetes.io/tls", "data": encoded({"tls.crt": data, "tls.key": data, "ca.crt": data})}
+
+
+def account(home: Home, name: str, *verbs: str, resource: str = "secrets", group: str = "") -> Person:
+    """Somebody with these verbs on that resource in the namespace; called again, with more."""
+    role = f"{name}-{resource}"
+    rules = [{"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}]
+    assert home.admin.create(ROLES, {"metadata": {"namespace": home.namespace, "name": role}, "rules": rules}).ok
+    person = home.admin.alias(f"{name}.{home.namespace}")
+    bind(home.admin, home.namespace, person.name, role, kind="Role")
+    return person
 
 
 def host_of(namespace: str) -> str:

@@ -17,10 +17,10 @@ from doorward.pki.subjects import AltNames, Subject
 from tests.support.gate_clients import admits, held
 from tests.support.home import Home, issuer
 from tests.support.installation import OperatorProcess
-from tests.support.kube import INGRESSES, ISSUERS, ROLES, SECRETS, Answer, Object, Person, bind, eventually
+from tests.support.kube import INGRESSES, ISSUERS, SECRETS, Answer, Object, Person, bind, eventually
 from tests.unit import given
 
-from .policies_support import ISSUER, ingress, unbound
+from .policies_support import ISSUER, account, ingress, unbound
 
 HOUR = timedelta(hours=1)
 FENCE = "fence-ca.doorward.io"
@@ -62,16 +62,6 @@ def planted(namespace: str, name: str = "partners-ca-2", *, marks: bool = True) 
         "type": "kubernetes.io/tls",
         "data": data(),
     }
-
-
-def account(home: Home, name: str, *verbs: str, resource: str = "secrets", group: str = "") -> Person:
-    """Somebody with these verbs on that resource in the namespace; called again, with more."""
-    role = f"{name}-{resource}"
-    rules = [{"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}]
-    assert home.admin.create(ROLES, {"metadata": {"namespace": home.namespace, "name": role}, "rules": rules}).ok
-    person = home.admin.alias(f"{name}.{home.namespace}")
-    bind(home.admin, home.namespace, person.name, role, kind="Role")
-    return person
 
 
 @pytest.fixture
