@@ -153,6 +153,8 @@ class CertificateObserver:
         memory: CertificateMemory,
     ) -> tuple[ClientSecret | Broken | Foreign | Unseen, CertificateMemory]:
         at = found.secret
+        if isinstance(records, Unseen):
+            return Unseen.UNKNOWN, memory  # nothing is planned without them, and ten thousand Secrets are many requests
         metadata = self._reads.secret_metadata(at)
         holder = None if isinstance(metadata, Unseen) else client_secret.holder_of(metadata)
         if holder != key.name and not (found.out or self._view.certificates.synced_in(key.namespace)):

@@ -1,7 +1,7 @@
 """How many members of a group have not ended yet: sorted instants in short lists, so that every step is quick with any number."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from datetime import datetime
 
 LONGEST_LIST = 1000
@@ -43,6 +43,10 @@ class Endings:
             del lists[at]
         if not lists:
             del self._ends[group]
+
+    def groups(self) -> Iterable[Hashable]:
+        """Those with members."""
+        return self._ends.keys()
 
     def after(self, group: Hashable, now: datetime) -> int:
         """How many members of the group end later than `now`."""

@@ -136,6 +136,10 @@ class Store(Generic[V]):
         """The objects that `index` files under `value`."""
         return self._index[index].find(value)
 
+    def groups(self, name: str) -> Iterable[Any]:
+        """The groups with objects, whether they ended or not."""
+        return self._ends[name].groups()
+
     def unended(self, name: str, group: Hashable, now: datetime) -> int:
         """How many objects of the group end after `now`; a bisection, however many there are."""
         return self._ends[name].after(group, now)

@@ -97,7 +97,9 @@ class IssuerObserver:
             is_cluster_ca=is_cluster_ca,
             records=view.ledger.of_issuer(key),
             published=published.published if isinstance(published, Committed) else published,
-            kept_out=view.pending_again(key, trust.entries if trust is not None else (), self._clock.now()),
+            kept_out=view.pending_again(
+                key, trust.entries.keys() if trust is not None else frozenset(), self._clock.now()
+            ),
             replaced=committed.replaced if committed is not None else "",
             newest_numbers=_newest_numbers(memory),
             gates=gates,

@@ -220,16 +220,15 @@ class Publisher:
 
     def _lifted(self, issuer: ObjectKey, serials: frozenset[int]) -> list[ObjectKey]:
         """The records of these serials that our ledger calls lifted."""
-        return [r.key for r in self._view.ledger.heard_of(issuer) if r.is_lifted and r.serial in serials]
+        return [record.key for record in self._view.ledger.lifted(issuer, serials)]
 
     def _snapshot(self, issuer: ObjectKey, gathered: _Gathered, memory: IssuerMemory) -> Snapshot:
         named = _named(gathered.bases)
-        records = self._view.ledger.heard_of(issuer)
         # Above every other generation's, too: gates tell by the highest number in a bundle which one is newer.
         seen = [*memory.newest_crls.values(), *gathered.published.values()]
         seen += [base for found in gathered.bases.values() for base in found]
         return Snapshot(
-            records=tuple(r for r in records if r.revocation is not None or r.serial in named),
+            records=self._view.ledger.concerning(issuer, named),
             pending_again=self._view.pending_again(issuer, named, self._clock.now()),
             bases=gathered.bases,
             highest_number=max((each.number for each in seen), default=0),

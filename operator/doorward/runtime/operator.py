@@ -6,6 +6,7 @@ import logging
 import signal
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -63,6 +64,10 @@ WORKERS = 72
 """Keys at once: with fewer, etcd has less to write in one go (a tenth fewer certificates a second with 32, measured)."""
 RESERVED = 8
 """Of these, workers that take cut-offs only, and what publishes them."""
+FIRST_CLAIM = 1.5
+"""Seconds that a new process waits for the Lease before it lists the cluster. A Lease that is free is taken within them, and a
+process that began to list without it lists all again once it leads: three years of records take half a minute (measured).
+"""
 LAPSED = timedelta(seconds=60)
 """What failed for so long makes this process unready."""
 
@@ -256,7 +261,11 @@ class Operator:
             runner = await health.serve(self._settings.health_port, self.readiness, self.scrape)
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = self._start(group, stop_kopf)
+                leads, tasks = True, []
+                if self._leadership is not None:
+                    tasks.append(group.create_task(self._leadership.keep()))
+                    leads = await self._leads_soon(self._leadership)
+                tasks += self._start(group, stop_kopf, leads=leads)
                 await stop.wait()
                 stop_kopf.set()
                 await _end(tasks)
@@ -271,7 +280,15 @@ class Operator:
             if runner is not None:
                 await runner.cleanup()
 
-    def _start(self, group: asyncio.TaskGroup, stop_kopf: threading.Event) -> list[asyncio.Task[None]]:
+    async def _leads_soon(self, leadership: Leadership) -> bool:
+        """Whether it leads from the start: then each list that it asks for shows all that the last leader wrote."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_CLAIM):
+                await leadership.led()
+                return True
+        return False
+
+    def _start(self, group: asyncio.TaskGroup, stop_kopf: threading.Event, *, leads: bool) -> list[asyncio.Task[None]]:
         scope, notice = self._settings.namespaces, self._rollback.notice
         subscriptions = Subscriptions(
             self.view, self._gateway, group, self._routing, scope, notice, self._settings.most_files
@@ -300,10 +317,8 @@ class Operator:
             group.create_task(self._resync.keep()),
             group.create_task(subscriptions.keep()),
             group.create_task(self._rollback.keep(start_over, self._routing.rolled_back)),
-            group.create_task(self._work(subscriptions)),
+            group.create_task(self._work(subscriptions, leads=leads)),
         ]
-        if self._leadership is not None:
-            tasks.append(group.create_task(self._leadership.keep()))
         if self._settings.health_port is not None:
             tasks.append(group.create_task(loop_lag.measure(self.metrics.lag)))
         return tasks
@@ -312,9 +327,9 @@ class Operator:
         """The kinds that people write, which Kopf watches."""
         return (ISSUER, CLIENT_CERTIFICATE, *(plane.kind for plane in self._planes))
 
-    async def _work(self, subscriptions: Subscriptions) -> None:
+    async def _work(self, subscriptions: Subscriptions, *, leads: bool) -> None:
         """Plan and write, as soon as this process leads, and knows all that the last leader wrote."""
-        if self._leadership is not None:
+        if self._leadership is not None and not leads:
             await self._leadership.led()
             await self._start_over(subscriptions)
         await work(

@@ -1,7 +1,8 @@
 """The ledger as it was last seen: the only reader of IssuedCertificates."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,6 +38,7 @@ class Ledger:
             {
                 "holder": lambda r: (r.holder,),
                 "issuer": lambda r: (r.issuer,),
+                "revocation": lambda r: (r.issuer,) if r.revocation is not None else (),
                 "serial": lambda r: (r.serial,),
                 "key": lambda r: (r.public_key_sha256[:SHELF],),
             },
@@ -86,6 +88,19 @@ class Ledger:
         """The records of an issuer that were seen so far."""
         return self.store.lookup("issuer", issuer)
 
+    def lifted(self, issuer: ObjectKey, serials: Container[int]) -> tuple[Record, ...]:
+        """Of these serials, the records that a person let in again."""
+        marked = self.store.lookup("revocation", issuer)
+        return tuple(record for record in marked if record.is_lifted and record.serial in serials)
+
+    def concerning(self, issuer: ObjectKey, serials: AbstractSet[int]) -> tuple[Record, ...]:
+        """The records that say of a serial that it is or was refused, and all of these serials; without a walk through the ledger,
+        which is long.
+        """
+        named = (record for serial in serials for record in self.store.lookup("serial", serial))
+        live = [record for record in named if record.revocation is None and record.issuer == issuer]
+        return (*live, *self.store.lookup("revocation", issuer))
+
     def of_serial(self, issuer: ObjectKey, serial: int) -> tuple[Record, ...]:
         """The records of a serial number: one, unless a CA's key signs in several generations."""
         return tuple(record for record in self.with_serial(serial) if record.issuer == issuer)
@@ -127,7 +142,7 @@ class Ledger:
 
     def generations(self, issuer: ObjectKey) -> frozenset[int]:
         """The CA generations that have signed."""
-        return frozenset(record.generation for record in self.heard_of(issuer))
+        return frozenset(generation for of, generation in self.store.groups("generation") if of == issuer)
 
 
 async def listed(gateway: Gateway, issuer: ObjectKey) -> dict[ObjectKey, Listed]:

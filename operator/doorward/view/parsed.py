@@ -128,6 +128,8 @@ class CertificateObject:
     issuer: ObjectKey
     secret: ObjectKey
     deleting: bool
+    issued: bool = False
+    """Whether its status says that it has the certificate that its spec asks for."""
 
     @classmethod
     def parse(cls, body: Object) -> "CertificateObject":
@@ -147,6 +149,7 @@ class CertificateObject:
             issuer=_shared(ObjectKey(str(reference.get("namespace") or key.namespace), str(reference.get("name", "")))),
             secret=ObjectKey(key.namespace, client_secret_name(key.name, raw.get("secretName"))),
             deleting="deletionTimestamp" in body["metadata"],
+            issued=_is_issued(body),
         )
 
     @property
@@ -160,6 +163,13 @@ class CertificateObject:
         spec = self.spec if isinstance(self.spec, ClientCertificateSpec) else None
         revoked, suspended = (spec.revoked, spec.suspended) if spec is not None else (False, False)
         return cut_off_by(deleting=self.deleting, revoked=revoked, suspended=suspended) is not None
+
+
+def _is_issued(body: Object) -> bool:
+    said = {
+        (c["type"], c["status"], c.get("observedGeneration")) for c in (body.get("status") or {}).get("conditions", ())
+    }
+    return ("Ready", "True", body["metadata"].get("generation")) in said
 
 
 def _request(spec: ClientCertificateSpec | str) -> ClientRequest | Condition | None:

@@ -74,6 +74,16 @@ class Routing:
         priority = self._priority(key)
         self._queue.add(key, priority if priority < Priority.ISSUANCE else Priority.BACKGROUND)
 
+    def wake_at_first(self, key: Key) -> None:
+        """Make a key ready of which something is seen for the first time. Where its client has its certificate, nobody waits for
+        what that look finds: ten thousand of them must not hold up, at a start, who has none.
+        """
+        found = self._view.certificates.get(key.at) if key.kind == "certificate" else None
+        if found is not None and found.issued:
+            self.wake_later(key)
+        else:
+            self.wake(key)
+
     def postpone(self, key: Key, priority: Priority) -> bool:
         """Leave the rest of the work on a key to a later turn, at a lower priority; False: this is that turn."""
         if self._queue.working_priority(key) == priority:
@@ -97,7 +107,8 @@ class Routing:
     def changed(self, kind: Kind, key: ObjectKey, before: Any, now: Any, *, by: Key | None = None) -> None:
         """An object is another one than before (either may be None); `by`: the key whose own write this was."""
         self._cut_offs.changed(kind, key, before, now)
-        wake_all((woken for woken in self._concerned(kind, key, before, now) if woken != by), self.wake)
+        wake = self.wake_at_first if before is None else self.wake
+        wake_all((woken for woken in self._concerned(kind, key, before, now) if woken != by), wake)
 
     def _concerned(self, kind: Kind, key: ObjectKey, before: Any, now: Any) -> Iterator[Key]:
         if kind == CLIENT_CERTIFICATE:
@@ -192,7 +203,7 @@ class Routing:
 
     def opt_in_changed(self, namespace: str) -> None:
         """A namespace opted in or out."""
-        wake_all(self._namespace(namespace), self.wake)
+        wake_all(self._namespace(namespace), self.wake_at_first)
 
     def target_trouble(self, target: Key) -> None:
         """A target cannot be configured, or can again: the issuers that it names say so."""
@@ -222,7 +233,7 @@ class Routing:
         self._cut_offs.published(issuer, before, now)
         view = self._view
         if before is None or _signing(before) != _signing(now):
-            tell = self.wake if before is None or before.authority is None else self.wake_later
+            tell = self.wake_at_first if before is None or before.authority is None else self.wake_later
             wake_all((certificate_key(found.key) for found in view.certificates.lookup("issuer", issuer)), tell)
         elif before.published is not now.published or before.gates_behind != now.gates_behind:
             wake_all((certificate_key(found.key) for found in view.certificates.lookup("deleting", issuer)), self.wake)

@@ -3,7 +3,8 @@
 Nothing here is the truth: every store can be filled again from the cluster.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -193,12 +194,11 @@ class View:
             if any(True for _ in kind.issuer_of(body)):
                 yield key_of(body)
 
-    def pending_again(self, issuer: ObjectKey, serials: Container[int], now: datetime) -> frozenset[int]:
+    def pending_again(self, issuer: ObjectKey, serials: AbstractSet[int], now: datetime) -> frozenset[int]:
         """Of the serials, those that no record refuses though their client is deleted, revoked or suspended: its own rules
         are about to refuse them again.
         """
-        # No property is called for each of 24,000 records: that would take 10 ms.
-        records = self.ledger.heard_of(issuer)
+        records = self.ledger.concerning(issuer, serials)
         admitted = (r for r in records if ((v := r.revocation) is None or v.lifted) and r.serial in serials)
         return frozenset(record.serial for record in admitted if record.live(now) and self._is_out(record))
 

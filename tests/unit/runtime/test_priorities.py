@@ -25,6 +25,11 @@ def revoke(bed):
     bed.apply("alice", revoked=True)
 
 
+def ask(bed):
+    bed.gateway.refuse = lambda _: Forbidden("no")
+    bed.apply("alice", commonName="other")
+
+
 def suspend(bed):
     bed.apply("alice", suspended=True)
 
@@ -42,14 +47,47 @@ def lift(bed):
 
 
 CASES = [
-    pytest.param(leave_as_it_is, ISSUER, Priority.CUT_OFF, Priority.CUT_OFF, id="an issuer, which publishes"),
-    pytest.param(leave_as_it_is, TARGET, Priority.INTERACTIVE, Priority.INTERACTIVE, id="an Ingress"),
-    pytest.param(leave_as_it_is, ALICE, Priority.ISSUANCE, Priority.BACKGROUND, id="a client that has access"),
-    pytest.param(leave_as_it_is, NOBODY, Priority.ISSUANCE, Priority.BACKGROUND, id="a client that is not there"),
-    pytest.param(revoke, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, id="a client that is revoked"),
-    pytest.param(suspend, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, id="a client that is suspended"),
-    pytest.param(delete, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, id="a client that is deleted"),
-    pytest.param(lift, ALICE, Priority.INTERACTIVE, Priority.INTERACTIVE, id="a client whose suspension is lifted"),
+    pytest.param(
+        leave_as_it_is, ISSUER, Priority.CUT_OFF, Priority.CUT_OFF, Priority.CUT_OFF, id="an issuer, which publishes"
+    ),
+    pytest.param(
+        leave_as_it_is, TARGET, Priority.INTERACTIVE, Priority.INTERACTIVE, Priority.INTERACTIVE, id="an Ingress"
+    ),
+    pytest.param(
+        leave_as_it_is,
+        ALICE,
+        Priority.ISSUANCE,
+        Priority.BACKGROUND,
+        Priority.BACKGROUND,
+        id="a client that has access",
+    ),
+    pytest.param(
+        leave_as_it_is,
+        NOBODY,
+        Priority.ISSUANCE,
+        Priority.BACKGROUND,
+        Priority.ISSUANCE,
+        id="a client that is not there",
+    ),
+    pytest.param(
+        ask,
+        ALICE,
+        Priority.ISSUANCE,
+        Priority.BACKGROUND,
+        Priority.ISSUANCE,
+        id="a client that asks for another certificate",
+    ),
+    pytest.param(revoke, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, Priority.CUT_OFF, id="a client that is revoked"),
+    pytest.param(suspend, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, Priority.CUT_OFF, id="a client that is suspended"),
+    pytest.param(delete, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, Priority.CUT_OFF, id="a client that is deleted"),
+    pytest.param(
+        lift,
+        ALICE,
+        Priority.INTERACTIVE,
+        Priority.INTERACTIVE,
+        Priority.INTERACTIVE,
+        id="a client whose suspension is lifted",
+    ),
 ]
 
 
@@ -59,12 +97,13 @@ def made_ready(bed, key, wake):
     return bed.operator.queue._dirty[key].priority
 
 
-@pytest.mark.parametrize(("act", "key", "now", "later"), CASES)
-def test_the_priority_of(served, act, key, now, later):
+@pytest.mark.parametrize(("act", "key", "now", "later", "first"), CASES)
+def test_the_priority_of(served, act, key, now, later, first):
     act(served)
     served.advance(2)
     routing = served.operator._routing
     assert made_ready(served, key, routing.wake_later) is later
+    assert made_ready(served, key, routing.wake_at_first) is first
     assert made_ready(served, key, routing.wake) is now
 
 
@@ -106,3 +145,32 @@ def test_the_next_ca_of_an_issuer_is_created_in_a_turn_of_its_own_too(bed, creat
     bed.edit(MTLS_ISSUER, ISSUER_AT.name, {"spec": {"ca": {"generate": {"rotate": "now"}}}})
     bed.settle()
     assert created == [Priority.CA_CREATION]
+
+
+def seen_first(routing, view):
+    routing.changed(CLIENT_CERTIFICATE, ALICE.at, None, view.certificates.get(ALICE.at))
+
+
+def opted_in(routing, _view):
+    routing.opt_in_changed(NAMESPACE_NAME)
+
+
+def changed(routing, view):
+    known = view.certificates.get(ALICE.at)
+    routing.changed(CLIENT_CERTIFICATE, ALICE.at, known, known)
+
+
+@pytest.mark.parametrize(
+    ("news", "priority"),
+    [(seen_first, Priority.BACKGROUND), (opted_in, Priority.BACKGROUND), (changed, Priority.ISSUANCE)],
+)
+def test_nobody_waits_for_a_client_that_has_its_certificate_where_it_is(served, news, priority):
+    news(served.operator._routing, served.operator.view)
+    assert served.operator.queue._dirty[ALICE].priority is priority
+
+
+def test_nobody_waits_for_those_either_when_an_issuer_is_seen_first(served):
+    operator = served.operator
+    domain = operator._domains.get(ISSUER_AT)
+    operator._routing.trust_domain(ISSUER_AT, None, domain)
+    assert operator.queue._dirty[ALICE].priority is Priority.BACKGROUND

@@ -3,10 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given as given_
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from doorward.cluster.errors import Forbidden
 from doorward.cluster.steps import STEP
 from doorward.objects import ledger_record
+from doorward.objects.ledger_record import Revocation, record_name
 from doorward.objects.meta import ObjectKey
 from doorward.view import ledger
 from doorward.view.ledger import Ledger, Listed
@@ -156,3 +160,32 @@ def test_the_records_of_a_key_are_its_own_and_its_issuers():
         seen.put(body(record))
     found = [[record.key for record in seen.of_key(issuer, key)] for issuer in (ISSUER, elsewhere)]
     assert found == [[mine.key], [there.key]]
+
+
+MARKED = st.one_of(
+    st.none(),
+    st.sampled_from(["superseded", "certificateHold"]).flatmap(
+        lambda reason: st.builds(Revocation, reason=st.just(reason), time=st.just(NOW), lifted=st.booleans())
+    ),
+)
+ROWS = st.lists(
+    st.tuples(st.integers(1, 12), st.integers(1, 3), st.booleans(), MARKED), max_size=20, unique_by=lambda row: row[:2]
+)
+OTHER = ObjectKey("elsewhere", "other")
+
+
+@settings(deadline=None)
+@given_(ROWS, st.frozensets(st.integers(1, 14)))
+def test_what_concerns_a_crl_is_found_without_a_walk_through_the_ledger(rows, serials):
+    known = Ledger()
+    for number, (serial, generation, ours, revocation) in enumerate(rows):
+        issuer = ISSUER if ours else OTHER
+        key = ObjectKey(issuer.namespace, record_name(issuer.name, generation, serial))
+        record = replace(given.record(serial), key=key, issuer=issuer, generation=generation, revocation=revocation)
+        known.put(body(record, number + 1))
+    ours = known.heard_of(ISSUER)
+    assert known.generations(ISSUER) == {record.generation for record in ours}
+    lifted = {r.key for r in ours if r.is_lifted and r.serial in serials}
+    assert {r.key for r in known.lifted(ISSUER, serials)} == lifted
+    concerning = [r.key for r in ours if r.revocation is not None or r.serial in serials]
+    assert sorted(r.key for r in known.concerning(ISSUER, serials)) == sorted(concerning)
