@@ -1,31 +1,43 @@
-"""One change may concern ten thousand keys: they are made ready a few milliseconds at a time."""
+"""One change may concern ten thousand keys: they are found and made ready a few milliseconds at a time."""
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 
 from doorward.cluster.steps import STEP
 from doorward.view.keys import Key
 
-FEW = 100
+FEW = 50
 """Keys that are made ready at once."""
 
 
 def wake_all(keys: Iterable[Key], wake: Callable[[Key], None]) -> None:
-    """Wake each of the keys; of more than a few, the last ones some turns of the event loop later."""
-    waiting = deque(dict.fromkeys(keys))
-    if len(waiting) > FEW:
-        _some(waiting, wake)
-        return
-    for key in waiting:
+    """Wake each of the keys; of more than a few, the last ones are found and woken some turns of the event loop later."""
+    waiting = _each_once(keys)
+    for key in islice(waiting, FEW):
         wake(key)
+    for key in waiting:
+        _later(chain((key,), waiting), wake)
+        return
 
 
-def _some(waiting: deque[Key], wake: Callable[[Key], None]) -> None:
+def _each_once(keys: Iterable[Key]) -> Iterator[Key]:
+    seen: set[Key] = set()
+    for key in keys:
+        if key not in seen:
+            seen.add(key)
+            yield key
+
+
+def _later(waiting: Iterator[Key], wake: Callable[[Key], None]) -> None:
+    asyncio.get_running_loop().call_soon(_some, waiting, wake)
+
+
+def _some(waiting: Iterator[Key], wake: Callable[[Key], None]) -> None:
     loop = asyncio.get_running_loop()
     ends = loop.time() + STEP
-    while waiting:
-        wake(waiting.popleft())
+    for key in waiting:
+        wake(key)
         if loop.time() >= ends:
-            loop.call_soon(_some, waiting, wake)
+            _later(waiting, wake)
             return
