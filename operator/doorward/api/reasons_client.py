@@ -90,13 +90,12 @@ READY = table(
         "False",
         Mender.OWNER,
         (
-            "The names fit none of the issuer's allowedSubjects. No certificate is issued or renewed; the current one stays"
-            " valid until it expires."
+            "The names fit none of the issuer's allowedSubjects, or the name constraints of its CA do not permit them. No"
+            " certificate is issued or renewed; the current one stays valid until it expires."
         ),
         (
             "MTLSIssuer {issuer} does not allow these names in namespace {namespace}. {refused}. Remove or change"
-            " {attribute}, or ask the owner of the MTLSIssuer to allow it in issuance.allowedSubjects[].{patterns}"
-            ' (["*"] allows any value). Until then nothing is renewed'
+            " {attribute}, or ask the owner of the MTLSIssuer {advice}. Until then nothing is renewed"
         ),
     ),
     (

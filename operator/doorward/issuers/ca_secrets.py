@@ -16,6 +16,7 @@ from doorward.objects.ca_proof import CaProof
 from doorward.objects.meta import ObjectKey, ca_secret_name, crl_configmap_name, is_ours, issuer_of_ca_secret, key_of
 from doorward.pki.certificates import CertificateAuthority, chain_pem, load_ca
 from doorward.pki.keys import kind_of, public_key_sha256
+from doorward.pki.name_constraints import constraints_of
 from doorward.pki.pem import CaExpired, CaNotYetValid, PkiError, certificate_pem, fingerprint_sha256, load_certificates
 from doorward.pki.subjects import display
 from doorward.planning import timing
@@ -239,6 +240,7 @@ def _authority_of(ca: CertificateAuthority, *, generation: int, generated: bool,
         key_kind=kind_of(certificate.public_key()),
         generated=generated,
         rotate=rotate,
+        name_constraints=constraints_of(certificate),
     )
 
 

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from cryptography import x509
+
 from doorward.api.conditions import Condition
 from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.objects.archive_index import NO_ARCHIVE, ArchiveIndex
@@ -45,6 +47,8 @@ class Authority:
     generated: bool
     rotate: str = ""
     """`spec.ca.generate.rotate` when it was made."""
+    name_constraints: x509.NameConstraints | None = None
+    """What it may certify; None: any name."""
     crl_only: bool = False
     """Its key signs CRLs and no certificates, since its Secret does not hold this CA any more."""
     in_memory: bool = False

@@ -8,7 +8,7 @@ from doorward.api.kinds import ClientCertificateSpec
 from doorward.api.limits import SHORTEST_LIFETIME
 from doorward.objects.client_secret import Foreign
 from doorward.objects.meta import ObjectKey, issuer_of_ca_secret
-from doorward.pki import subjects
+from doorward.pki import name_constraints, subjects
 from doorward.pki.requests import ClientRequest
 from doorward.planning import names
 from doorward.planning.issuance import lifetime
@@ -57,6 +57,7 @@ def first_problem(o: CertificateObserved) -> Condition | None:
     checks: tuple[Callable[[CertificateObserved, ClientCertificateSpec, Issuer], Condition | None], ...] = (
         _namespace,
         _subject,
+        _constraints,
         _key,
         _length,
         _barred,
@@ -97,7 +98,24 @@ def _subject(o: CertificateObserved, spec: ClientCertificateSpec, issuer: Issuer
         namespace=o.key.namespace,
         refused=refused,
         attribute=refused.attribute,
-        patterns=refused.pattern_field,
+        advice=f'to allow it in issuance.allowedSubjects[].{refused.pattern_field} (["*"] allows any value)',
+    )
+
+
+def _constraints(o: CertificateObserved, spec: ClientCertificateSpec, issuer: Issuer) -> Condition | None:
+    """Whoever verifies with the CA itself, and not with its twin as gates do, would refuse what it may not certify."""
+    constraints = issuer.authority.name_constraints if issuer.authority is not None else None
+    found = name_constraints.violation(constraints, subject_of(spec), alt_names_of(spec)) if constraints else None
+    if found is None:
+        return None
+    attribute, refused = found
+    return said(
+        "SubjectNotAllowed",
+        issuer=issuer.key,
+        namespace=o.key.namespace,
+        refused=refused[0].upper() + refused[1:],
+        attribute=attribute,
+        advice="for a CA that may certify it",
     )
 
 

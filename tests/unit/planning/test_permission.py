@@ -1,6 +1,8 @@
 """Whether a ClientCertificate may have what it asks for, and who can mend it where it may not."""
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from doorward.api.conditions import said
 from doorward.api.issuer_parts import NamespaceRule
@@ -78,6 +80,8 @@ def _from_elsewhere(labels):
     return {"key": OTHERS, "records": (), "issuer": given.issuer(spec=spec, namespace_labels=labels)}
 
 
+ACME = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "ACME")])
+ONLY_ACME = x509.NameConstraints([x509.DirectoryName(ACME)], None)
 PROBLEMS = [
     pytest.param({"spec": "spec.commonName: missing"}, "InvalidSpec", id="the spec cannot be read"),
     pytest.param({"spec": given.spec(commonName="system:x")}, "InvalidSpec", id="the spec asks for the impossible"),
@@ -90,6 +94,11 @@ PROBLEMS = [
     pytest.param(_from_elsewhere(None), "NamespaceNotAllowed", id="unknown labels let nobody in"),
     pytest.param(
         {"issuer": _issuer(issuance={"allowedSubjects": [{"commonName": "*.x"}]})}, "SubjectNotAllowed", id="the name"
+    ),
+    pytest.param(
+        {"issuer": given.issuer(authority=given.authority(name_constraints=ONLY_ACME))},
+        "SubjectNotAllowed",
+        id="the CA may not certify the name",
     ),
     pytest.param({"issuer": _issuer(certificates={"allowedKeys": ["RSA"]})}, "KeyNotAllowed", id="the kind of key"),
     pytest.param(
@@ -124,6 +133,15 @@ def test_nothing_is_issued_and_the_reason_told_where(world, reason):
         pytest.param({"spec": given.spec(duration="8760h")}, id="the duration is the issuer's maximum"),
         pytest.param({"spec": WITH_CSR}, id="the CSR's key was never compromised"),
         pytest.param({"secret": Unseen.ABSENT}, id="there is no Secret yet"),
+        pytest.param(
+            {
+                "spec": given.spec(subject={"organizations": ["ACME"]}),
+                "issuer": given.issuer(authority=given.authority(name_constraints=ONLY_ACME)),
+                "secret": Unseen.ABSENT,
+            },
+            id="the CA may certify the name",
+        ),
+        pytest.param({"issuer": given.issuer(authority=None, problem="none")}, id="no CA signs now"),
     ],
 )
 def test_nothing_stands_against_issuing_where(world):

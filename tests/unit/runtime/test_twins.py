@@ -50,7 +50,8 @@ def served_by(certificate, key):
         bed.cluster.create(NAMESPACE, "", {"metadata": {"name": "kube-system"}}, "kube-apiserver")
         bed.cluster.create(CONFIG_MAP, "kube-system", CLUSTER_CAS, "kube-apiserver")
         data = {"tls.crt": encoded(certificate), "tls.key": encoded(key)}
-        bed.cluster.create(SECRET, ISSUER_AT.namespace, {"metadata": {"name": "mine"}, "data": data}, "kubectl")
+        secret = {"metadata": {"name": "mine"}, "type": "Opaque", "data": data}
+        bed.cluster.create(SECRET, ISSUER_AT.namespace, secret, "kubectl")
         bed.issuer(ca={"secretRef": {"name": "mine"}})
         bed.ingress()
         bed.apply("alice")
@@ -143,3 +144,40 @@ def test_whatever_serial_number_or_name_a_ca_has_its_issuer_has_a_status_that_th
         assert MTLSIssuerStatus.model_validate(status)
         assert status["ca"][field] == shown
         assert issuer_said(bed)["Ready"] == "Signing"
+
+
+ACME = odd_ca.Attribute(odd_ca.ORGANIZATION, odd_ca.UTF8, b"ACME")
+ONLY_ACME = odd_ca.extension(
+    odd_ca.NAME_CONSTRAINTS,
+    odd_ca.tlv(
+        odd_ca.SEQUENCE,
+        odd_ca.tlv(0xA0, odd_ca.tlv(odd_ca.SEQUENCE, odd_ca.tlv(0xA4, odd_ca.name(ACME)))),
+    ),
+    critical=True,
+)
+
+
+def message(bed, name):
+    (ready,) = [c for c in bed.find(CLIENT_CERTIFICATE, name)["status"]["conditions"] if c["type"] == "Ready"]
+    return ready["message"]
+
+
+def test_a_client_that_the_ca_may_not_certify_is_told_so_and_gets_no_certificate():
+    constrained = (odd_ca.IS_CA, odd_ca.MAY_SIGN, ONLY_ACME)
+    with served_by(*corporate(extensions=constrained)) as bed:
+        bed.apply("carol", subject={"organizations": ["ACME"]})
+        bed.settle()
+        assert said(bed, "alice")["Ready"] == "SubjectNotAllowed"
+        assert "The subject 'CN=alice': the CA permits 'O=ACME' only in its name constraints" in message(bed, "alice")
+        assert "ask the owner of the MTLSIssuer for a CA that may certify it" in message(bed, "alice")
+        assert bed.find(SECRET, "alice-mtls") is None
+        assert said(bed, "carol") == {"Ready": "Issued", "Admitted": "Live"}
+
+
+def test_a_client_whom_the_next_certificate_of_its_ca_permits_no_more_keeps_what_it_has(corp):
+    before = serial(corp, "alice")
+    certificate, _ = corporate(extensions=(odd_ca.IS_CA, odd_ca.MAY_SIGN, ONLY_ACME))
+    corp.edit(SECRET, "mine", {"data": {"tls.crt": encoded(certificate)}})
+    corp.settle()
+    assert said(corp, "alice") == {"Ready": "SubjectNotAllowed", "Admitted": "Live"}
+    assert (serial(corp, "alice"), before in live(corp)) == (before, True)
