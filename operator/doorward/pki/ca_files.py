@@ -80,7 +80,7 @@ def _certificate(body: bytes, what: str) -> x509.Certificate | PkiError:
     try:
         return load_certificates(b"-----BEGIN CERTIFICATE-----" + body + b"-----END CERTIFICATE-----\n")[0]
     except PkiError as error:
-        return error if what == "the certificate" else Malformed(f"a certificate in {what} cannot be parsed")
+        return error if what == "the certificate" else Malformed(f"in {what}, {error}")
 
 
 def _is_text(data: bytes) -> bool:

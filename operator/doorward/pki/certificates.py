@@ -262,7 +262,11 @@ def load_ca(*, certificate: bytes, key: bytes, chain: bytes | None, now: datetim
             " P-384 or P-521, or Ed25519"
         )
     own = public_key_sha256(private_key.public_key())
-    first = _newest([c for c in files.certificates if public_key_sha256(c.public_key()) == own], now)
+    fitting = [c for c in files.certificates if public_key_sha256(c.public_key()) == own]
+    if not fitting:
+        besides = f". Besides, {files.rest[0]}" if files.rest else ""
+        raise KeyDoesNotFit(f"the private key does not belong to the CA certificate{besides}")
+    first = _newest(fitting, now)
     upper, others = _ordered(first, [c for c in files.certificates if c != first])
     signer = KeySigner(private_key)
     return CertificateAuthority(
@@ -276,8 +280,6 @@ def load_ca(*, certificate: bytes, key: bytes, chain: bytes | None, now: datetim
 
 def _newest(fitting: list[x509.Certificate], now: datetime) -> x509.Certificate:
     """Of the certificates over the CA's key, the newest that can serve now; what is wrong with the newest, where none can."""
-    if not fitting:
-        raise KeyDoesNotFit("the private key does not belong to the CA certificate")
     errors: list[CaError] = []
     for certificate in sorted(fitting, key=_age, reverse=True):
         try:
