@@ -25,6 +25,7 @@ from tests.unit.runtime import (
     test_crl_overflow,
     test_ends,
     test_key_owner,
+    test_losses,
     test_mending,
     test_missing_rights,
     test_not_settling,
@@ -61,6 +62,14 @@ ENDS: dict[str, Ends] = {
         (MAP, CLIENT),
         "30 s after the deletion, then every 5 s",
         test_mending.test_a_crl_that_cannot_be_written_holds_a_deletion_back_without_turning_the_loop,
+    ),
+    "NamespaceTerminating": Ends("the end of the namespace, with all that is in it", (SPACE, CLIENT)),
+    "SecretCopied": Ends("the Secret is deleted", (SEC,)),
+    "SecretMissing": Ends(
+        "another certificate, or the Secret is back",
+        (SEC,),
+        "some seconds after it was missing",
+        test_losses.test_a_secret_that_is_missing_is_soon_there_again_and_the_old_file_works_for_a_day_when,
     ),
     "InvalidSpec": Ends("another spec", (CLIENT, MTLS)),
     "InvalidRequest": Ends("another CSR", (CLIENT,)),
@@ -239,6 +248,9 @@ ENDS: dict[str, Ends] = {
         "the next CRL",
         test_crl_overflow.test_the_issuer_says_what_happened_and_goes_on,
     ),
+    "CaFilesUnused": Ends("another Secret", (SEC,)),
+    "CaKeyInMemory": Ends("the Secret as it was, or the last certificate of that CA", (SEC, RECORD)),
+    "CaKeyNotLoaded": Ends("the Secret as it was", (SEC,)),
     "CaSecretUnproven": Ends("the Secret is deleted, or proven", (SEC, MAP)),
     "DurationOutOfRange": Ends("another spec", (MTLS,)),
     "SourceNotSynced": Ends(
@@ -300,7 +312,7 @@ def test_what_is_due_at_a_time_is_shown_by_a_test(name):
 @pytest.mark.parametrize("name", [name for name, reason in REASONS.items() if reason.mender is Mender.ITSELF])
 def test_what_passes_by_itself_waits_for_nobodys_edit(name):
     ends = ENDS[name]
-    assert ends.due or set(ends.events) & {MAP, SEC}
+    assert ends.due or set(ends.events) & {MAP, SEC, SPACE}
 
 
 def test_every_condition_is_in_the_table():
