@@ -1,10 +1,11 @@
-"""The page docs/reference/metrics.md: every metric of the operator, from the table in the code.
+"""The page docs/reference/metrics.md: every metric of the operator and of the gate service, from the tables in the code.
 
 `python -m tests.support.metrics_page` prints it.
 """
 
 from collections.abc import Iterator
 
+from doorward.gate_service import metrics as gate_metrics
 from doorward.runtime import metric_names
 
 _HEAD = """\
@@ -37,17 +38,37 @@ The operator also serves `process_open_fds`, `process_max_fds`, `process_residen
 | a list of objects cannot be read | `sum(doorward_sources_not_synced) > 0` |
 """
 
+_GATE = """
+## The gate service
+
+Made from `operator/doorward/gate_service/metrics.py`. The gate service serves them on its health port (`--health-port`, 8081), at the
+path `/metrics`. Every replica counts the requests that it answered.
+
+| metric | type | labels | meaning |
+| --- | --- | --- | --- |
+"""
+
 
 def lines() -> Iterator[str]:
     """One row for each metric."""
     for each in metric_names.DEFINITIONS:
-        labels = ", ".join(f"`{label}`" for label in each.labels)
-        yield f"| `{each.name}` | {each.type} | {labels} | {each.help} |\n"
+        yield _line(each)
+
+
+def gate_lines() -> Iterator[str]:
+    """One row for each metric of the gate service."""
+    for each in gate_metrics.DEFINITIONS:
+        yield _line(each)
+
+
+def _line(each: metric_names.Definition | gate_metrics.Described) -> str:
+    labels = ", ".join(f"`{label}`" for label in each.labels)
+    return f"| `{each.name}` | {each.type} | {labels} | {each.help} |\n"
 
 
 def page() -> str:
     """The whole page."""
-    return _HEAD + "".join(lines()) + _FOOT
+    return _HEAD + "".join(lines()) + _FOOT + _GATE + "".join(gate_lines())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -127,14 +127,17 @@ _shared_key = lru_cache(maxsize=65_536)(ObjectKey)
 """Of issuers and clients: each has many records, which share its name in memory."""
 
 
-def parse(body: Object) -> Record:
-    """A record from the API; ValueError, KeyError or TypeError where the object is not as its schema says."""
+def parse(body: Object, *, named: Callable[[str, str], ObjectKey] = _shared_key) -> Record:
+    """A record from the API; ValueError, KeyError or TypeError where the object is not as its schema says.
+
+    `named` gives the keys of issuer and client; by default one of all that are equal.
+    """
     metadata, spec = body["metadata"], body["spec"]
     holder = spec["clientCertificate"]
     namespace = sys.intern(metadata["namespace"])
     return record_of(
         key=ObjectKey(namespace, metadata["name"]),
-        issuer=_shared_key(namespace, spec["issuerName"]),
+        issuer=named(namespace, spec["issuerName"]),
         generation=spec["generation"],
         serial=_serial(spec["serialNumber"]),
         subject=sys.intern(spec["subject"]),
@@ -143,7 +146,7 @@ def parse(body: Object) -> Record:
         sha256=spec["fingerprints"]["sha256"],
         sha1=spec["fingerprints"]["sha1"],
         public_key_sha256=spec["publicKeySHA256"],
-        holder=_shared_key(holder["namespace"], holder["name"]),
+        holder=named(holder["namespace"], holder["name"]),
         holder_uid=sys.intern(holder["uid"]),
         issued_at=parse_instant(metadata.get("creationTimestamp") or spec["notBefore"]),
         revocation=_parse_revocation(spec["revocation"], spec["notBefore"]) if spec.get("revocation") else None,

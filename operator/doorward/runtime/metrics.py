@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -18,7 +18,6 @@ from doorward.runtime.loop_lag import Longest
 from doorward.runtime.metric_names import Definition
 from doorward.runtime.scrape import Figures, Sample
 
-CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 KEY_KINDS = ("certificate", "issuer", "ledger", "target")
 
 

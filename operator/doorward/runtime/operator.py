@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+from doorward import health
 from doorward.certificates.apply import CertificateApplier
 from doorward.certificates.memory import CertificateMemories
 from doorward.certificates.observe import CertificateObserver
@@ -28,6 +29,7 @@ from doorward.gates.apply import TargetApplier
 from doorward.gates.interface import DataPlane, target_kind
 from doorward.gates.observe import TargetObserver
 from doorward.gates.registry import PLANES
+from doorward.health import Readiness
 from doorward.issuers.apply import IssuerApplier
 from doorward.issuers.archive import ArchiveApplier
 from doorward.issuers.memory import IssuerMemories
@@ -37,10 +39,9 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
 from doorward.pki.key_source import KeySource
 from doorward.planning import retention
-from doorward.runtime import health, kopf_handlers, loop_lag
+from doorward.runtime import kopf_handlers, loop_lag
 from doorward.runtime.appliers import Appliers
 from doorward.runtime.cut_offs import CutOffRecorder
-from doorward.runtime.health import Readiness
 from doorward.runtime.key_source import SystemKeySource
 from doorward.runtime.looks import Certificates, Issuers, Ledgers, Targets
 from doorward.runtime.metrics import Metrics

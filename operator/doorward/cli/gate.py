@@ -1,0 +1,35 @@
+"""`doorward gate`: the gate service, which proxies ask at every request."""
+
+import argparse
+import asyncio
+import os
+from typing import Any
+
+from doorward.cli import logs
+
+
+def add_parser(verbs: Any) -> None:
+    """The verb and its options."""
+    parser: argparse.ArgumentParser = verbs.add_parser("gate", help="run the gate service")
+    parser.add_argument("--kubeconfig", help="path; without it $KUBECONFIG, else the Pod's service account")
+    parser.add_argument("--host", default="0.0.0.0", help="address to listen at")  # noqa: S104 - proxies come from other nodes
+    parser.add_argument("--port", type=int, default=8080, help="port at which proxies ask")
+    parser.add_argument("--health-port", type=int, default=8081, help="port of /healthz, /readyz and /metrics; 0: none")
+    parser.add_argument("--log-format", choices=("json", "text"), default="json")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log more")
+    parser.set_defaults(function=run)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Run until SIGTERM."""
+    from doorward.gate_service import process
+
+    logs.configure(json_lines=chosen.log_format == "json", verbose=chosen.verbose)
+    settings = process.Settings(
+        kubeconfig=chosen.kubeconfig or os.environ.get("KUBECONFIG"),
+        host=chosen.host,
+        port=chosen.port,
+        health_port=chosen.health_port or None,
+    )
+    asyncio.run(process.run(settings))
+    return 0

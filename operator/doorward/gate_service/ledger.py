@@ -1,0 +1,268 @@
+"""Serials and clients as they were last seen, in few bytes: a hundred thousand of each have to fit into 150 MB with all else.
+
+Used from one event loop. A full list is taken in place: what it does not have is dropped at its end.
+"""
+
+import logging
+import re
+import struct
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from doorward.gate_service.identity import common_name_of
+from doorward.objects import ledger_record
+from doorward.objects.ledger_record import Record, record_name
+from doorward.objects.meta import Object, ObjectKey, key_of
+from doorward.planning.entitlement import CutOff, cut_off_by
+
+logger = logging.getLogger(__name__)
+_PACKED = struct.Struct(">qI??20s")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+_SHA1 = re.compile("[0-9a-f]{40}")
+NOWHERE = ObjectKey("", "")
+"""The issuer of a ClientCertificate that names none: no issuer has that name."""
+
+
+class Client:
+    """A ClientCertificate of that name, there or not; all serials that were signed for it refer to it."""
+
+    __slots__ = ("_issuer", "cut_off", "listed", "name", "namespace", "serials")
+
+    def __init__(self, namespace: str, name: str) -> None:
+        self.namespace = sys.intern(namespace)
+        self.name = name
+        self._issuer: ObjectKey | None = None
+        self.cut_off: CutOff | None = None
+        self.listed = 0
+        """The number of the last list that had it."""
+        self.serials = 0
+        """How many records name it."""
+
+    @property
+    def key(self) -> ObjectKey:
+        """Namespace and name."""
+        return ObjectKey(self.namespace, self.name)
+
+    @property
+    def there(self) -> bool:
+        """Whether there is such a ClientCertificate."""
+        return self._issuer is not None
+
+    @property
+    def issuer(self) -> ObjectKey:
+        """The issuer that it names."""
+        return self._issuer if self._issuer is not None else NOWHERE
+
+    def says(self, issuer: ObjectKey | None, cut_off: CutOff | None) -> None:
+        """What it says now; no issuer: it is not there."""
+        self._issuer = issuer
+        self.cut_off = cut_off
+
+
+class Clients:
+    """All ClientCertificates."""
+
+    def __init__(self) -> None:
+        self._by_namespace: dict[str, dict[str, Client]] = {}
+        self._issuers: dict[ObjectKey, ObjectKey] = {}
+        """One of all keys that are equal."""
+        self._list = 0
+        self._there = 0
+
+    def __len__(self) -> int:
+        """How many are there."""
+        return self._there
+
+    def _all(self) -> Iterator[Client]:
+        for clients in self._by_namespace.values():
+            yield from clients.values()
+
+    def named(self, key: ObjectKey) -> Client:
+        """The client of that name, whether it is there or not."""
+        clients = self._by_namespace.setdefault(key.namespace, {})
+        found = clients.get(key.name)
+        if found is None:
+            found = clients[key.name] = Client(key.namespace, key.name)
+        return found
+
+    def begin(self) -> None:
+        """A full list begins."""
+        self._list += 1
+
+    def take(self, body: Object) -> None:
+        """A ClientCertificate as the API server has it. One that cannot be read gives no access."""
+        client = self.named(key_of(body))
+        client.listed = self._list
+        issuer, cut_off = _read_client(body)
+        self._there += not client.there
+        client.says(self._issuers.setdefault(issuer, issuer), cut_off)
+
+    def remove(self, body: Object) -> None:
+        """It was deleted."""
+        self._gone(self.named(key_of(body)))
+
+    def end(self) -> None:
+        """The list is complete: what it did not have is not there."""
+        for client in [client for client in self._all() if client.listed != self._list]:
+            self._gone(client)
+
+    def _gone(self, client: Client) -> None:
+        self._there -= client.there
+        client.says(None, None)
+        self.release(client)
+
+    def release(self, client: Client) -> None:
+        """Forget a name that is not there and that no record has."""
+        if client.there or client.serials:
+            return
+        clients = self._by_namespace[client.namespace]
+        clients.pop(client.name, None)
+        if not clients:
+            del self._by_namespace[client.namespace]
+
+
+def _read_client(body: Object) -> tuple[ObjectKey, CutOff | None]:
+    """Its issuer, and why it gives no access."""
+    spec = body.get("spec") or {}
+    reference = spec.get("issuerRef") or {}
+    issuer = ObjectKey(str(reference.get("namespace") or key_of(body).namespace), str(reference.get("name", "")))
+    deleting = "deletionTimestamp" in body["metadata"]
+    return issuer, cut_off_by(
+        deleting=deleting, revoked=bool(spec.get("revoked")), suspended=bool(spec.get("suspended"))
+    )
+
+
+class Serial:
+    """A ledger record, as far as the rule reads it: see `SerialKnown`."""
+
+    __slots__ = ("_packed", "_unusual_name", "client", "common_name", "issuer", "listed")
+
+    def __init__(self, record: Record, issuer: ObjectKey, client: Client, listed: int) -> None:
+        self.issuer = issuer
+        self.client = client
+        self.common_name = common_name_of(record.subject)
+        self.listed = listed
+        revocation = record.revocation
+        seconds = (record.not_after - _EPOCH) // _SECOND
+        is_hold = revocation is not None and revocation.is_hold
+        number = record.serial.to_bytes(20, "big")
+        self._packed = _PACKED.pack(seconds, record.generation, record.refused, is_hold, number)
+        usual = record_name(record.issuer.name, record.generation, record.serial)
+        self._unusual_name = None if record.key.name == usual else record.key.name
+
+    @property
+    def not_after(self) -> datetime:
+        return _EPOCH + timedelta(seconds=self._unpacked()[0])
+
+    @property
+    def generation(self) -> int:
+        return int(self._unpacked()[1])
+
+    @property
+    def refused(self) -> bool:
+        return bool(self._unpacked()[2])
+
+    @property
+    def is_hold(self) -> bool:
+        return bool(self._unpacked()[3])
+
+    @property
+    def number(self) -> int:
+        """The serial number."""
+        return int.from_bytes(self._unpacked()[4], "big")
+
+    @property
+    def key(self) -> ObjectKey:
+        """Of the record."""
+        name = self._unusual_name or record_name(self.issuer.name, self.generation, self.number)
+        return ObjectKey(self.issuer.namespace, name)
+
+    def _unpacked(self) -> tuple[Any, ...]:
+        return _PACKED.unpack(self._packed)
+
+
+class Serials:
+    """All ledger records, by the SHA-1 of their certificate."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._by_sha1: dict[bytes, Serial | tuple[Serial, ...]] = {}
+        """More than one only where somebody restored a record under another name."""
+        self._issuers: dict[ObjectKey, ObjectKey] = {}
+        """One of all keys that are equal."""
+        self._list = 0
+
+    def __len__(self) -> int:
+        return len(self._by_sha1)
+
+    def find(self, sha1: bytes, issuer: ObjectKey) -> tuple[Serial, ...]:
+        """The records of that certificate in the issuer's ledger."""
+        found = self._by_sha1.get(sha1)
+        if found is None:
+            return ()
+        return tuple([each for each in _several(found) if each.issuer == issuer])
+
+    def begin(self) -> None:
+        """A full list begins."""
+        self._list += 1
+
+    def take(self, body: Object) -> None:
+        """A record as the API server has it. One that cannot be read admits nobody."""
+        sha1 = _sha1_of(body)
+        try:
+            record = ledger_record.parse(body, named=ObjectKey)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            logger.exception("cannot read IssuedCertificate %s", key_of(body), extra={"object": str(key_of(body))})
+            record = None
+        if sha1 is None:
+            return
+        self._drop(sha1, key_of(body))
+        if record is None:
+            return
+        client = self._clients.named(record.holder)
+        client.serials += 1
+        added = Serial(record, self._issuers.setdefault(record.issuer, record.issuer), client, self._list)
+        others = self._by_sha1.get(sha1)
+        self._by_sha1[sha1] = added if others is None else (*_several(others), added)
+
+    def remove(self, body: Object) -> None:
+        """It was deleted: archived long after its certificate expired."""
+        if (sha1 := _sha1_of(body)) is not None:
+            self._drop(sha1, key_of(body))
+
+    def end(self) -> None:
+        """The list is complete: what it did not have is not there."""
+        held = [(sha1, each) for sha1, found in self._by_sha1.items() for each in _several(found)]
+        for sha1, serial in held:
+            if serial.listed != self._list:
+                self._drop(sha1, serial.key)
+
+    def _drop(self, sha1: bytes, key: ObjectKey) -> None:
+        found = _several(self._by_sha1.get(sha1, ()))
+        left = tuple(each for each in found if each.key != key)
+        if len(left) == len(found):
+            return
+        if left:
+            self._by_sha1[sha1] = left[0] if len(left) == 1 else left
+        else:
+            del self._by_sha1[sha1]
+        for each in found:
+            if each not in left:
+                each.client.serials -= 1
+                self._clients.release(each.client)
+
+
+def _several(found: Serial | tuple[Serial, ...]) -> tuple[Serial, ...]:
+    return found if isinstance(found, tuple) else (found,)
+
+
+def _sha1_of(body: Object) -> bytes | None:
+    """Of the certificate that a record is about; None: it cannot be read."""
+    try:
+        text = body["spec"]["fingerprints"]["sha1"]
+    except (KeyError, TypeError):
+        return None
+    return bytes.fromhex(text) if isinstance(text, str) and _SHA1.fullmatch(text) else None

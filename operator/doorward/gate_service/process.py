@@ -1,0 +1,50 @@
+"""The gate service as a process: everything is made and joined here, once."""
+
+import asyncio
+import gc
+import signal
+from dataclasses import dataclass
+
+from doorward import health
+from doorward.clock import SystemClock
+from doorward.cluster.identity import Identity
+from doorward.cluster.live import LiveGateway, connect_as
+from doorward.gate_service.metrics import Metrics
+from doorward.gate_service.server import Application, serve
+from doorward.gate_service.service import GateService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the command line says."""
+
+    kubeconfig: str | None = None
+    host: str = "0.0.0.0"  # noqa: S104 - proxies come from other nodes
+    port: int = 8080
+    health_port: int | None = 8081
+
+
+async def run(settings: Settings) -> None:
+    """Answer until SIGTERM or SIGINT."""
+    # Full collections walk through all that is known, for hardly anything.
+    gc.set_threshold(5_000, 10, 1_000)
+    clock = SystemClock()
+    identity = Identity(settings.kubeconfig, clock)
+    gateway = LiveGateway(await connect_as(identity), clock, identity=identity)
+    service = GateService(gateway, clock)
+    metrics = Metrics(service)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    following = asyncio.create_task(service.follow())
+    runner = None
+    try:
+        if settings.health_port is not None:
+            runner = await health.serve(settings.health_port, service.readiness, metrics.render, host=settings.host)
+        await serve(Application(service.answer, metrics.answered), settings.host, settings.port, stop)
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
+        if runner is not None:
+            await runner.cleanup()
+        await gateway.close()

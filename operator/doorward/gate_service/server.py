@@ -1,0 +1,88 @@
+"""The HTTP side: one answer for each request, 200 or 403, without a body. Whatever goes wrong is 403."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from doorward.gate_service.identity import headers_of
+from doorward.gate_service.service import Answer
+from doorward.objects.questions import ingress_nginx
+from doorward.objects.questions.question import Question
+from doorward.planning.admission import Verdict
+
+logger = logging.getLogger(__name__)
+BACKLOG = 1024
+"""Connections that wait to be accepted: ingress-nginx opens one for each request."""
+LONGEST_HEAD = 64 * 1024
+"""Bytes of a request's line and headers: nginx passes on what the client sent, of which it takes 32 KiB itself."""
+
+Headers = list[tuple[str, str]]
+
+
+class Scope(Protocol):
+    """What is read of a request; granian gives path and query as they came."""
+
+    method: str
+    path: str
+    query_string: str
+
+
+PROXIES: Mapping[str, Callable[[Scope], Question | None]] = {
+    "ingress-nginx": lambda scope: ingress_nginx.parse(scope.path, scope.query_string),
+}
+"""How each proxy asks, by the first part of the path."""
+
+
+def question_of(scope: Scope) -> Question | None:
+    """What a request asks; None: no proxy asks so."""
+    parse = PROXIES.get(scope.path[1:65].partition("/")[0])
+    return parse(scope) if parse is not None and scope.method == "GET" else None
+
+
+class Application:
+    """The RSGI application; `counted` is told of every answer."""
+
+    def __init__(self, answer: Callable[[Question | None], Answer], counted: Callable[[Answer], None]) -> None:
+        self._answer = answer
+        self._counted = counted
+
+    async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
+        status, headers = self.respond(scope)
+        protocol.response_empty(status, headers)
+
+    def respond(self, scope: Scope) -> tuple[int, Headers]:
+        """Status and headers of the answer."""
+        try:
+            answer = self._answer(question_of(scope))
+            self._counted(answer)
+            if answer.verdict is Verdict.ADMITTED and (found := answer.serial) is not None:
+                return 200, headers_of(found.client.key, found.common_name, found.number)
+        except Exception:
+            logger.exception("cannot answer")
+        return 403, []
+
+
+async def serve(application: Application, host: str, port: int, stop: asyncio.Event) -> None:
+    """Answer until `stop`; requests that are under way are answered."""
+    server = Server(
+        application,
+        address=host,
+        port=port,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(keep_alive=True, max_buffer_size=LONGEST_HEAD),
+        websockets=False,
+        backlog=BACKLOG,
+        log_enabled=False,
+    )
+    serving = asyncio.ensure_future(server.serve())
+    stopped = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
+    server.stop()  # type: ignore[no-untyped-call]  # granian has no types here
+    stopped.cancel()
+    await serving

@@ -1,0 +1,90 @@
+"""What the gate service knows, and what it answers."""
+
+import asyncio
+from datetime import timedelta
+from typing import NamedTuple
+
+from doorward.clock import Clock
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, Gateway
+from doorward.gate_service.following import Follower
+from doorward.gate_service.issuers import Issuers
+from doorward.gate_service.ledger import Clients, Serial, Serials
+from doorward.health import Readiness
+from doorward.objects.questions.question import Gate, Question
+from doorward.planning.admission import FRESH, Verdict, verdict
+
+
+class Answer(NamedTuple):
+    """What a question is answered."""
+
+    verdict: Verdict
+    gate: Gate | None = None
+    """None: no gate of an MTLSIssuer that there is."""
+    serial: Serial | None = None
+    """Of whoever is admitted."""
+
+
+class GateService:
+    """Follows three kinds, and answers by what it last knew of them. Used from one event loop."""
+
+    def __init__(self, gateway: Gateway, clock: Clock) -> None:
+        self._clock = clock
+        self.clients = Clients()
+        self.serials = Serials(self.clients)
+        self.issuers = Issuers()
+        self.followers = (
+            Follower(gateway, clock, ISSUER, self.issuers),
+            Follower(gateway, clock, CLIENT_CERTIFICATE, self.clients),
+            Follower(gateway, clock, ISSUED_CERTIFICATE, self.serials),
+        )
+
+    async def follow(self) -> None:
+        """Keep what is known as the API server has it, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            for follower in self.followers:
+                tasks.create_task(follower.follow())
+
+    @property
+    def synced(self) -> bool:
+        """Whether all kinds were listed once: before that nobody is admitted."""
+        return all(follower.synced for follower in self.followers)
+
+    def silence(self) -> timedelta:
+        """Since when at least one kind was not heard of."""
+        return max(follower.silence() for follower in self.followers)
+
+    def answer(self, question: Question | None) -> Answer:
+        """Whether the request gets in; None: the question could not be read."""
+        if question is None:
+            return Answer(Verdict.NOT_READ)
+        issuer = self.issuers.get(question.gate.issuer)
+        gate = question.gate if issuer is not None else None
+        if question.certificate is None:
+            return Answer(Verdict.NOT_VERIFIED, gate)
+        if not self.synced:
+            return Answer(Verdict.NOT_SYNCED, gate)
+        silence, now = self.silence(), self._clock.now()
+        digest, number = question.certificate
+        records = self.serials.find(digest, question.gate.issuer)
+        found = [each for each in records if number is None or each.number == number]
+        serial = None
+        for serial in found:  # of several records of one certificate, each has to admit it
+            client = serial.client if serial.client.there else None
+            said = verdict(issuer, serial, client, silence=silence, now=now)
+            if said is not Verdict.ADMITTED:
+                return Answer(said, gate)
+        if serial is None:
+            return Answer(verdict(issuer, None, None, silence=silence, now=now), gate)
+        return Answer(Verdict.ADMITTED, gate, serial)
+
+    def readiness(self) -> Readiness:
+        """Ready once all was listed. It stays ready while the API server is away: another replica would know no more."""
+        troubles = []
+        for follower in self.followers:
+            silence = follower.silence()
+            if not follower.synced:
+                troubles.append(f"{follower.kind.plural}: not listed yet {follower.trouble}".rstrip())
+            elif silence > FRESH:
+                seconds = int(silence.total_seconds())
+                troubles.append(f"{follower.kind.plural}: not heard of for {seconds} s {follower.trouble}".rstrip())
+        return Readiness(ready=self.synced, part="answers" if self.synced else "refuses everybody", troubles=troubles)

@@ -1,0 +1,129 @@
+"""Objects as the API server gives them to the gate service, and a service that was told of them."""
+
+import asyncio
+from typing import Any, Self
+
+from doorward.cluster.errors import Transient
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, Kind
+from doorward.gate_service.following import LONGEST_REST
+from doorward.gate_service.metrics import Metrics
+from doorward.gate_service.service import GateService
+from doorward.objects import ledger_record
+from doorward.objects.ledger_record import Record
+from doorward.objects.meta import ObjectKey, key_of
+from doorward.objects.questions.question import Gate, Presented, Question
+from tests.support import virtual_loop
+from tests.support.clock import FakeClock
+from tests.support.memory_cluster import MemoryCluster
+from tests.support.memory_gateway import MemoryGateway
+from tests.support.scraped import Scraped
+from tests.unit import given
+
+PEOPLE = "kubectl"
+KINDS = {kind.name: kind for kind in (ISSUER, CLIENT_CERTIFICATE, ISSUED_CERTIFICATE)}
+GATE = Gate("shop", given.ISSUER)
+"""Where Alice knocks."""
+
+
+def issuer(at: ObjectKey = given.ISSUER, **override: Any) -> dict[str, Any]:
+    """An MTLSIssuer whose CRL is good for a week."""
+    body = {
+        "apiVersion": "doorward.io/v1alpha1",
+        "kind": "MTLSIssuer",
+        "metadata": {"namespace": at.namespace, "name": at.name},
+        "spec": {"ca": {"generate": {"commonName": "Partners CA"}}},
+        "status": {"crl": {"nextUpdate": "2026-09-08T12:00:00Z"}},
+    }
+    return body | override
+
+
+def client(at: ObjectKey = given.ALICE, of: ObjectKey = given.ISSUER, **spec: Any) -> dict[str, Any]:
+    """A ClientCertificate."""
+    return {
+        "apiVersion": "doorward.io/v1alpha1",
+        "kind": "ClientCertificate",
+        "metadata": {"namespace": at.namespace, "name": at.name},
+        "spec": {"issuerRef": {"namespace": of.namespace, "name": of.name}, "commonName": at.name} | spec,
+    }
+
+
+def record(of: Record | None = None) -> dict[str, Any]:
+    """An IssuedCertificate."""
+    return ledger_record.render_again(of or given.record())
+
+
+def question(of: Record | None = None, gate: Gate = GATE) -> Question:
+    """What ingress-nginx asks of the certificate of a record."""
+    found = of or given.record()
+    return Question(gate, Presented(bytes.fromhex(found.sha1), found.serial))
+
+
+class World:
+    """A cluster in memory, and a gate service that follows it, in virtual time."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock(given.NOW)
+        self.cluster = MemoryCluster(self.clock)
+        for namespace in {given.ISSUER.namespace, given.ALICE.namespace, "elsewhere"}:
+            self.cluster.create(NAMESPACE, "", {"metadata": {"name": namespace}}, PEOPLE)
+        self.gateway = MemoryGateway(self.cluster)
+        self.service = GateService(self.gateway, self.clock)
+        self.metrics = Metrics(self.service)
+        self._runner = virtual_loop.runner(self.clock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.close()
+
+    def start(self) -> None:
+        """The service follows the cluster from now on."""
+
+        async def begin() -> None:
+            self._following = asyncio.create_task(self.service.follow())
+            await asyncio.sleep(1)
+
+        self._runner.run(begin())
+
+    def advance(self, seconds: float = 1.0) -> None:
+        """Let the service follow for so long."""
+        self._runner.run(asyncio.sleep(seconds))
+        assert not self._following.done()
+
+    def add(self, *bodies: dict[str, Any]) -> None:
+        """Create objects; what people may not write of them is written, too."""
+        for body in bodies:
+            kind, at = KINDS[body["kind"]], key_of(body)
+            self.cluster.create(kind, at.namespace, body, PEOPLE)
+            if "status" in body:
+                self.cluster.merge_patch(kind, at, {"status": body["status"]}, PEOPLE, "status")
+
+    def patch(self, kind: Kind, at: ObjectKey, patch: dict[str, Any], subresource: str = "") -> None:
+        """Merge a patch into an object, and let the service hear of it."""
+        self.cluster.merge_patch(kind, at, patch, PEOPLE, subresource)
+        self.advance()
+
+    def delete(self, kind: Kind, at: ObjectKey) -> None:
+        """Delete an object, and let the service hear of it."""
+        self.cluster.delete(kind, at, PEOPLE)
+        self.advance()
+
+    def cut_the_line(self) -> None:
+        """The API server answers nobody any more."""
+        self.gateway.refuse_reads = lambda *_: Transient("connection refused")
+        self.gateway.end_watches()
+        self.advance()
+
+    def mend_the_line(self) -> None:
+        """It answers again."""
+        self.gateway.refuse_reads = lambda *_: None
+        self.advance(LONGEST_REST + 1)
+
+    def answer(self, asked: Question | None = None) -> str:
+        """What Alice is told, or whoever is asked for."""
+        return self.service.answer(question() if asked is None else asked).verdict.value
+
+    def scrape(self) -> Scraped:
+        """What `/metrics` shows."""
+        return Scraped(self._runner.run(self.metrics.render()).decode())

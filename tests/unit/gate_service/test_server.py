@@ -1,0 +1,161 @@
+"""The HTTP side: 200 or 403 and nothing else, over real connections, whatever is sent."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from doorward.gate_service.ledger import Client, Serial
+from doorward.gate_service.server import Application, serve
+from doorward.gate_service.service import Answer
+from doorward.objects.questions.question import Question
+from doorward.planning.admission import Verdict
+from tests.testbed import ports
+from tests.unit import given
+
+from .given import GATE
+
+SHA1 = "0123456789abcdef0123456789abcdef01234567"
+GOOD = f"/ingress-nginx/shop/issuers/partners?verify=SUCCESS&serial=0A&fingerprint={SHA1}"
+ALICE = Serial(given.record(), given.ISSUER, Client("shop", "alice"), 0)
+
+
+def admitting(question: Question | None) -> Answer:
+    """Admits whatever could be read."""
+    if question is None or question.certificate is None:
+        return Answer(Verdict.NOT_READ)
+    return Answer(Verdict.ADMITTED, GATE, ALICE)
+
+
+@contextlib.contextmanager
+def serving(answer: Callable[[Question | None], Answer] = admitting) -> Iterator[int]:
+    """The port of a server that runs in a thread."""
+    (port,) = leased = ports.lease(1)
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
+    counted: list[Answer] = []
+    running = serve(Application(answer, counted.append), "127.0.0.1", port, stop)
+    thread = threading.Thread(target=loop.run_until_complete, args=(running,))
+    thread.start()
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            threading.Event().wait(0.02)
+        yield port
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+        ports.give_back(leased)
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with serving() as found:
+        yield found
+
+
+def sent(port: int, *requests: bytes) -> bytes:
+    """What came back on one connection."""
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(b"".join(requests))
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def request(target: str, *headers: str, method: str = "GET", version: str = "1.1", last: bool = True) -> bytes:
+    close = ("Connection: close",) if last else ()
+    return "\r\n".join((f"{method} {target} HTTP/{version}", "Host: gate", *close, *headers, "", "")).encode()
+
+
+def status(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
+
+
+def test_who_is_admitted_gets_200_and_the_identity(port):
+    answer = sent(port, request(GOOD))
+    assert status(answer) == 200
+    assert b"x-doorward-client: shop/alice\r\n" in answer.lower()
+    assert answer.endswith(b"\r\n\r\n")
+
+
+def test_nginx_asks_with_http_1_0_too(port):
+    assert status(sent(port, request(GOOD, version="1.0"))) == 200
+
+
+def test_a_connection_is_kept_for_more_questions(port):
+    asked = (request(GOOD, last=False), request("/", last=False), request(GOOD))
+    assert [line.split()[1] for line in sent(port, *asked).split(b"\r\n") if line[:5] == b"HTTP/"] == [
+        b"200",
+        b"403",
+        b"200",
+    ]
+
+
+@pytest.mark.parametrize("method", ["POST", "HEAD", "PUT", "OPTIONS", "DELETE", "BREW"])
+def test_nothing_but_get_is_a_question(port, method):
+    assert status(sent(port, request(GOOD, "Content-Length: 0", method=method))) == 403
+
+
+@pytest.mark.parametrize(
+    "target", ["/", "/metrics", "/readyz", "/ingress-nginx", "/ingress-nginx/", "/envoy/a/b/c", "*"]
+)
+def test_any_other_path_is_403(port, target):
+    assert status(sent(port, request(target))) == 403
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"ssl-client-verify: SUCCESS\r\nssl-client-fingerprint: {SHA1}",
+        f"X-Original-URL: {GOOD}",
+        f"X-Forwarded-Client-Cert: Hash={'a' * 64}",
+        "ssl-client-cert: -----BEGIN%20CERTIFICATE-----",
+    ],
+)
+def test_no_header_is_an_answer(port, header):
+    unverified = "/ingress-nginx/shop/issuers/partners?verify=NONE&serial=&fingerprint="
+    assert status(sent(port, request(unverified, header))) == 403
+
+
+@pytest.mark.parametrize("name", ["ssl-client-verify: NONE", "X-Original-Method: POST", "Cookie: " + "a" * 30_000])
+def test_headers_that_nginx_passes_on_change_nothing(port, name):
+    assert status(sent(port, request(GOOD, name))) == 200
+
+
+def test_an_upgrade_is_no_way_in(port):
+    upgrade = (
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: " + "a" * 24,
+    )
+    assert status(sent(port, request("/", *upgrade))) == 403
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        pytest.param(b"\0" * 64, id="zeros"),
+        pytest.param(b"GET\r\n\r\n", id="no target"),
+        pytest.param(b"GET " + GOOD.encode() + b"\r\n\r\n", id="no version"),
+        pytest.param(b"GET " + GOOD.encode() + b" HTTP/1.1\r\n" + b"a" * 200_000 + b": b\r\n\r\n", id="too long"),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP/2"),
+    ],
+)
+def test_what_is_no_request_is_not_admitted(port, garbage):
+    with contextlib.suppress(ConnectionError):
+        assert b" 200 " not in sent(port, garbage)[:64]
+    assert status(sent(port, request(GOOD))) == 200
+
+
+def test_a_fault_of_its_own_is_403_and_ends_nothing():
+    def broken(_: Question | None) -> Answer:
+        raise RuntimeError("no")
+
+    with serving(broken) as port:
+        assert status(sent(port, request(GOOD))) == 403
+        assert status(sent(port, request(GOOD))) == 403
