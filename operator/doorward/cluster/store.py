@@ -65,7 +65,8 @@ class Store(Generic[V]):
     """Objects of one kind, parsed once as they come in, with any number of indexes.
 
     `parse` raises ValueError, KeyError or TypeError on what cannot be read; `put` passes that on. `ends` gives, by name, the
-    group of an object and when it ends: `unended` counts those that have not.
+    group of an object and when it ends: `unended` counts those that have not. `own_key` gives the key that an object holds
+    itself: then that one is kept, and not another that is equal, of which there may be very many.
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class Store(Generic[V]):
         parse: Callable[[Object], V],
         indexes: dict[str, Callable[[V], Iterable[Hashable]]] | None = None,
         ends: dict[str, Callable[[V], tuple[Hashable, datetime]]] | None = None,
+        own_key: Callable[[V], ObjectKey] | None = None,
     ) -> None:
         self._parse = parse
+        self._own_key = own_key
         self._ends_by = ends or {}
         self._ends = {name: Endings() for name in self._ends_by}
         self._spaces: dict[str, dict[ObjectKey, _Held[V]]] = {}
@@ -157,8 +160,12 @@ class Store(Generic[V]):
         key, version = key_of(body), version_of(body)
         if self._knows_better(key, version):
             return False
-        self._keep(key, version, self._parse(body))
+        value = self._parse(body)
+        self._keep(self._kept_key(key, value), version, value)
         return True
+
+    def _kept_key(self, key: ObjectKey, value: V) -> ObjectKey:
+        return key if self._own_key is None else self._own_key(value)
 
     def seen(self, body: Object) -> Seen[V]:
         """One object of a list, parsed unless it is known in that version; one that cannot be read is loud."""
@@ -166,7 +173,8 @@ class Store(Generic[V]):
         if version and version == self.version(key):
             return Seen(key, version, None)
         try:
-            return Seen(key, version, self._parse(body))
+            value = self._parse(body)
+            return Seen(self._kept_key(key, value), version, value)
         except (ValueError, KeyError, TypeError):
             logger.exception("cannot read %s %s", body.get("kind", "object"), key, extra={"object": str(key)})
             return Seen(key, version, None)

@@ -48,6 +48,7 @@ class Ledger:
                 "tenant": lambda r: ((r.issuer, r.holder.namespace), r.not_after),
                 "namespace": lambda r: (r.holder.namespace, r.not_after),
             },
+            own_key=lambda r: r.key,
         )
         """For watches and lists alone."""
 
