@@ -54,16 +54,26 @@ END = b"-----END X509 CRL-----\n"
 
 @lru_cache(maxsize=512)
 def _read(crl_pem: bytes, anchor_pem: bytes, generations: str) -> Bundle:
-    """The CRLs, each signed by one of the anchors, and one for each; `generations` says which anchor is which."""
-    known = {key: int(number) for number, key in json.loads(generations).items()}
+    """The CRLs, each of one of the anchors, and one for each; `generations` says which anchor is which, by their keys: of two
+    over one key the older one comes first.
+    """
+    known = json.loads(generations)
     lists, numbers = {}, []
     crls_there = [x509.load_pem_x509_crl(part + END) for part in crl_pem.split(END) if part]
     for anchor in x509.load_pem_x509_certificates(anchor_pem):
-        (crl,) = (crl for crl in crls_there if crl.is_signature_valid(anchor.public_key()))
+        (crl,) = (crl for crl in crls_there if _is_of(crl, anchor))
         numbers.append(crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number)
-        lists[known[_key(anchor)]] = frozenset(entry.serial_number for entry in crl)
+        number = min(int(number) for number, key in known.items() if key == _key(anchor) and int(number) not in lists)
+        lists[number] = frozenset(entry.serial_number for entry in crl)
     assert len(lists) == len(crls_there) == len(known)
     return Bundle(max(numbers), lists)
+
+
+def _is_of(crl: x509.CertificateRevocationList, anchor: x509.Certificate) -> bool:
+    """As OpenSSL finds the CRL of a CA: by its name, its key identifier, and its key."""
+    identifier = crl.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    own = anchor.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    return (crl.issuer, identifier) == (anchor.subject, own) and crl.is_signature_valid(anchor.public_key())
 
 
 def _key(certificate: x509.Certificate) -> str:

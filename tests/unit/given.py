@@ -23,6 +23,7 @@ from doorward.objects.client_secret import Broken, ClientSecret, Foreign
 from doorward.objects.ledger_record import Record, Revocation, record_name, record_of
 from doorward.objects.meta import ObjectKey, ca_secret_name
 from doorward.objects.trust_bundle import Anchor, PublishedTrust
+from doorward.pki.ca_identity import identity
 from doorward.pki.certificates import CertificateAuthority, Leaf, LeafTemplate, build_ca, build_leaf, describe
 from doorward.pki.crls import CrlEntry, PublishedCrl
 from doorward.pki.keys import PrivateKey, kind_of, public_key_sha256
@@ -101,6 +102,7 @@ def authority(**override: Any) -> Authority:
         serial=certificate.serial_number,
         sha256=fingerprint_sha256(certificate),
         public_key_sha256=public_key_sha256(certificate.public_key()),
+        identity=identity(certificate),
         not_before=CA_BORN,
         not_after=CA_ENDS,
         anchor_pem=pem,
@@ -265,6 +267,7 @@ def anchor(of: Authority | None = None, **override: Any) -> Anchor:
     made = Anchor(
         pem=known.anchor_pem,
         public_key_sha256=known.public_key_sha256,
+        identity=known.identity,
         subject=known.subject,
         not_after=known.not_after,
     )

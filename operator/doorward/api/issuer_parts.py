@@ -103,13 +103,22 @@ class CaSource(Model):
     generate: Annotated[GeneratedCa | None, Field(description="Let Doorward make the CA.")] = None
     secret_ref: Annotated[
         SecretReference | None,
-        Field(description="Use your own CA from a Secret; put another one in it, and the clients move to that."),
+        Field(
+            description=(
+                "Use your own CA from a Secret. A CA with another key, another subject or another subject key identifier is a"
+                " new CA generation: put it into the Secret, and all clients get new certificates while the old ones stay good."
+                " The operator uses the certificate that fits the private key, and the certificates above it, in any order."
+            )
+        ),
     ] = None
     distrust: Annotated[
         tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...],
         Field(
             max_length=64,
-            description="CA generations whose key is stolen: out of every gate at once, their clients issued to anew.",
+            description=(
+                "CA generations whose key is stolen. Every gate stops trusting them at once, and all other generations over the"
+                " same keys. Their clients get new certificates."
+            ),
         ),
     ] = ()
 

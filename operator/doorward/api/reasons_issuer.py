@@ -45,7 +45,7 @@ READY = table(
         "False",
         Mender.ISSUER,
         "spec.ca.distrust names the only CA there is; its gates are closed.",
-        "no CA is left that spec.ca.distrust does not name: put another one into Secret {secret}",
+        "no CA is left that spec.ca.distrust does not name: put another one, with another key, into Secret {secret}",
     ),
     (
         "CaKeyShared",
@@ -65,7 +65,7 @@ READY = table(
         "CaReplaced",
         "False",
         Mender.ISSUER,
-        "The Secret of a CA of Doorward's making holds another key than the one that has signed here.",
+        "The Secret of a CA of Doorward's making holds another CA than the one that has signed here.",
         (
             "Secret {secret} holds another CA than the one the gates trust ({subject}): put that one back,"
             " or name its generation in spec.ca.distrust"

@@ -16,7 +16,7 @@ from doorward.objects.client_secret import Broken, ClientSecret, Foreign
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import FINALIZER, ObjectKey, offers_password, parse_instant
 from doorward.pki import keystores
-from doorward.pki.certificates import signed_by
+from doorward.pki.ca_identity import is_issuer
 from doorward.pki.pem import fingerprint_sha256
 from doorward.pki.requests import ClientRequest
 from doorward.planning import issuance, key_owner
@@ -251,7 +251,7 @@ class CertificateObserver:
         known = memory.signature
         if known is None or (known.leaf_sha256, known.cas) != (secret.leaf.sha256, tried):
             # A check costs as much as all other rules together; of each Secret, the last answer is kept.
-            signers = (number for number, ca in cas.items() if signed_by(secret.leaf.certificate, ca))
+            signers = (number for number, ca in cas.items() if is_issuer(ca, secret.leaf.certificate))
             known = Signature(secret.leaf.sha256, tried, next(signers, 0))
             memory = replace(memory, signature=known)
         return bool(known.generation), memory

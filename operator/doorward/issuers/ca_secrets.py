@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,11 +14,14 @@ from doorward.issuers import trial
 from doorward.issuers.memory import IssuerMemory, Unusable
 from doorward.objects import ca_secret, crl_configmap, trust_bundle
 from doorward.objects.ca_proof import CaProof
+from doorward.objects.crl_configmap import TrustBundle
 from doorward.objects.meta import ObjectKey, ca_secret_name, crl_configmap_name, is_ours, issuer_of_ca_secret, key_of
-from doorward.pki.certificates import CertificateAuthority, chain_pem, load_ca
-from doorward.pki.keys import kind_of, public_key_sha256
+from doorward.pki import ca_identity
+from doorward.pki.certificates import CertificateAuthority, chain_pem, is_self_signed, load_ca, trust_anchor
+from doorward.pki.keys import MOST_CA_BITS, SecretBytes, kind_of, load_private_key, public_key_sha256
 from doorward.pki.name_constraints import constraints_of
 from doorward.pki.pem import CaExpired, CaNotYetValid, PkiError, certificate_pem, fingerprint_sha256, load_certificates
+from doorward.pki.signers import KeySigner, Signer
 from doorward.pki.subjects import display
 from doorward.planning import timing
 from doorward.planning.observed import Authority, Unseen
@@ -79,26 +83,32 @@ class CaObserver:
         if seen is Unseen.DENIED:
             return seen, (), replace(memory, held={}, cas_seen={})
         if isinstance(seen, Unseen):
-            kept = _kept(found, {}, memory, proof, now)
+            kept = _kept(found, {}, frozenset(), memory, proof, now)
             return seen, _others(kept, None), replace(memory, held=kept, cas_seen={})
         secrets = self._ca_secrets(found, key, proof)
         known: dict[ObjectKey, LoadedCa | Unusable] = {}
-        cas: list[tuple[int, LoadedCa | Condition]] = []
+        read: list[tuple[int, LoadedCa | Unusable]] = []
         for generation, at in secrets:
             ca = await self._ca(found, generation, at, memory, now)
             if ca is Unseen.ABSENT:  # the watch has not told yet
-                kept = _kept(found, {}, memory, proof, now)
+                kept = _kept(found, {}, frozenset(), memory, proof, now)
                 return ca, _others(kept, None), replace(memory, held=kept)
             if isinstance(ca, Unseen):
                 return ca, (), replace(memory, cas_seen={**memory.cas_seen, **known})
             known[at] = ca
-            cas.append((generation, ca if isinstance(ca, LoadedCa) else ca.why))
+            read.append((generation, ca))
+        body = self._view.configmaps.get(ObjectKey(key.namespace, crl_configmap_name(key.name)))
+        bundle = crl_configmap.parse_configmap(body) if body is not None else None
         if found.own_ca is not None:
-            cas = [self._numbered(key, view) for _, view in cas]
+            cas = [_numbered(view, bundle, proof) for _, view in read]
         else:
-            cas = list(_proven(key, cas, proof))
+            cas = list(_proven(key, read, proof))
         usable = {generation: view for generation, view in cas if isinstance(view, LoadedCa)}
-        held = usable | _kept(found, usable, memory, proof, now)
+        signers = _signers(view for _, view in read)
+        held = usable | _kept(found, usable, signers.keys(), memory, proof, now)
+        if bundle is not None and signers:
+            generated = found.own_ca is None
+            held |= await asyncio.to_thread(_from_anchors, bundle, held, signers, proof, now, generated=generated)
         last = cas[-1][1] if cas else Unseen.ABSENT
         memory = replace(memory, held=held, cas_seen=known)
         return (last.authority if isinstance(last, LoadedCa) else last), _others(held, last), memory
@@ -119,18 +129,7 @@ class CaObserver:
         body = await self._reads.secret(at)
         if isinstance(body, Unseen):
             return body
-        loaded = await asyncio.to_thread(load, body, generation=generation, generated=generated, name=at.name, now=now)
-        return loaded if isinstance(loaded, LoadedCa) else Unusable(version_of(body), loaded, now)
-
-    def _numbered(self, key: ObjectKey, view: LoadedCa | Condition) -> tuple[int, LoadedCa | Condition]:
-        """A person's own CA, as the generation that its key is published as, or is to be."""
-        if not isinstance(view, LoadedCa):
-            return 0, view
-        body = self._view.configmaps.get(ObjectKey(key.namespace, crl_configmap_name(key.name)))
-        bundle = crl_configmap.parse_configmap(body) if body is not None else None
-        recorded = self._view.signed_generations(key)
-        number = trust_bundle.number_of(view.authority.public_key_sha256, bundle, recorded)
-        return number, replace(view, authority=replace(view.authority, generation=number))
+        return await asyncio.to_thread(load, body, generation=generation, generated=generated, name=at.name, now=now)
 
     async def is_clusters_own(
         self, authority: Authority | Condition | Unseen, memory: IssuerMemory, now: datetime
@@ -165,20 +164,54 @@ def used(found: IssuerObject, newest: Authority, memory: IssuerMemory) -> tuple[
 
 
 def _kept(
-    found: IssuerObject, usable: Mapping[int, LoadedCa], memory: IssuerMemory, proof: CaProof, now: datetime
+    found: IssuerObject,
+    usable: Mapping[int, LoadedCa],
+    keys: AbstractSet[str],
+    memory: IssuerMemory,
+    proof: CaProof,
+    now: datetime,
 ) -> dict[int, LoadedCa]:
     """By generation, the CAs that published CRLs and are in no Secret now: their keys go on with it, so that a bad file keeps
-    nobody from being refused. One of Doorward's making that never signed is made anew instead.
+    nobody from being refused. One of Doorward's making that never signed is made anew instead. `keys`: those in Secrets.
     """
     kept = {}
     for generation, loaded in memory.held.items():
         a = loaded.authority
-        needed = a.public_key_sha256 in memory.newest_crls and (not a.generated or generation in proof.signed)
+        needed = a.identity in memory.newest_crls and (not a.generated or generation in proof.signed)
         if generation not in usable and needed and now < a.not_after:
-            authority = replace(a, crl_only=True, in_memory=True)
-            disowned = not a.generated and found.own_ca != memory.held_from
+            authority = replace(a, crl_only=True, in_memory=a.public_key_sha256 not in keys)
+            disowned = authority.in_memory and not a.generated and found.own_ca != memory.held_from
             kept[generation] = replace(loaded, authority=authority, disowned=disowned)
     return kept
+
+
+def _from_anchors(
+    bundle: TrustBundle,
+    held: Mapping[int, LoadedCa],
+    signers: Mapping[str, Signer],
+    proof: CaProof,
+    now: datetime,
+    *,
+    generated: bool,
+) -> dict[int, LoadedCa]:
+    """By generation, the CAs that are published, and of which a Secret has the key and no certificate: a CA that was renewed
+    under another name or identifier, for one. The anchor has all that a CRL needs.
+    """
+    anchors = trust_bundle.anchors_in(bundle)
+    numbers = trust_bundle.numbers_of(bundle, anchors, proof.signed)
+    there = {loaded.authority.identity for loaded in held.values()}
+    found = {}
+    for anchor in anchors:
+        each = ca_identity.identity(anchor)
+        number, signer = numbers.get(each, 0), signers.get(public_key_sha256(anchor.public_key()))
+        if not number or number in held or each in there or signer is None or now >= anchor.not_valid_after_utc:
+            continue
+        if is_self_signed(anchor):  # else whoever wrote the ConfigMap did not have the key
+            twin = trust_anchor(anchor, signer)
+            ca = CertificateAuthority(certificate=anchor, chain=(), anchor=twin, signer=signer)
+            authority = _authority_of(ca, generation=number, generated=generated, rotate="")
+            found[number] = LoadedCa(version=0, authority=replace(authority, crl_only=True), signer=ca)
+    return found
 
 
 def _others(held: Mapping[int, LoadedCa], newest: object) -> tuple[Authority, ...]:
@@ -193,36 +226,69 @@ def _numbered_names(secrets: Iterable[Object]) -> Iterator[tuple[int, ObjectKey]
             yield parsed[1], key_of(metadata)
 
 
+def _numbered(
+    view: LoadedCa | Unusable, bundle: TrustBundle | None, proof: CaProof
+) -> tuple[int, LoadedCa | Condition]:
+    """A person's own CA, as the generation that it is published as, or is to be."""
+    if isinstance(view, Unusable):
+        return 0, view.why
+    number = trust_bundle.number_of(view.signer.certificate, bundle, proof.signed)
+    return number, replace(view, authority=replace(view.authority, generation=number))
+
+
 def _proven(
-    issuer: ObjectKey, cas: list[tuple[int, LoadedCa | Condition]], proof: CaProof
+    issuer: ObjectKey, cas: list[tuple[int, LoadedCa | Unusable]], proof: CaProof
 ) -> Iterator[tuple[int, LoadedCa | Condition]]:
-    """The CAs whose keys are those that the issuer made; of two Secrets with one key, the one that has its number."""
+    """The CAs that the issuer made; of two Secrets with one key, the one that has its number."""
     loaded = [(generation, ca.authority.public_key_sha256) for generation, ca in cas if isinstance(ca, LoadedCa)]
     for generation, ca in cas:
-        if isinstance(ca, LoadedCa) and not proof.accepts(generation, ca.authority.public_key_sha256, loaded):
+        if isinstance(ca, Unusable):
+            yield generation, ca.why
+            continue
+        public_key, identity = ca.authority.public_key_sha256, ca.authority.identity
+        if proof.accepts(generation, public_key, loaded) and proof.is_same(public_key, identity):
+            yield generation, ca
+        else:
             name = ca_secret_name(issuer.name, generation)
             yield generation, said("CaReplaced", secret=name, subject=proof.subject(generation))
-        else:
-            yield generation, ca
 
 
-def load(body: Object, *, generation: int, generated: bool, name: str, now: datetime) -> LoadedCa | Condition:
+def load(body: Object, *, generation: int, generated: bool, name: str, now: datetime) -> LoadedCa | Unusable:
     """The CA in a Secret, or what is wrong with it."""
     if generated and not is_ours(body, "ca"):
-        return said("CaSecretForeign", secret=name)
+        return Unusable(version_of(body), said("CaSecretForeign", secret=name), now)
     try:
         material = ca_secret.parse(body)
         ca = load_ca(certificate=material.certificate, key=material.key.reveal(), chain=material.chain, now=now)
-    except CaExpired as error:
-        return said("CaExpired", secret=name, detail=error)
-    except CaNotYetValid as error:
-        return said("CaNotYetValid", secret=name, detail=error).until(error.begins)
     except (PkiError, ca_secret.NotACaSecret) as error:
-        return said("CaSecretInvalid", secret=name, detail=error)
+        return Unusable(version_of(body), _why(error, name), now, _signer(ca_secret.key_in(body)))
     if not generated and (why := trial.refusal(ca)):
-        return said("CaSecretInvalid", secret=name, detail=f"a gate with this CA would refuse its clients: {why}")
+        refused = said("CaSecretInvalid", secret=name, detail=f"a gate with this CA would refuse its clients: {why}")
+        return Unusable(version_of(body), refused, now, ca.signer)
     authority = _authority_of(ca, generation=generation, generated=generated, rotate=material.rotate)
     return LoadedCa(version=version_of(body), authority=authority, signer=ca)
+
+
+def _why(error: PkiError | ca_secret.NotACaSecret, name: str) -> Condition:
+    if isinstance(error, CaExpired):
+        return said("CaExpired", secret=name, detail=error)
+    if isinstance(error, CaNotYetValid):
+        return said("CaNotYetValid", secret=name, detail=error).until(error.begins)
+    return said("CaSecretInvalid", secret=name, detail=error)
+
+
+def _signer(key: SecretBytes | None) -> Signer | None:
+    """What signs with a private key, PEM; None where it cannot be read."""
+    try:
+        return KeySigner(load_private_key(key.reveal(), most_bits=MOST_CA_BITS)) if key is not None else None
+    except PkiError:
+        return None
+
+
+def _signers(cas: Iterable[LoadedCa | Unusable]) -> dict[str, Signer]:
+    """By the SHA-256 of its public key, each key that is in a Secret, also where its certificate is not."""
+    found = [ca.signer.signer if isinstance(ca, LoadedCa) else ca.signer for ca in cas]
+    return {public_key_sha256(signer.public_key): signer for signer in found if signer is not None}
 
 
 def _authority_of(ca: CertificateAuthority, *, generation: int, generated: bool, rotate: str) -> Authority:
@@ -233,6 +299,7 @@ def _authority_of(ca: CertificateAuthority, *, generation: int, generated: bool,
         serial=certificate.serial_number,
         sha256=fingerprint_sha256(certificate),
         public_key_sha256=public_key_sha256(certificate.public_key()),
+        identity=ca_identity.identity(certificate),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         anchor_pem=certificate_pem(ca.anchor),

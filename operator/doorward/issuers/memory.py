@@ -16,6 +16,7 @@ from doorward.objects.crl_configmap import TrustBundle
 from doorward.objects.meta import ObjectKey
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki.crls import PublishedCrl
+from doorward.pki.signers import Signer
 from doorward.view.trust_domains import LoadedCa
 
 
@@ -49,6 +50,8 @@ class Unusable:
     version: int
     why: Condition
     at: datetime
+    signer: Signer | None = field(default=None, repr=False)
+    """The key in it, where that can be read: it may sign CRLs of a CA that is published."""
 
     def still(self, version: int, now: datetime) -> bool:
         """Whether no other look is needed: what has expired stays so, unless the clock was ahead at the time."""
@@ -71,7 +74,7 @@ class IssuerMemory:
     """By Secret, the CA in it, or what is wrong with that version of it."""
     committed: Committed | None = None
     newest_crls: Mapping[str, PublishedCrl] = field(default_factory=dict)
-    """By the CA's public key, the newest CRL that this process saw or signed."""
+    """By the CA's identity, the newest CRL that this process saw or signed."""
     overflow: Mapping[int, int] = field(default_factory=dict)
     """By generation, how many serials the plan asked for when the CRLs did not fit all the same; empty: the last ones did."""
     made: Mapping[int, str] = field(default_factory=dict)
@@ -104,8 +107,10 @@ class IssuerMemory:
 
     def newest_by_generation(self) -> dict[int, PublishedCrl]:
         """Of the CAs whose keys can be used, the newest CRL that was seen."""
-        keys = {generation: loaded.authority.public_key_sha256 for generation, loaded in self.held.items()}
-        return {generation: self.newest_crls[key] for generation, key in keys.items() if key in self.newest_crls}
+        newest = {
+            generation: self.newest_crls.get(loaded.authority.identity) for generation, loaded in self.held.items()
+        }
+        return {generation: crl for generation, crl in newest.items() if crl is not None}
 
     def cas(self) -> frozenset[tuple[int, str]]:
         """What the verification of a bundle hangs on."""
@@ -113,18 +118,18 @@ class IssuerMemory:
 
     def with_trust(self, trust: PublishedTrust) -> "IssuerMemory":
         """With the newest CRLs that were seen: an etcd rolled back to yesterday does not make this process forget."""
-        return self._with_crls({trust.anchors[g].public_key_sha256: crl for g, crl in trust.crls.items()})
+        return self._with_crls({trust.anchors[g].identity: crl for g, crl in trust.crls.items()})
 
     def with_copy(self, copy: TrustBundle) -> "IssuerMemory":
         """With the CRLs of a gate that are newer than what is published: what comes next must not forget them."""
         found = trust_bundle.crls_of(copy.crl, self.certificates(), self.newest_by_generation())
-        return self._with_crls({self.held[g].authority.public_key_sha256: crl for g, crl in found.items()})
+        return self._with_crls({self.held[g].authority.identity: crl for g, crl in found.items()})
 
     def _with_crls(self, seen: Mapping[str, PublishedCrl]) -> "IssuerMemory":
         newest = dict(self.newest_crls)
-        for ca_key, crl in seen.items():
-            if ca_key not in newest or newest[ca_key].number < crl.number:
-                newest[ca_key] = crl
+        for ca, crl in seen.items():
+            if ca not in newest or newest[ca].number < crl.number:
+                newest[ca] = crl
         return replace(self, newest_crls=newest)
 
     def without_views(self) -> "IssuerMemory":

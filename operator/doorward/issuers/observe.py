@@ -21,7 +21,8 @@ from doorward.issuers.memory import Committed, IssuerMemories, IssuerMemory
 from doorward.objects import ca_proof, crl_configmap, trust_bundle
 from doorward.objects.crl_configmap import CRL_ROLE, TrustBundle
 from doorward.objects.meta import ObjectKey, crl_configmap_name, is_ours
-from doorward.planning import timing
+from doorward.objects.trust_bundle import PublishedTrust
+from doorward.planning import left_out, timing
 from doorward.planning.gone import IssuerGone
 from doorward.planning.observed import Authority, Gate, IssuerObserved, Unseen
 from doorward.view.parsed import IssuerObject
@@ -79,7 +80,12 @@ class IssuerObserver:
         committed = memory.committed if isinstance(published, Committed) else None
         trust = committed.trust if committed is not None else None
         is_cluster_ca = await self._cas.is_clusters_own(authority, memory, now)
-        if isinstance(authority, Authority) and rival is None and not is_cluster_ca:
+        if (
+            isinstance(authority, Authority)
+            and rival is None
+            and not is_cluster_ca
+            and _is_trusted(found, authority, bundle)
+        ):
             older, memory = ca_secrets.used(found, authority, memory)
         gates, memory = await self._look_at_gates(found, key, committed, memory)
         observed = IssuerObserved(
@@ -109,6 +115,7 @@ class IssuerObserver:
             overflow=memory.overflow,
             closed=bundle.closed if bundle is not None else {},
             known={**bundle.known, **bundle.generations} if bundle is not None else {},
+            identities=_identities(bundle, trust),
             unproven=self._cas.unproven(found, key, proof),
             unused=_unused(authority, memory),
             gates_known=view.targets_synced(),
@@ -210,11 +217,24 @@ def _unused(newest: Authority | Condition | Unseen, memory: IssuerMemory) -> tup
     return loaded.signer.unused if loaded is not None else ()
 
 
+def _is_trusted(found: IssuerObject, newest: Authority, bundle: TrustBundle | None) -> bool:
+    """Whether no person distrusts its key."""
+    keys = {**bundle.known, **bundle.closed, **bundle.generations} if bundle is not None else {}
+    named = () if isinstance(found.spec, str) else found.spec.ca.distrust
+    keys[newest.generation] = newest.public_key_sha256
+    return newest.generation not in left_out.distrusted(named, keys)
+
+
+def _identities(bundle: TrustBundle | None, trust: PublishedTrust | None) -> dict[int, str]:
+    """Of all generations that are known from the bundle; what an anchor shows goes before what the annotation says."""
+    shown = trust.anchors if trust is not None else {}
+    said_of = bundle.identities if bundle is not None else {}
+    return {**said_of, **{number: anchor.identity for number, anchor in shown.items()}}
+
+
 def _newest_numbers(memory: IssuerMemory) -> dict[int, int]:
     """By generation, the highest CRL number that this process ever published or saw."""
-    newest = memory.newest_crls
-    keys = {generation: loaded.authority.public_key_sha256 for generation, loaded in memory.held.items()}
-    return {generation: newest[ca_key].number for generation, ca_key in keys.items() if ca_key in newest}
+    return {generation: crl.number for generation, crl in memory.newest_by_generation().items()}
 
 
 def _verify(body: Object, memory: IssuerMemory, recorded: frozenset[int], name: str) -> Committed:

@@ -243,13 +243,13 @@ def _signing(issuer: ObjectKey, terms: Terms, memory: IssuerMemory) -> _Signing:
     anchors = memory.published.anchors if memory.published is not None else {}
     if lost := sorted(terms.retained - anchors.keys()):
         raise Conflict(f"the anchor of CA generation {lost[0]} of {issuer} disappeared")
-    keys = {g: memory.held[g].authority.public_key_sha256 for g in terms.generations}
-    keys |= {g: anchors[g].public_key_sha256 for g in terms.retained}
+    identities = {g: memory.held[g].authority.identity for g in terms.generations}
+    identities |= {g: anchors[g].identity for g in terms.retained}
     return _Signing(
         terms=terms,
         loaded={generation: memory.held[generation] for generation in terms.generations},
         retained={generation: anchors[generation] for generation in terms.retained},
-        newest={g: memory.newest_crls[key] for g, key in keys.items() if key in memory.newest_crls},
+        newest={g: memory.newest_crls[each] for g, each in identities.items() if each in memory.newest_crls},
     )
 
 
@@ -289,7 +289,8 @@ def _make(snapshot: Snapshot, signing: _Signing, retained: Mapping[int, Publishe
         return overflowing
     lists = {g: _signed(signing.loaded[g], content, signing.terms) for g, content in contents.items()} | dict(retained)
     anchors = {g: trust_bundle.anchor_of(ca.signer.anchor) for g, ca in signing.loaded.items()} | dict(signing.retained)
-    bundle = trust_bundle.bundle_of(anchors, lists, closed=signing.terms.closed, known=signing.terms.known)
+    terms = signing.terms
+    bundle = trust_bundle.bundle_of(anchors, lists, closed=terms.closed, known=terms.known, identities=terms.identities)
     return _Made(bundle=bundle, trust=PublishedTrust(anchors=anchors, crls=lists, size=bundle.size))
 
 

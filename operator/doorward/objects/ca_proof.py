@@ -5,12 +5,11 @@ the operator writes (fence-crl.yaml): it names the public key of each generation
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-
-from cryptography import x509
+from dataclasses import dataclass, field
 
 from doorward.objects.crl_configmap import TrustBundle
-from doorward.objects.trust_bundle import numbers_of
+from doorward.objects.trust_bundle import anchors_in, numbers_of
+from doorward.pki import ca_identity
 from doorward.pki.keys import public_key_sha256
 from doorward.pki.pem import PkiError, load_certificates
 from doorward.pki.subjects import display
@@ -26,6 +25,8 @@ class CaProof:
     """
     anchors: Mapping[str, str]
     """By the SHA-256 of their public keys, the subjects of the published anchors."""
+    identities: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By the same, the CAs over the key that are known to have been published; none: nothing is known of more than the key."""
     signed: frozenset[int]
     """The numbers that the ledger or its archive knows."""
 
@@ -33,6 +34,10 @@ class CaProof:
     def numbers(self) -> frozenset[int]:
         """A Secret with any other number is not looked into."""
         return self.signed | self.published.keys()
+
+    def is_same(self, key: str, identity: str) -> bool:
+        """Whether a CA over that key has the name and identifier that it was published with, as far as that is known."""
+        return identity in self.identities.get(key, {identity})
 
     def accepts(self, generation: int, key: str, loaded: Iterable[tuple[int, str]]) -> bool:
         """Whether the key in the Secret of a generation is the issuer's; `loaded`: number and key of each that was read.
@@ -62,30 +67,31 @@ def of(
     signed = frozenset(signed)
     if bundle is None:
         return CaProof(published={**remembered, **made}, anchors={}, signed=signed)
-    anchors = _anchors(bundle.anchors)
+    anchors = anchors_in(bundle)
     # An older version wrote no numbers beside the anchors.
-    ordered = {} if bundle.generations else {number: key for key, number in numbers_of(bundle, anchors, signed).items()}
+    numbers = numbers_of(bundle, anchors, signed)
+    keys = {ca_identity.identity(anchor): public_key_sha256(anchor.public_key()) for anchor in anchors}
+    ordered = {} if bundle.generations else {number: keys[each] for each, number in numbers.items()}
     named = {**bundle.known, **bundle.closed, **ordered, **bundle.generations}
     subjects = {public_key_sha256(anchor.public_key()): display(anchor.subject) for anchor in anchors}
     # One that another process passed over, with a later one in the bundle, is not needed: each would put its own back for ever.
     shown = bundle.generations.keys()
     needed = {n: key for n, key in made.items() if n in named or not min(shown, default=n) < n < max(shown, default=n)}
-    return CaProof(published={**named, **needed}, anchors=subjects, signed=signed)
+    # What an anchor shows goes before what an annotation says of its key.
+    said_of = {named[n]: frozenset({each}) for n, each in bundle.identities.items() if n in named}
+    shown_of = {key: frozenset(each for each, of in keys.items() if of == key) for key in keys.values()}
+    return CaProof(published={**named, **needed}, anchors=subjects, identities=said_of | shown_of, signed=signed)
 
 
 def keys_of(bundle: TrustBundle) -> frozenset[str]:
     """The SHA-256 of the public keys of all anchors in a bundle; none where it cannot be read."""
-    return frozenset(public_key_sha256(anchor.public_key()) for anchor in _anchors(bundle.anchors))
+    return frozenset(public_key_sha256(anchor.public_key()) for anchor in anchors_in(bundle))
 
 
 def key_of_certificate(pem: bytes) -> str:
     """The SHA-256 of the public key of the first certificate in a PEM file; empty where it cannot be read."""
-    found = _anchors(pem)
-    return public_key_sha256(found[0].public_key()) if found else ""
-
-
-def _anchors(pem: bytes) -> tuple[x509.Certificate, ...]:
     try:
-        return load_certificates(pem) if pem else ()
+        found = load_certificates(pem) if pem else ()
     except PkiError:
-        return ()
+        return ""
+    return public_key_sha256(found[0].public_key()) if found else ""

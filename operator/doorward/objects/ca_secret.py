@@ -53,6 +53,16 @@ def parse(body: Object) -> CaMaterial:
     return CaMaterial(certificate=certificate, key=SecretBytes(key), chain=chain, rotate=rotate)
 
 
+def key_in(body: Object) -> SecretBytes | None:
+    """The private key, PEM, where there is one, also without a certificate."""
+    data = body.get("data") or {}
+    value = data.get("tls.key") or data.get("ca.key")
+    try:
+        return SecretBytes(decode(value)) if value else None
+    except ValueError:
+        return None
+
+
 def render(
     issuer: ObjectKey, generation: int, certificate: bytes, key: SecretBytes, *, rotate: str = ""
 ) -> dict[str, Any]:

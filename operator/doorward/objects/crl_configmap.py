@@ -2,7 +2,7 @@
 revocation.
 
 A gate's Secret is a copy of the same two values under the same keys. An annotation of the ConfigMap says which anchor is
-which generation: by the SHA-256 of its public key.
+which generation: by the SHA-256 of its public key, and another by that of its key, name and identifier together.
 """
 
 import base64
@@ -18,6 +18,7 @@ from doorward.objects.meta import (
     ANCHORS_SINCE_ANNOTATION,
     CLOSED_ANNOTATION,
     GENERATIONS_ANNOTATION,
+    IDENTITIES_ANNOTATION,
     ISSUER_ANNOTATION,
     KNOWN_ANNOTATION,
     Object,
@@ -50,6 +51,8 @@ class TrustBundle:
     """By number, the SHA-256 of the public key of each generation that left because its CRL overflowed."""
     known: Mapping[int, str] = field(default_factory=dict)
     """The same of each generation that was ever published and has certificates that have not expired."""
+    identities: Mapping[int, str] = field(default_factory=dict)
+    """Of all of them, the identity of key, name and identifier. An older version wrote none."""
 
     @property
     def size(self) -> int:
@@ -66,6 +69,7 @@ def parse_configmap(body: Object) -> TrustBundle:
         generations=_keys(body, GENERATIONS_ANNOTATION),
         closed=_keys(body, CLOSED_ANNOTATION),
         known=_keys(body, KNOWN_ANNOTATION),
+        identities=_keys(body, IDENTITIES_ANNOTATION),
     )
 
 
@@ -81,7 +85,7 @@ def parse_gate(body: Object) -> TrustBundle:
 
 
 def _keys(body: Object, annotation: str) -> dict[int, str]:
-    """By generation, the public keys that the annotation names; nothing where it is not as we write it."""
+    """By generation, the keys or identities that the annotation names; nothing where it is not as we write it."""
     text = ((body.get("metadata") or {}).get("annotations") or {}).get(annotation, "")
     try:
         said = json.loads(text[:MAX_ANNOTATION] or "{}")
@@ -93,7 +97,11 @@ def _keys(body: Object, annotation: str) -> dict[int, str]:
 
 def _annotations(issuer: ObjectKey, bundle: TrustBundle) -> dict[str, str]:
     said = {ISSUER_ANNOTATION: str(issuer), GENERATIONS_ANNOTATION: _text(bundle.generations)}
-    more = {CLOSED_ANNOTATION: bundle.closed, KNOWN_ANNOTATION: bundle.known}
+    more = {
+        CLOSED_ANNOTATION: bundle.closed,
+        KNOWN_ANNOTATION: bundle.known,
+        IDENTITIES_ANNOTATION: bundle.identities,
+    }
     return said | {annotation: _text(keys) for annotation, keys in more.items() if keys}
 
 

@@ -29,6 +29,7 @@ SECRET_MISSING_ANNOTATION = f"{GROUP}/secret-missing-since"
 GENERATIONS_ANNOTATION = f"{GROUP}/ca-generations"
 CLOSED_ANNOTATION = f"{GROUP}/ca-closed"
 KNOWN_ANNOTATION = f"{GROUP}/ca-known"
+IDENTITIES_ANNOTATION = f"{GROUP}/ca-identities"
 
 Object = Mapping[str, Any]
 

@@ -13,7 +13,7 @@ from cryptography import x509
 
 from doorward.api.conditions import Condition, said
 from doorward.objects.crl_configmap import TrustBundle
-from doorward.pki import crls
+from doorward.pki import ca_identity, crls
 from doorward.pki.crls import CrlEntry, PublishedCrl
 from doorward.pki.keys import public_key_sha256
 from doorward.pki.pem import PkiError, certificate_pem, load_certificates
@@ -26,6 +26,8 @@ class Anchor:
 
     pem: bytes
     public_key_sha256: str
+    identity: str
+    """Of its key, name and identifier together: what makes it another generation than one over the same key."""
     subject: str
     not_after: datetime
 
@@ -79,33 +81,54 @@ def digest(bundle: TrustBundle) -> str:
     return hashlib.sha256(bundle.anchors + b"\0" + bundle.crl).hexdigest()
 
 
+def anchors_in(bundle: TrustBundle | None) -> tuple[x509.Certificate, ...]:
+    """The anchors of a bundle; none where they cannot be read."""
+    try:
+        return load_certificates(bundle.anchors) if bundle is not None and bundle.anchors else ()
+    except PkiError:
+        return ()
+
+
 def numbers_of(bundle: TrustBundle, anchors: Iterable[x509.Certificate], recorded: Iterable[int]) -> dict[str, int]:
-    """By public key, the generation of each published anchor: as the annotation says, else in their order.
+    """By identity, the generation of each published anchor: as the annotations say, else in their order.
 
-    `recorded` are the generations of the ledger: the last anchor is the last of them.
+    `recorded` are the generations of the ledger: the last anchor is the last of them. An older version told generations by
+    their keys alone: what it wrote is true of whichever anchor has the key.
     """
-    said_numbers = {key: number for number, key in bundle.generations.items()}
-    keys = [public_key_sha256(anchor.public_key()) for anchor in anchors]
-    if said_numbers or not keys:
-        return {key: said_numbers[key] for key in keys if key in said_numbers}
-    first = max(max(recorded, default=1) - len(keys) + 1, 1)
-    return {key: first + index for index, key in enumerate(keys)}
+    keys = {ca_identity.identity(anchor): public_key_sha256(anchor.public_key()) for anchor in anchors}
+    if not bundle.generations:
+        first = max(max(recorded, default=1) - len(keys) + 1, 1)
+        return {each: first + index for index, each in enumerate(keys)}
+    named = {bundle.identities.get(number, ""): number for number in bundle.generations}
+    found = {each: named[each] for each, key in keys.items() if bundle.generations.get(named.get(each, 0)) == key}
+    for each, key in keys.items():
+        free = [number for number in _of_key(bundle.generations, key) if number not in found.values()]
+        if each not in found and free:
+            found[each] = free[0]
+    return found
 
 
-def number_of(ca_key: str, bundle: TrustBundle | None, recorded: Iterable[int]) -> int:
-    """The generation of a person's own CA: the one it is published as, or a new one above all that are known."""
+def _of_key(generations: Mapping[int, str], key: str) -> list[int]:
+    return sorted(number for number, other in generations.items() if other == key)
+
+
+def number_of(ca: x509.Certificate, bundle: TrustBundle | None, recorded: Iterable[int]) -> int:
+    """The generation of a person's own CA: the one it is published as, or was closed as; else a new one above all that are
+    known.
+    """
     known = set(recorded)
     if bundle is None:
         return max(known, default=1)
-    try:
-        anchors = load_certificates(bundle.anchors) if bundle.anchors else ()
-    except PkiError:
-        anchors = ()
-    published = {key: number for number, key in bundle.generations.items()} or numbers_of(bundle, anchors, known)
-    published |= {key: number for number, key in bundle.closed.items()}
-    if not published:
-        return max(known, default=1)
-    return published[ca_key] if ca_key in published else max(known | set(published.values())) + 1
+    own, key = ca_identity.identity(ca), public_key_sha256(ca.public_key())
+    published = numbers_of(bundle, anchors_in(bundle), known)
+    if own in published:
+        return published[own]
+    others = {n: of for n, of in {**bundle.generations, **bundle.closed}.items() if n not in published.values()}
+    for number in _of_key(others, key):
+        if bundle.identities.get(number, own) == own:
+            return number
+    numbers = {*published.values(), *others}
+    return max(known | numbers | bundle.known.keys()) + 1 if numbers else max(known, default=1)
 
 
 def verify(bundle: TrustBundle, held: Mapping[int, x509.Certificate], recorded: Iterable[int], name: str) -> Verified:
@@ -116,16 +139,16 @@ def verify(bundle: TrustBundle, held: Mapping[int, x509.Certificate], recorded: 
     are its own.
     """
     recorded = frozenset(recorded)
-    known_as = {public_key_sha256(ca.public_key()): generation for generation, ca in held.items()}
+    known_as = {ca_identity.identity(ca): generation for generation, ca in held.items()}
     replaced = ""
     try:
         anchors = load_certificates(bundle.anchors)
         written = numbers_of(bundle, anchors, recorded)
         numbers = known_as | written if bundle.generations else written | known_as
-        named = [(numbers.get(public_key_sha256(a.public_key()), 0), a) for a in anchors]
+        named = [(numbers.get(ca_identity.identity(a), 0), a) for a in anchors]
         ours = {number: anchor for number, anchor in named if number in held or number in recorded}
         for number, anchor in ours.items():
-            if number in held and public_key_sha256(anchor.public_key()) not in known_as and not replaced:
+            if number in held and ca_identity.identity(anchor) not in known_as and not replaced:
                 replaced = display(anchor.subject)
         lists = crls_of(bundle.crl, ours)
     except PkiError as error:
@@ -180,6 +203,7 @@ def anchor_of(certificate: x509.Certificate) -> Anchor:
     return Anchor(
         pem=certificate_pem(certificate),
         public_key_sha256=public_key_sha256(certificate.public_key()),
+        identity=ca_identity.identity(certificate),
         subject=display(certificate.subject),
         not_after=certificate.not_valid_after_utc,
     )
@@ -200,8 +224,11 @@ def bundle_of(
     *,
     closed: Mapping[int, str] | None = None,
     known: Mapping[int, str] | None = None,
+    identities: Mapping[int, str] | None = None,
 ) -> TrustBundle:
-    """The bundle of these anchors and CRLs, oldest generation first; `closed` and `known`: of generations that left it."""
+    """The bundle of these anchors and CRLs, oldest generation first; `closed` and `known`: of generations that left it, whose
+    `identities` are these.
+    """
     keys = {generation: anchors[generation].public_key_sha256 for generation in sorted(anchors)}
     return TrustBundle(
         anchors=b"".join(anchors[generation].pem for generation in sorted(anchors)),
@@ -209,4 +236,5 @@ def bundle_of(
         generations=keys,
         closed=closed or {},
         known={**(known or {}), **keys},
+        identities={**(identities or {}), **{number: anchor.identity for number, anchor in sorted(anchors.items())}},
     )

@@ -7,14 +7,13 @@ would refuse (measured), no delta, no removeFromCRL.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 
 from cryptography import x509
 
-from doorward.pki import crl_der
+from doorward.pki import ca_identity, crl_der
 from doorward.pki.certificates import CertificateAuthority, authority_key_identifier
 from doorward.pki.crl_der import Parts
-from doorward.pki.keys import PublicKey, public_key_sha256
+from doorward.pki.keys import PublicKey
 from doorward.pki.pem import (
     MAX_CRL_BYTES,
     CrlForeign,
@@ -57,7 +56,7 @@ class PublishedCrl:
     entries: Mapping[int, CrlEntry]
     pem: bytes
     verified_by: str = ""
-    """Whose signature was verified: `_name_of` that CA."""
+    """Whose signature was verified: the identity of that CA."""
 
     @property
     def size(self) -> int:
@@ -111,12 +110,6 @@ def _line_of(entry: CrlEntry, known: CrlEntry | None) -> bytes:
     return crl_der.encode_entry(entry.serial, entry.revoked_at, entry.reason)
 
 
-def _name_of(ca_certificate: x509.Certificate) -> str:
-    """What tells a CA from any other: its name and its key, hex."""
-    key = public_key_sha256(ca_certificate.public_key())
-    return f"{sha256(ca_certificate.subject.public_bytes()).hexdigest()}.{key}"
-
-
 def read_crl(pem: bytes, ca_certificate: x509.Certificate, *, known: PublishedCrl | None = None) -> PublishedCrl:
     """One CRL of that CA, PEM. `known`: another that was read; what stands in both alike is not read again.
 
@@ -124,7 +117,7 @@ def read_crl(pem: bytes, ca_certificate: x509.Certificate, *, known: PublishedCr
     """
     bounded(pem, MAX_CRL_BYTES, "the CRL")
     with parsing("the CA certificate"):
-        verified_by = _name_of(ca_certificate)
+        verified_by = ca_identity.identity(ca_certificate)
     if known is not None and (known.pem, known.verified_by) == (pem, verified_by):
         return known
     if pem.count(b"-----BEGIN ") != 1:
@@ -133,7 +126,7 @@ def read_crl(pem: bytes, ca_certificate: x509.Certificate, *, known: PublishedCr
         data = block(pem, _LABEL)
         crl = x509.load_der_x509_crl(data)
         parts = _parts(data)
-        if crl.issuer != ca_certificate.subject or not _is_signed(crl, parts, ca_certificate):
+        if not _is_of(crl, ca_certificate) or not _is_signed(crl, parts, ca_certificate):
             raise CrlForeign("the CRL was not signed by this CA")
         number = _number(crl)
         next_update = crl.next_update_utc
@@ -156,6 +149,12 @@ def _parts(data: bytes) -> Parts | None:
         return crl_der.take_apart(data)
     except ValueError:
         return None
+
+
+def _is_of(crl: x509.CertificateRevocationList, ca_certificate: x509.Certificate) -> bool:
+    """Whether it is in the CA's name, and not in that of another over the same key."""
+    same = ca_identity.same_name(crl.issuer, ca_certificate.subject)
+    return same and ca_identity.names(crl.extensions, ca_certificate)
 
 
 def _is_signed(crl: x509.CertificateRevocationList, parts: Parts | None, ca_certificate: x509.Certificate) -> bool:

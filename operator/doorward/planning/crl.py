@@ -45,6 +45,8 @@ class Terms:
     """
     known: Mapping[int, str] = field(default_factory=dict)
     """The public keys of generations that were published before and have certificates that have not expired."""
+    identities: Mapping[int, str] = field(default_factory=dict)
+    """The identities of those that are closed or known."""
 
     @property
     def now(self) -> datetime:

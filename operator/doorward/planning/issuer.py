@@ -211,7 +211,7 @@ def _problem(
     own = o.authority.generation if isinstance(o.authority, Authority) and spec.ca.generate is None else 0
     if own in line.closed:
         return said("CrlFull", generation=own, limit=room.ROOM, secret=o.ca_secret)
-    if line.all_distrusted:
+    if line.all_distrusted or own in line.distrusted:
         return said("CaDistrusted", secret=o.ca_secret)
     if isinstance(o.authority, Condition):
         return o.authority

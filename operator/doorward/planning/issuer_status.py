@@ -21,6 +21,7 @@ from doorward.planning.trouble import MOST_DETAIL, Trouble
 
 MOST_GATES = 50
 MOST_TARGETS = 16
+MOST_GENERATIONS = 16
 MOST_SECRETS = 5
 """Secrets that a condition names."""
 MOST_PARTS, MOST_NAME = 5, 120
@@ -161,7 +162,9 @@ def write(
             "bytes": p.size,
         }
     if line is not None and len(line.trusted) > 1:
-        status["generations"] = [_generation_status(generation, o, line) for generation in sorted(line.trusted)]
+        status["generations"] = [
+            _generation_status(generation, o, line) for generation in sorted(line.trusted)[-MOST_GENERATIONS:]
+        ]
     status |= _gates_status(o)
     return _with_counts(o, status, now, due)
 
@@ -273,7 +276,8 @@ def _room(o: IssuerObserved, line: Lineage | None) -> Iterator[Condition]:
 def _generation_status(generation: int, o: IssuerObserved, line: Lineage) -> dict[str, object]:
     signing = line.signing.generation if line.signing else 0
     old = "Trusted" if generation in line.staying else "Retiring"
-    state = "Signing" if generation == signing else "Next" if generation > signing else old
+    newest = line.announced.generation if line.announced else 0
+    state = "Signing" if generation == signing else "Next" if generation == newest else old
     assert isinstance(o.published, PublishedTrust)
     anchor = o.published.anchors[generation]
     return {

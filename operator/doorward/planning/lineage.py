@@ -15,7 +15,7 @@ from doorward.api.limits import BETWEEN_CAS
 from doorward.objects.ledger_record import Record
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki import subjects
-from doorward.planning import room, timing
+from doorward.planning import left_out, room, timing
 from doorward.planning.crl import Terms, window
 from doorward.planning.observed import Authority, Gate, IssuerObserved
 from doorward.planning.plan import earliest
@@ -53,12 +53,16 @@ class Lineage:
     """By generation, how many certificates have not expired, revoked ones too."""
     lost: int
     """The generation that signs, where its key cannot be used; 0: it can."""
+    distrusted: frozenset[int]
+    """Generations that no gate may trust: a person distrusts them, or they are closed."""
     all_distrusted: bool
     """Every generation there is was named in `spec.ca.distrust`, or is closed."""
     closed: Mapping[int, str]
     """Generations that left because more of their certificates were revoked than a CRL lists: their public keys."""
     known: Mapping[int, str]
-    """Generations that were published, and have certificates that have not expired: their public keys."""
+    """Generations that were published, and have certificates that have not expired or are distrusted: their public keys."""
+    identities: Mapping[int, str]
+    """The identities of those that are known at all."""
     forsaken: bool
     """The gates are shown generations that are distrusted or closed, and there is no other to show them."""
     due: datetime | None
@@ -113,8 +117,9 @@ def of(
     ledger = _read(records, o.archive.generations, now)
     published = o.published if isinstance(o.published, PublishedTrust) else None
     held = (*o.older, *_newest(o))
-    closed = _closed(o, held, published, ledger, overflowing)
-    distrusted = frozenset(spec.ca.distrust) | closed.keys()
+    keys, identities = left_out.present(held, published)
+    closed = left_out.closed(o, keys, identities, ledger.unexpired, overflowing)
+    distrusted = left_out.distrusted(spec.ca.distrust, {**o.known, **o.closed, **keys}) | closed.keys()
     anchors = frozenset(published.anchors) if published else frozenset()
     known = ledger.used | anchors | {a.generation for a in held} | ({o.ca_generation} if o.ca_generation else set())
     # Nobody can get in with one of these any more, and nobody shall again.
@@ -143,9 +148,11 @@ def of(
         staying=staying,
         unexpired=ledger.unexpired,
         lost=lost,
+        distrusted=distrusted,
         all_distrusted=bool(known - retired) and known - retired <= distrusted,
         closed=closed,
-        known={generation: key for generation, key in o.known.items() if generation in ledger.unexpired},
+        known={g: key for g, key in o.known.items() if g in ledger.unexpired or g in distrusted},
+        identities={**o.identities, **identities},
         forsaken=bool(anchors) and anchors <= distrusted and not usable and not carried,
         due=earliest(
             *(until for g, until in ledger.alive.items() if g < before),
@@ -154,25 +161,6 @@ def of(
             *(_renewal(authority, spec.ca.generate) for authority in staying.values()),
         ),
     )
-
-
-def _closed(
-    o: IssuerObserved,
-    held: tuple[Authority, ...],
-    published: PublishedTrust | None,
-    ledger: _Ledger,
-    overflowing: frozenset[int],
-) -> dict[int, str]:
-    """Those that were closed before, and those that overflow now; forgotten when all their certificates have expired and
-    their keys are gone. A closed key never signs again under another number.
-    """
-    keys = {
-        generation: anchor.public_key_sha256 for generation, anchor in (published.anchors if published else {}).items()
-    }
-    keys |= {authority.generation: authority.public_key_sha256 for authority in held}
-    before = {g: key for g, key in o.closed.items() if g in ledger.unexpired or key in keys.values()}
-    again = {generation for generation, key in keys.items() if key in before.values()}
-    return before | {generation: keys[generation] for generation in overflowing | again if generation in keys}
 
 
 def _chosen(o: IssuerObserved) -> bool:
@@ -360,4 +348,5 @@ def terms(spec: MTLSIssuerSpec, line: Lineage, now: datetime) -> Terms:
         next_update=next_update,
         closed=line.closed,
         known=line.known,
+        identities={g: line.identities[g] for g in line.known.keys() | line.closed.keys() if g in line.identities},
     )

@@ -38,6 +38,8 @@ class Authority:
     serial: int
     sha256: str
     public_key_sha256: str
+    identity: str
+    """Of its key, name and identifier together: a CA that differs in one of them is another generation."""
     not_before: datetime
     not_after: datetime
     anchor_pem: bytes
@@ -50,7 +52,7 @@ class Authority:
     name_constraints: x509.NameConstraints | None = None
     """What it may certify; None: any name."""
     crl_only: bool = False
-    """Its key signs CRLs and no certificates, since its Secret does not hold this CA any more."""
+    """Its key signs CRLs and no certificates: no Secret holds this CA any more."""
     in_memory: bool = False
     """Its key is in no Secret: a restart of the operator loses it."""
 
@@ -217,6 +219,8 @@ class IssuerObserved:
     """By generation that left the bundle because its CRL overflowed, the SHA-256 of its public key."""
     known: Mapping[int, str] = field(default_factory=dict)
     """By generation that was ever published, the SHA-256 of its public key."""
+    identities: Mapping[int, str] = field(default_factory=dict)
+    """The identities of those that are closed or known."""
     unproven: tuple[str, ...] = ()
     """Secrets that are labelled as CA generations of the issuer, with nothing to show that the operator made them."""
     unused: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from doorward.objects import crl_configmap, ledger_record, trust_bundle
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
 from doorward.objects.trust_bundle import PublishedTrust
+from doorward.pki.ca_identity import identity
 from doorward.pki.crls import CrlEntry, PublishedCrl, build_crl, read_crl
 from doorward.planning.crl import Terms
 from doorward.planning.observed import Authority
@@ -45,6 +46,7 @@ def authority(generation: int = 1) -> Authority:
     return given.authority(
         generation=generation,
         public_key_sha256=trust_bundle.anchor_of(CAS[generation].anchor).public_key_sha256,
+        identity=identity(CAS[generation].certificate),
         sha256=f"of generation {generation}",
     )
 

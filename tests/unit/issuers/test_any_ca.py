@@ -12,8 +12,8 @@ from hypothesis import given as for_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from doorward.api.conditions import Condition
 from doorward.issuers import ca_secrets
+from doorward.issuers.memory import Unusable
 from doorward.pki.certificates import build_leaf
 from doorward.pki.pem import certificate_pem
 from tests.support import any_ca, go_x509
@@ -39,8 +39,8 @@ def load(ca: UserCa):
 def test_a_ca_is_refused_by_the_name_of_a_part_or_its_clients_are_admitted_and_can_be_revoked(openssl: OpenSsl, seed):
     ca = any_ca.draw(Random(seed), given.NOW)
     found = load(ca)
-    if isinstance(found, Condition):
-        assert any(fault in found.message for fault in ca.faults), (found.message, ca.faults, ca.drawn)
+    if isinstance(found, Unusable):
+        assert any(fault in found.why.message for fault in ca.faults), (found.why.message, ca.faults, ca.drawn)
         return
     assert ca.sound, (ca.faults, ca.drawn)
     anchor, signer = found.authority.anchor_pem, found.signer

@@ -129,7 +129,7 @@ async def test_a_serial_that_expired_long_ago_leaves(bed):
 
 async def test_what_this_process_saw_last_is_kept(published):
     newest = signed(1, given.entry(8), number=1 << 62)
-    key = next(iter(held(1).values())).authority.public_key_sha256
+    key = next(iter(held(1).values())).authority.identity
     published.remember(newest_crls={key: newest})
     await published.commit()
     assert published.listed() == [1, 8]

@@ -99,7 +99,7 @@ async def test_a_number_is_above_that_of_a_missing_key(retaining):
 @pytest.mark.parametrize("seen", [True, False], ids=["this process saw an older one", "this process saw none"])
 async def test_the_crl_of_a_missing_key_is_the_one_of_another_process_that_has_the_key(retaining, seen):
     if seen:
-        retaining.remember(newest_crls={trust({1: signed(1)}).anchors[1].public_key_sha256: signed(1, number=4)})
+        retaining.remember(newest_crls={trust({1: signed(1)}).anchors[1].identity: signed(1, number=4)})
     newer = signed(1, given.entry(1), given.entry(7), number=6)
     retaining.gateway.before["replace", CONFIG_MAP] = lambda: retaining.put({1: newer, 2: signed(2)})
     await retaining.commit(2, **RETAINED)
@@ -109,7 +109,7 @@ async def test_the_crl_of_a_missing_key_is_the_one_of_another_process_that_has_t
 @pytest.mark.promise(1)
 async def test_the_crl_of_a_missing_key_is_the_newest_that_this_process_saw(retaining):
     newer = signed(1, given.entry(1), given.entry(7), number=6)
-    retaining.remember(newest_crls={trust({1: newer}).anchors[1].public_key_sha256: newer})
+    retaining.remember(newest_crls={trust({1: newer}).anchors[1].identity: newer})
     await retaining.commit(2, **RETAINED)
     assert retaining.listed(1) == [1, 7]
 

@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 
 from doorward.issuers import ca_secrets, trial
+from doorward.issuers.memory import Unusable
 from doorward.pki import certificates
 from doorward.pki.certificates import CertificateAuthority, load_ca
 from doorward.pki.keys import private_key_pem
@@ -103,8 +104,11 @@ def test_what_a_trial_refuses_is_told_and_not_used(monkeypatch):
     data = {name: base64.b64encode(value).decode() for name, value in values.items()}
     body = {"metadata": {"name": "corp", "resourceVersion": "1"}, "data": data}
     found = ca_secrets.load(body, generation=1, generated=False, name="corp", now=given.NOW)
-    assert found.reason.name == "CaSecretInvalid"
-    assert "Secret corp: a gate with this CA would refuse its clients: unsuitable certificate purpose" in found.message
+    assert isinstance(found, Unusable)
+    assert found.why.reason.name == "CaSecretInvalid"
+    assert (
+        "Secret corp: a gate with this CA would refuse its clients: unsuitable certificate purpose" in found.why.message
+    )
 
 
 @pytest.mark.promise(5)

@@ -62,6 +62,27 @@ def test_where_neither_has_its_number_the_first_counts():
 
 
 @pytest.mark.parametrize(
+    ("known", "same"),
+    [
+        pytest.param(proof(), {ONE.identity}, id="its own"),
+        pytest.param(proof(replace(BUNDLE, identities={})), {ONE.identity}, id="its own, by its anchor alone"),
+        pytest.param(
+            proof(replace(BUNDLE, identities={1: "x"})), {ONE.identity}, id="its anchor's, whatever else is said"
+        ),
+        pytest.param(
+            proof(replace(EMPTY, known={1: KEY_1}, identities={1: "x"})), {"x"}, id="the one that it was published with"
+        ),
+        pytest.param(
+            proof(replace(EMPTY, known={1: KEY_1})), {ONE.identity, "x"}, id="any, where only the key is known"
+        ),
+        pytest.param(proof(None, made={1: KEY_1}), {ONE.identity, "x"}, id="any, of one that was just made"),
+    ],
+)
+def test_the_name_and_identifier_of_a_key_are(known, same):
+    assert {each for each in (ONE.identity, "x") if known.is_same(KEY_1, each)} == same
+
+
+@pytest.mark.parametrize(
     ("known", "numbers"),
     [
         pytest.param(proof(), {1, 2}, id="what is published"),

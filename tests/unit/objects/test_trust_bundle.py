@@ -7,7 +7,9 @@ import pytest
 from doorward.objects import trust_bundle
 from doorward.objects.crl_configmap import TrustBundle
 from doorward.objects.trust_bundle import PublishedTrust
+from doorward.pki.ca_identity import identity
 from doorward.pki.crls import build_crl, read_crl
+from doorward.pki.pem import certificate_pem
 from tests.unit import given
 from tests.unit.given import DAY, HOUR, NOW
 
@@ -263,7 +265,7 @@ def test_a_strangers_bundle_without_the_annotation_is_told_as_another_key():
 )
 def test_anchors_have_the_numbers(says, recorded, expected):
     found = trust_bundle.numbers_of(bundle(says=says), [ca("one"), ca("two")], recorded)
-    assert found == {key(name): number for name, number in expected.items()}
+    assert found == {identity(ca(name)): number for name, number in expected.items()}
 
 
 def test_no_anchor_has_no_number():
@@ -288,7 +290,61 @@ def test_no_anchor_has_no_number():
     ],
 )
 def test_a_persons_own_ca_is_generation(of, recorded, number):
-    assert trust_bundle.number_of(key("one"), of, recorded) == number
+    assert trust_bundle.number_of(ca("one"), of, recorded) == number
+
+
+# Two CAs over one key
+
+
+TWICE = ca("one"), given.ca(101, "One again").certificate
+IDS, KEYS = [identity(each) for each in TWICE], {1: key("one"), 2: key("one")}
+
+
+@pytest.mark.parametrize(
+    ("generations", "identities", "numbers"),
+    [
+        pytest.param(KEYS, {1: IDS[0], 2: IDS[1]}, [1, 2], id="as the annotations say"),
+        pytest.param(KEYS, {1: IDS[1], 2: IDS[0]}, [2, 1], id="also where the newer one is first"),
+        pytest.param(KEYS, {}, [1, 2], id="in their order, where only the key is known"),
+        pytest.param(KEYS, {1: IDS[1]}, [2, 1], id="where one is known, the other is the other"),
+        pytest.param(KEYS, {1: "junk", 2: "junk"}, [1, 2], id="in their order, where neither is known"),
+        pytest.param({4: key("one")}, {4: IDS[1]}, [None, 4], id="only what the annotations name"),
+        pytest.param({4: key("one")}, {}, [4, None], id="the first, where an older version named one"),
+        pytest.param({4: key("two")}, {4: IDS[0]}, [None, None], id="none that is said to have another key"),
+        pytest.param({}, {}, [1, 2], id="in their order, where nothing is said"),
+    ],
+)
+def test_of_two_cas_over_one_key_the_numbers_are(generations, identities, numbers):
+    of = TrustBundle(anchors=b"", crl=b"", generations=generations, identities=identities)
+    found = trust_bundle.numbers_of(of, TWICE, ())
+    assert [found.get(each) for each in IDS] == numbers
+
+
+def twice(*anchors, **override):
+    return TrustBundle(anchors=b"".join(map(certificate_pem, anchors)), crl=b"", **override)
+
+
+OLD, NEW = TWICE
+
+
+@pytest.mark.parametrize(
+    ("of", "recorded", "number"),
+    [
+        pytest.param(twice(OLD, generations={1: KEYS[1]}), (1,), 2, id="a new one beside the other over its key"),
+        pytest.param(twice(OLD), (1,), 2, id="the same, where nothing says numbers"),
+        pytest.param(twice(OLD, NEW, generations=KEYS), (1, 2), 2, id="the one that it is published as"),
+        pytest.param(twice(closed={1: KEYS[1]}, identities={1: IDS[0]}), (), 2, id="not another that was closed"),
+        pytest.param(twice(closed={1: KEYS[1]}, identities={1: IDS[1]}), (), 1, id="the one that it was closed as"),
+        pytest.param(twice(closed={1: KEYS[1]}), (), 1, id="one that was closed, where only the key is known"),
+        pytest.param(twice(generations={1: KEYS[1]}), (), 1, id="the one of its key, where no anchor is read"),
+        pytest.param(
+            twice(generations={1: KEYS[1]}, identities={1: IDS[0]}), (), 2, id="not that, where it is another CA's"
+        ),
+        pytest.param(twice(OLD, known={7: "a key"}), (1,), 8, id="above one that was published once"),
+    ],
+)
+def test_a_persons_own_ca_over_the_key_of_another_is_generation(of, recorded, number):
+    assert trust_bundle.number_of(NEW, of, recorded) == number
 
 
 # The CRLs in a text
@@ -325,7 +381,11 @@ def made(*names):
 def test_a_bundle_is_written_by_generation_whatever_the_order():
     trust = made("one", "two")
     turned = trust_bundle.bundle_of(dict(reversed(trust.anchors.items())), dict(reversed(trust.crls.items())))
-    assert turned == trust_bundle.bundle_of(trust.anchors, trust.crls) == replace(bundle(), known=turned.generations)
+    assert (
+        turned
+        == trust_bundle.bundle_of(trust.anchors, trust.crls)
+        == replace(bundle(), known=turned.generations, identities=turned.identities)
+    )
     assert list(turned.generations) == [1, 2]
 
 

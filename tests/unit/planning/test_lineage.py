@@ -9,6 +9,7 @@ from doorward.api.conditions import said
 from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.ledger_record import record_name
 from doorward.objects.meta import ObjectKey
+from doorward.pki.ca_identity import identity
 from doorward.pki.certificates import build_ca
 from doorward.pki.keys import public_key_sha256
 from doorward.pki.pem import certificate_pem, fingerprint_sha256
@@ -33,6 +34,7 @@ def authority(number, *, generated=True, **override):
         serial=number,
         sha256=fingerprint_sha256(certificate),
         public_key_sha256=public_key_sha256(key.public_key()),
+        identity=identity(certificate),
         not_before=born,
         not_after=ends,
         anchor_pem=pem,

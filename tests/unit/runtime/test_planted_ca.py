@@ -179,7 +179,7 @@ def test_a_name_that_is_taken_at_the_last_moment_is_passed_over(served, monkeypa
     create = served.cluster.create
     taken = []
 
-    def first(kind, namespace, body, manager, *rest):
+    def first(kind, namespace, body, manager, *rest, **more):
         if (
             kind == SECRET
             and manager != MALLORY
@@ -188,7 +188,7 @@ def test_a_name_that_is_taken_at_the_last_moment_is_passed_over(served, monkeypa
         ):
             taken.append(body["metadata"]["name"])
             plant(served, body["metadata"]["name"])
-        return create(kind, namespace, body, manager, *rest)
+        return create(kind, namespace, body, manager, *rest, **more)
 
     monkeypatch.setattr(served.cluster, "create", first)
     rotate(served)
@@ -324,8 +324,8 @@ def test_a_distrust_that_is_taken_back_is_no_reason_to_call_a_generation_planted
 def test_a_process_that_ends_between_the_secret_and_its_publication_leaves_a_secret_that_nobody_trusts(served):
     create = served.cluster.create
 
-    def and_die(kind, namespace, body, manager, *rest):
-        made = create(kind, namespace, body, manager, *rest)
+    def and_die(kind, namespace, body, manager, *rest, **more):
+        made = create(kind, namespace, body, manager, *rest, **more)
         if kind == SECRET and body["metadata"]["name"] == "partners-ca-2":
             served.gateway.killed.set()
         return made

@@ -142,7 +142,7 @@ def test_of_a_million_texts_none_is_read_that_nginx_did_not_write():
         digest, serial = found.certificate
         assert serial is not None
         # nginx shows the zeros that a serial number in a certificate begins with; nothing else has two spellings.
-        shown = re.sub("serial=(?:00)*(?=[0-9A-F]{2}&)", "serial=", query)
+        shown = re.sub("serial=(?:00)*(?=(?:[0-9A-F]{2})+&)", "serial=", query)
         assert (path, shown) == filled(*found.gate, "SUCCESS", hex_of(serial), digest.hex())
     assert read > 1_000
     assert verified > 1_000
