@@ -247,6 +247,7 @@ class MemoryCluster:
                 after["status"] = before["status"]
         _check_finalizers(kind, at, before, after)
         _check_secret_type(kind, at, before, after)
+        _check_immutable(kind, at, before, after)
         return self._store(kind, at, before, after, manager)
 
     def _store(self, kind: Kind, at: ObjectKey, before: Object | None, after: Object, manager: str) -> Object:
@@ -299,6 +300,13 @@ def _check_finalizers(kind: Kind, at: ObjectKey, before: Object, after: Object) 
                 f" the object is being deleted, found new finalizers {sorted(new)}",
                 status=422,
             )
+
+
+def _check_immutable(kind: Kind, at: ObjectKey, before: Object, after: Object) -> None:
+    if before.get("immutable") and (not after.get("immutable") or before.get("data") != after.get("data")):
+        raise Invalid(
+            f"{kind.name} {at.name} is invalid: data: Forbidden: field is immutable when `immutable` is set", status=422
+        )
 
 
 def _check_secret_type(kind: Kind, at: ObjectKey, before: Object, after: Object) -> None:

@@ -325,6 +325,7 @@ def secret(of: Leaf | None = None, **override: Any) -> ClientSecret:
             "any_key": held["has_key"],
             "keystore_profile": "Modern2023",
             "own_password": True,
+            "owners": frozenset({UID}),
             "labels": {},
             "annotations": {},
             "version": "7",
@@ -390,8 +391,8 @@ def foreign(**override: Any) -> Foreign:
     return Foreign(**override)
 
 
-def broken() -> Broken:
-    return Broken(why="tls.crt holds no PEM block", version="7")
+def broken(**override: Any) -> Broken:
+    return replace(Broken(why="tls.crt holds no PEM block", version="7"), **override)
 
 
 # What an issuer's rules see

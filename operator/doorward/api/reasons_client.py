@@ -150,6 +150,16 @@ READY = table(
         "Secret {secret}: {detail}. Another certificate is issued at {time}",
     ),
     (
+        "SecretImmutable",
+        "False",
+        Mender.OWNER,
+        "The Secret is immutable, and the operator needs to write something else into it. The current certificate stays valid.",
+        (
+            "Secret {secret} is immutable, so the operator cannot write it, and it has to: {detail}. Delete the Secret. The operator"
+            " then creates it with another certificate, and the current one stays valid for a grace period"
+        ),
+    ),
+    (
         "SecretNameReserved",
         "False",
         Mender.OWNER,

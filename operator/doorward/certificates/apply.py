@@ -183,6 +183,7 @@ class CertificateApplier:
             any_key=contents.key is not None,
             keystore_profile=contents.profile,
             own_password=contents.own_password is not None,
+            owners=frozenset(reference["uid"] for reference in metadata["ownerReferences"]),
             labels=metadata.get("labels") or {},
             annotations=metadata.get("annotations") or {},
             version=metadata["resourceVersion"],
@@ -232,7 +233,7 @@ class CertificateApplier:
         return self._changed_again(key, form)
 
     async def _write_marks(self, key: ObjectKey, form: SecretForm, held: ClientSecret) -> None:
-        """Labels and annotations alone: key, keystore and its password stay, so that nobody has to fetch them again."""
+        """Labels, annotations and owner alone: key, keystore and its password stay, so that nobody has to fetch them again."""
         at, by = form.secret, certificate_key(key)
         body = await self._gateway.get(SECRET, at.namespace, at.name)
         if body["metadata"]["resourceVersion"] != held.version:
@@ -243,6 +244,7 @@ class CertificateApplier:
         metadata["annotations"] = dict(form.annotations) | {
             name: value for name, value in (metadata.get("annotations") or {}).items() if name not in form.annotations
         }
+        metadata["ownerReferences"] = client_secret.owners_with(body, form.owner)
         written = await self._gateway.replace(SECRET, at.namespace, at.name, body)
         self._intake.written(SECRET, written, by=by)
         marks = written["metadata"]
@@ -252,6 +254,7 @@ class CertificateApplier:
             written,
             replace(
                 held,
+                owners=frozenset(reference["uid"] for reference in marks["ownerReferences"]),
                 labels=marks.get("labels") or {},
                 annotations=marks.get("annotations") or {},
                 version=marks["resourceVersion"],

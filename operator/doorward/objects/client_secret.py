@@ -38,6 +38,10 @@ class ClientSecret:
     any_key: bool
     keystore_profile: str | None
     own_password: bool
+    owners: frozenset[str] = frozenset()
+    """UIDs of the objects with which it is deleted."""
+    immutable: bool = False
+    """Whether the API server refuses to change what it holds, for good; its labels, annotations and owners may change."""
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     version: str
@@ -49,6 +53,7 @@ class Broken:
 
     why: str
     version: str
+    immutable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ def parse(body: Object, *, certificate: str, password: bytes | None) -> ClientSe
         values = {name: decode(data.get(name) or "") for name in ("tls.crt", "tls.key", "ca.crt", KEYSTORE, PASSWORD)}
         leaf = read_leaf(values["tls.crt"])
     except (PkiError, ValueError) as error:
-        return Broken(why=str(error), version=version)
+        return Broken(why=str(error), version=version, immutable=_is_immutable(body))
     return ClientSecret(
         leaf=leaf,
         ca=_shared(values["ca.crt"]) if len(values["ca.crt"]) <= MOST_SHARED else values["ca.crt"],
@@ -95,10 +100,25 @@ def parse(body: Object, *, certificate: str, password: bytes | None) -> ClientSe
         any_key=bool(values["tls.key"]),
         keystore_profile=_profile(values, annotations, password, leaf),
         own_password=bool(values[PASSWORD]),
+        owners=frozenset(str(owner.get("uid")) for owner in body["metadata"].get("ownerReferences") or ()),
+        immutable=_is_immutable(body),
         labels=interned(body["metadata"].get("labels")),
         annotations=interned(annotations),
         version=version,
     )
+
+
+def _is_immutable(body: Object) -> bool:
+    return body.get("immutable") is True
+
+
+def owners_with(body: Object, owner: Object) -> list[Object]:
+    """The owners of a Secret with the ClientCertificate `owner` in place of any other one; what else owns it stays."""
+    ours = owner_reference(owner, "ClientCertificate")
+    kind = (ours["apiVersion"].partition("/")[0], ours["kind"])
+    found = body["metadata"].get("ownerReferences") or ()
+    others = [o for o in found if (str(o.get("apiVersion")).partition("/")[0], o.get("kind")) != kind]
+    return [*others, ours | {"controller": not any(other.get("controller") for other in others)}]
 
 
 def _profile(

@@ -31,7 +31,8 @@ class Wait:
     """Why the next certificate has to wait, and until when."""
 
     ready: Condition
-    until: datetime
+    until: datetime | None
+    """None: until something changes."""
 
 
 def wait(

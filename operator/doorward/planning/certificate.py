@@ -26,6 +26,7 @@ from doorward.planning.plan import (
 )
 
 METADATA_DIFFERS = "labels or annotations differ from spec.secretTemplate"
+OWNER_DIFFERS = "its owner is not this ClientCertificate"
 
 
 def plan(o: CertificateObserved, now: datetime) -> Plan:
@@ -46,7 +47,7 @@ def _plan(o: CertificateObserved, now: datetime) -> Plan:
         return cut_off.deleting(o, o.records, o.deleting_since, now)
     if o.namespace_ends:
         return cut_off.ending(o, o.records, now)
-    before: tuple[Action, ...] = () if o.has_finalizer else (AddFinalizer(),)
+    before: tuple[Action, ...] = (*(() if o.has_finalizer else (AddFinalizer(),)), *_adoption(o))
     if isinstance(o.spec, ClientCertificateSpec) and o.spec.revoked:
         return cut_off.revoked(o, o.spec, o.records, before, now)
     if isinstance(o.spec, ClientCertificateSpec) and o.spec.suspended:
@@ -54,6 +55,14 @@ def _plan(o: CertificateObserved, now: datetime) -> Plan:
     if cut_off.unheard(o) or undecided(o):
         return Plan(due=now + timing.LOOK_AGAIN)
     return _entitled(o, o.records, before, now)
+
+
+def _adoption(o: CertificateObserved) -> Iterator[RewriteSecret]:
+    """A Secret that a backup brought names an owner of another cluster, and the garbage collector deletes it for that."""
+    if not isinstance(o.secret, ClientSecret) or isinstance(o.spec, str) or o.leaf_is_ours is False:
+        return
+    if o.body["metadata"]["uid"] not in o.secret.owners:
+        yield _rewrite(o, o.spec, 0, OWNER_DIFFERS)
 
 
 def _entitled(o: CertificateObserved, records: tuple[Record, ...], before: tuple[Action, ...], now: datetime) -> Plan:
@@ -101,6 +110,10 @@ def _issue(
     if timing.skewed(o.skew):
         skew = int(o.skew.total_seconds())
         return say(o, said("ClockSkewed", skew=skew), before, now, due=now + timing.LOOK_AGAIN)
+    if (immutable := issuance.immutable(o, why)) is not None:
+        if issuance.in_use(o) is None:
+            return say(o, immutable, before, now)
+        return _settled(o, spec, issuer, records, before, now, wait=Wait(ready=immutable, until=None))
     request = o.request if isinstance(o.request, ClientRequest) else None
     pending = o.pending
     cut = pending is not None and any(record.serial == pending.serial and record.refused for record in records)
@@ -155,14 +168,17 @@ def _settled(
     actions: list[Action] = [*before, *superseded]
     shown = issuance.shown_record(o)
     why = _rewrite_reason(o, spec, secret, _signer_of(issuer, shown))
-    if why is not None and shown is not None:
-        actions.append(_rewrite(o, spec, shown, why))
+    immutable = issuance.immutable(o, why) if why not in (None, METADATA_DIFFERS) else None
+    if why is not None and shown is not None and immutable is None:
+        actions.append(_rewrite(o, spec, shown.generation, why))
     if actions:
         return Plan(actions=tuple(actions))
     renewal = issuance.renewal_of(spec, secret)
     serial = f"{secret.leaf.serial:x}"
     if wait is not None:
         ready = wait.ready
+    elif immutable is not None:
+        ready = immutable
     else:
         issued = said("Issued", secret=o.secret_name, serial=serial, renewal=instant(renewal))
         ready = limits.of_client(spec, issuer.spec, renewal) or issued
@@ -170,14 +186,14 @@ def _settled(
     return status(o, [ready, admitted(o, now)], now, due=earliest(next_issue, grace_ends))
 
 
-def _rewrite(o: CertificateObserved, spec: ClientCertificateSpec, shown: Record, why: str) -> RewriteSecret:
+def _rewrite(o: CertificateObserved, spec: ClientCertificateSpec, generation: int, why: str) -> RewriteSecret:
     return RewriteSecret(
         because=why,
         form=issuance.secret_form(o, spec),
         issuer=o.issuer_key,
-        generation=shown.generation,
+        generation=generation,
         has_request=isinstance(o.request, ClientRequest),
-        metadata_only=why == METADATA_DIFFERS,
+        metadata_only=why in (METADATA_DIFFERS, OWNER_DIFFERS),
     )
 
 

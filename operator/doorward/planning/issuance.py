@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from doorward.api.conditions import Condition, said
 from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.api.limits import SHORTEST_LIFETIME
 from doorward.objects.client_secret import Broken, ClientSecret
@@ -64,6 +65,13 @@ def reason(o: CertificateObserved, spec: ClientCertificateSpec, now: datetime) -
         _is_due,
     )
     return next((why for rule in rules if (why := rule(o, spec, secret, now)) is not None), None)
+
+
+def immutable(o: CertificateObserved, why: str) -> Condition | None:
+    """What is said where the Secret must be written, and cannot be, for good; None: it can."""
+    if isinstance(o.secret, ClientSecret | Broken) and o.secret.immutable:
+        return said("SecretImmutable", secret=o.secret_name, detail=why)
+    return None
 
 
 def refused(o: CertificateObserved) -> bool:

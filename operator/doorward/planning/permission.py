@@ -1,10 +1,12 @@
 """Whether a ClientCertificate may have what it asks for: everything wrong with it, each with who can mend it."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from doorward.api.conditions import Condition, said
+from doorward.api.fields import DNS_SUBDOMAIN
 from doorward.api.issuer_parts import NamespaceRule
-from doorward.api.kinds import ClientCertificateSpec
+from doorward.api.kinds import ClientCertificateSpec, SecretTemplate
 from doorward.api.limits import SHORTEST_LIFETIME
 from doorward.objects.client_secret import Foreign
 from doorward.objects.meta import ObjectKey, issuer_of_ca_secret
@@ -15,6 +17,11 @@ from doorward.planning.issuance import lifetime
 from doorward.planning.observed import CertificateObserved, Issuer, Unseen
 from doorward.planning.terms import alt_names_of, subject_of
 from doorward.planning.timing import at_least, duration
+
+LONGEST_PREFIX = 253
+KEY_OF_A_MARK = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+VALUE_ADVICE = "which has at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
+KEY_ADVICE = f"{VALUE_ADVICE}; a DNS name and '/' may stand in front"
 
 
 def namespace_allowed(
@@ -36,12 +43,33 @@ def spec_problems(spec: ClientCertificateSpec) -> Iterator[str]:
     clusters = (spec.common_name, *spec.subject.organizations)
     if any(name.lower().startswith("system:") for name in clusters):
         yield "names that begin with system: are the cluster's own; choose another"
+    yield from _wrong_marks(spec.secret_template)
     for field, text in (("duration", spec.duration), ("renewBefore", spec.renew_before)):
         if text is not None:
             try:
                 duration(text)
             except ValueError as error:
                 yield f"spec.{field}: {error}"
+
+
+def _wrong_marks(template: SecretTemplate) -> Iterator[str]:
+    """Labels and annotations with which the API server would refuse the Secret."""
+    for name, value in template.labels.items():
+        if not _is_key_of_a_mark(name):
+            yield f"spec.secretTemplate.labels: {name!r} cannot be a key, {KEY_ADVICE}"
+        if value and not re.fullmatch(KEY_OF_A_MARK, value):
+            yield f"spec.secretTemplate.labels: {value!r} cannot be a value, {VALUE_ADVICE}"
+    for name in template.annotations:
+        if not _is_key_of_a_mark(name.lower()):
+            yield f"spec.secretTemplate.annotations: {name!r} cannot be a key, {KEY_ADVICE}"
+
+
+def _is_key_of_a_mark(name: str) -> bool:
+    """Whether the API server takes it as the key of a label or an annotation."""
+    prefix, slash, plain = name.rpartition("/")
+    if slash and not (len(prefix) <= LONGEST_PREFIX and re.fullmatch(DNS_SUBDOMAIN, prefix)):
+        return False
+    return re.fullmatch(KEY_OF_A_MARK, plain) is not None
 
 
 def first_problem(o: CertificateObserved) -> Condition | None:

@@ -85,7 +85,7 @@ class RewriteSecret:
     has_request: bool
     """The certificate was made from a CSR: no key is written."""
     metadata_only: bool
-    """Only labels and annotations differ: key, keystore and its password stay."""
+    """Only labels, annotations or the owner differ: key, keystore and its password stay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,6 +93,7 @@ def test_what_was_written_is_read_back() -> None:
         any_key=True,
         keystore_profile="LegacyDES",
         own_password=True,
+        owners=frozenset({client()["metadata"]["uid"]}),
         labels=labels("client"),
         annotations=body["metadata"]["annotations"],
         version="7",
@@ -120,6 +121,41 @@ def test_with_a_key_it_is_a_tls_secret() -> None:
 def test_it_belongs_to_its_client_certificate() -> None:
     (owner,) = rendered()["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"], owner["uid"]) == ("ClientCertificate", "alice", given.UID)
+
+
+OTHER = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x", "uid": "9", "controller": True}
+BEFORE = {
+    "apiVersion": "doorward.io/v1alpha1",
+    "kind": "ClientCertificate",
+    "name": "alice",
+    "uid": "8",
+    "controller": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("found", "kept", "controller"),
+    [
+        pytest.param(None, [], True, id="had none"),
+        pytest.param([BEFORE], [], True, id="had one of another cluster"),
+        pytest.param([OTHER, BEFORE], [OTHER], False, id="has another controller"),
+        pytest.param([OTHER | {"controller": False}], [OTHER | {"controller": False}], True, id="has another owner"),
+    ],
+)
+def test_it_is_given_to_its_client_certificate_where_it(found, kept, controller) -> None:
+    body = {"metadata": {"ownerReferences": found}}
+    *others, ours = client_secret.owners_with(body, client())
+    assert others == kept
+    assert (ours["uid"], ours["controller"]) == (given.UID, controller)
+
+
+@pytest.mark.parametrize("data", [{}, {"tls.crt": "anVuaw=="}], ids=["whole", "broken"])
+@pytest.mark.parametrize("immutable", [True, False])
+def test_it_is_seen_whether_it_can_be_written(data, immutable) -> None:
+    body = rendered()
+    view = parse(body | {"immutable": immutable, "data": body["data"] | data})
+    assert not isinstance(view, Foreign)
+    assert view.immutable is immutable
 
 
 def test_labels_and_annotations_of_the_template_are_written() -> None:

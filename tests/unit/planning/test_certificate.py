@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from doorward.planning.observed import Unseen
-from doorward.planning.plan import Plan
+from doorward.planning.plan import Plan, RewriteSecret
 from tests.unit import given
 from tests.unit.given import DAY, HOUR, NOW, SECOND
 from tests.unit.planning.plans import asked, on_its_way, planned, settled, status_of, told
@@ -204,6 +204,69 @@ def test_a_status_shows_the_certificate_in_the_secret():
 def test_a_secret_is_written_anew_around_its_certificate_where(secret, because):
     (action,) = planned(secret=given.secret(**secret)).actions
     assert because in action.because
+
+
+NOT_OURS = {"owners": frozenset({"of another cluster"})}
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param({}, id="all is well"),
+        pytest.param({"issuer": Unseen.ABSENT}, id="there is no issuer yet"),
+        pytest.param({"issuer": given.issuer(authority=None), "leaf_is_ours": None}, id="there is no CA yet"),
+        pytest.param({"spec": given.spec(suspended=True), "records": ()}, id="it is suspended"),
+        pytest.param({"spec": given.spec(commonName="bob")}, id="another certificate is to be issued"),
+    ],
+)
+@pytest.mark.parametrize("owners", [NOT_OURS["owners"], frozenset()], ids=["of another cluster", "none"])
+def test_a_secret_that_was_restored_with_another_owner_is_given_to_its_client_when(world, owners):
+    secret = given.secret(owners=owners)
+    actions = planned(**{"secret": secret} | world).actions
+    (rewrite,) = [action for action in actions if isinstance(action, RewriteSecret)]
+    assert (rewrite.because, rewrite.metadata_only) == ("its owner is not this ClientCertificate", True)
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param(
+            {"secret": given.secret(owners=frozenset({given.UID, "another"}))}, id="it has another owner besides"
+        ),
+        pytest.param({"secret": given.secret(**NOT_OURS), "deleting_since": LONG_AGO}, id="the client is deleted"),
+        pytest.param({"secret": given.secret(**NOT_OURS), "leaf_is_ours": False}, id="nobody knows its certificate"),
+        pytest.param({"secret": given.secret(**NOT_OURS), "namespace_ends": True}, id="its namespace ends"),
+    ],
+)
+def test_a_secret_keeps_its_owners_when(world):
+    assert "RewriteSecret" not in asked(**world)
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param({"secret": given.secret(immutable=True), "spec": given.spec(commonName="bob")}, id="another name"),
+        pytest.param({"secret": given.secret(given.leaf(issued=NOW - 80 * DAY), immutable=True)}, id="a renewal"),
+        pytest.param({"secret": given.secret(immutable=True, keystore_profile=None)}, id="another keystore"),
+        pytest.param(
+            {"secret": given.secret(immutable=True), "spec": given.spec(commonName="bob"), "pending": on_its_way()},
+            id="a certificate that is signed already",
+        ),
+    ],
+)
+def test_an_immutable_secret_that_is_to_hold_something_else_is_told_and_nothing_is_signed(world):
+    assert told(**world) == {"Ready": "SecretImmutable", "Admitted": "Live"}
+
+
+def test_an_immutable_secret_without_a_certificate_is_told():
+    assert told(secret=given.broken(immutable=True), records=())["Ready"] == "SecretImmutable"
+
+
+def test_an_immutable_secret_still_gets_labels_and_an_owner():
+    wanted = given.spec(secretTemplate={"labels": {"a": "1"}})
+    assert asked(spec=wanted, secret=given.secret(immutable=True)) == ["RewriteSecret"]
+    assert asked(secret=given.secret(immutable=True, owners=frozenset())) == ["RewriteSecret"]
+    assert told(secret=given.secret(immutable=True))["Ready"] == "Issued"
 
 
 @pytest.mark.parametrize("kind", ["labels", "annotations"])

@@ -51,11 +51,34 @@ def test_a_rule_takes_in_a_namespace(rule, namespace, labels, expected):
         pytest.param({"dnsNames": ["not a name"]}, "no DNS name", id="a DNS name that is none"),
         pytest.param({"duration": "90d"}, "spec.duration", id="a duration in days"),
         pytest.param({"renewBefore": "90d"}, "spec.renewBefore", id="a renewBefore in days"),
+        pytest.param({"secretTemplate": {"labels": {"bad key!": "x"}}}, "'bad key!'", id="a label key with a space"),
+        pytest.param({"secretTemplate": {"labels": {"team": "a b"}}}, "'a b'", id="a label value with a space"),
+        pytest.param(
+            {"secretTemplate": {"labels": {"Team/x": "y"}}}, "'Team/x'", id="a label key with a capital prefix"
+        ),
+        pytest.param({"secretTemplate": {"labels": {"/x": "y"}}}, "'/x'", id="a label key with an empty prefix"),
+        pytest.param(
+            {"secretTemplate": {"labels": {"a" * 64: "y"}}}, "cannot be a key", id="a label key of 64 letters"
+        ),
+        pytest.param(
+            {"secretTemplate": {"annotations": {"a/b/c": "y"}}}, "'a/b/c'", id="an annotation with two slashes"
+        ),
     ],
 )
 def test_a_spec_that_no_certificate_can_say_is_told_with_what_to_write(spec, says):
     (problem,) = permission.spec_problems(given.spec(**spec))
     assert says in problem
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        pytest.param({"labels": {"team": "edge", "example.com/Team_1.x": ""}}, id="labels"),
+        pytest.param({"annotations": {"Example.com/Note": "any text at all"}}, id="annotations"),
+    ],
+)
+def test_nothing_is_wrong_with_a_template_of_usual(template):
+    assert list(permission.spec_problems(given.spec(secretTemplate=template))) == []
 
 
 def test_all_that_is_wrong_with_a_spec_is_told_at_once():

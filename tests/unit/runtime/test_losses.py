@@ -335,3 +335,73 @@ def test_a_copy_with_the_owner_of_another_namespace_is_collected_and_costs_nobod
     assert secret(bed, WEB) is None or serial(bed, WEB) not in (own, serial(bed, EDGE))
     bed.settle()
     assert (revocations(bed)[own], said(bed, WEB)) == (None, {"Ready": "Issued", "Admitted": "Live"})
+
+
+# Owners, and what cannot be written
+
+
+def old_owner(body):
+    """The Secret as a backup of another cluster has it."""
+    owners = [owner | {"uid": "of-another-cluster"} for owner in body["metadata"]["ownerReferences"]]
+    return body | {"metadata": body["metadata"] | {"ownerReferences": owners}}
+
+
+@pytest.mark.parametrize("spec", [{}, {"suspended": True}, {"revoked": True}], ids=["live", "suspended", "revoked"])
+def test_a_secret_that_a_backup_brings_gets_its_new_owner_before_it_is_collected(bed, spec):
+    bed.cluster.merge_patch(CLIENT_CERTIFICATE, ObjectKey(WEB, "alice"), {"spec": spec}, PEOPLE, "")
+    bed.settle()
+    body, before = secret(bed, WEB), revocations(bed)
+    put_back(bed, old_owner(body))
+    bed.advance(1)
+    (owner,) = secret(bed, WEB)["metadata"]["ownerReferences"]
+    client = bed.cluster.find(CLIENT_CERTIFICATE, ObjectKey(WEB, "alice"))
+    assert owner["uid"] == client["metadata"]["uid"]
+    bed.settle()
+    assert (secret(bed, WEB)["data"], revocations(bed)) == (body["data"], before)
+
+
+def test_a_secret_that_the_garbage_collector_takes_all_the_same_costs_nobody_access(bed):
+    number, body = serial(bed, WEB), secret(bed, WEB)
+    put_back(bed, old_owner(body))
+    bed.cluster.collect_garbage()
+    assert secret(bed, WEB) is None
+    bed.settle()
+    assert (revocations(bed)[number], said(bed, WEB)) == (None, {"Ready": "Issued", "Admitted": "Live"})
+
+
+@pytest.fixture
+def frozen(bed):
+    """Web's alice, whose Secret somebody made immutable."""
+    bed.cluster.merge_patch(SECRET, ObjectKey(WEB, "alice-mtls"), {"immutable": True}, PEOPLE, "")
+    bed.settle()
+    return bed
+
+
+def respec(bed, **spec):
+    bed.cluster.merge_patch(CLIENT_CERTIFICATE, ObjectKey(WEB, "alice"), {"spec": spec}, PEOPLE, "")
+    bed.settle()
+
+
+def test_an_immutable_secret_still_gets_labels(frozen):
+    respec(frozen, secretTemplate={"labels": {"team": "shop"}})
+    assert secret(frozen, WEB)["metadata"]["labels"]["team"] == "shop"
+    assert said(frozen, WEB)["Ready"] == "Issued"
+
+
+def test_an_immutable_secret_is_told_where_it_must_be_written_and_is_recreated_when_it_is_deleted(frozen):
+    number, count = serial(frozen, WEB), len(revocations(frozen))
+    respec(frozen, reissue="now")
+    assert said(frozen, WEB) == {"Ready": "SecretImmutable", "Admitted": "Live"}
+    assert len(revocations(frozen)) == count
+    lose(frozen)
+    frozen.settle()
+    assert said(frozen, WEB)["Ready"] == "Issued"
+    assert (serial(frozen, WEB) != number, revocations(frozen)[number]) == (True, None)
+
+
+@pytest.mark.parametrize(
+    "marks", [{"labels": {"bad key!": "x"}}, {"annotations": {"a b": "x"}}], ids=["label", "annotation"]
+)
+def test_a_template_that_no_secret_can_have_is_told(bed, marks):
+    respec(bed, secretTemplate=marks)
+    assert said(bed, WEB) == {"Ready": "InvalidSpec", "Admitted": "Live"}
