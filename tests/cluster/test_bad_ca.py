@@ -1,20 +1,26 @@
 """CAs that cannot serve: each is told on the MTLSIssuer with what to do, harms no other, and is healed by the right Secret."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import NamedTuple
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from doorward.clock import SystemClock
+from doorward.pki.keys import private_key_pem
+from tests.support import odd_ca
 from tests.support.ca import OpensslCa
 from tests.support.home import Home, client, issuer
 from tests.support.kube import CERTIFICATES, ISSUERS
+from tests.support.odd_ca import Attribute
 from tests.support.openssl import CA_EXTENSIONS, EC_KEY, LEAF_EXTENSIONS, Issued, OpenSsl
 from tests.testbed.controlplane import Cluster
 
 pytestmark = pytest.mark.promise(7)
 
 MOST = 1024 * 1024  # bytes that a Secret's values may have together
+DAY = timedelta(days=1)
 Pair = Mapping[str, bytes]
 
 
@@ -62,6 +68,15 @@ def without(at: Workshop, usage: str) -> Pair:
     return pair(at.openssl.ca("half", extensions=CA_EXTENSIONS.replace(usage, "")))
 
 
+def named(at: Workshop, attribute: Attribute) -> Pair:
+    """A self-signed CA of that name, as old software makes it."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), SystemClock().now()
+    dates = {"not_before": odd_ca.time(now - DAY), "not_after": odd_ca.time(now + DAY)}
+    made = odd_ca.certificate(key=key, subject=odd_ca.name(attribute), **dates)
+    certificate = at.openssl.makes("x509", "-inform", "DER", stdin=made)
+    return {"ca.crt": certificate, "ca.key": private_key_pem(key).reveal()}
+
+
 def of_the_cluster(at: Workshop) -> Pair:
     pki = at.cluster.control_plane.places.pki
     return {"ca.crt": (pki / "client-ca.crt").read_bytes(), "ca.key": (pki / "client-ca.key").read_bytes()}
@@ -99,6 +114,16 @@ BAD = {
     ),
     "a CA without cRLSign": Bad(lambda at: without(at, ",cRLSign"), "CaSecretInvalid", "keyUsage lacks cRLSign"),
     "a CA without keyCertSign": Bad(lambda at: without(at, "keyCertSign,"), "CaSecretInvalid", "lacks keyCertSign"),
+    "a name in Latin-1": Bad(
+        lambda at: named(at, odd_ca.cn("Zürich CA", odd_ca.TELETEX)),
+        "CaSecretInvalid",
+        "its commonName is a TeletexString whose text is not ASCII; make the CA again with names of the type UTF8String",
+    ),
+    "a name in UTF-32": Bad(
+        lambda at: named(at, odd_ca.cn("Zürich CA", odd_ca.UNIVERSAL)),
+        "CaSecretInvalid",
+        "the CA's subject cannot be shown to gates: its commonName is a UniversalString",
+    ),
     "the cluster's own client CA": Bad(of_the_cluster, "ClusterCa", "give this issuer a CA of its own"),
     "another issuer's key": Bad(of_another, "CaKeyShared", "older has the same CA key"),
 }
@@ -109,6 +134,8 @@ KEYS = {
     "PKCS#8 of a curve": EC_KEY,
     "SEC1 with its parameters": ("ecparam", "-name", "prime256v1", "-genkey"),
     "SEC1": ("ecparam", "-name", "secp384r1", "-genkey", "-noout"),
+    "P-521": ("ecparam", "-name", "secp521r1", "-genkey", "-noout"),
+    "RSA of 2,049 bits": ("genrsa", "2049"),
     "Ed25519": ("genpkey", "-algorithm", "ed25519"),
 }
 
