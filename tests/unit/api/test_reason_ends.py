@@ -64,13 +64,6 @@ ENDS: dict[str, Ends] = {
         test_mending.test_a_crl_that_cannot_be_written_holds_a_deletion_back_without_turning_the_loop,
     ),
     "NamespaceTerminating": Ends("the end of the namespace, with all that is in it", (SPACE, CLIENT)),
-    "SecretCopied": Ends("the Secret is deleted", (SEC,)),
-    "SecretMissing": Ends(
-        "another certificate, or the Secret is back",
-        (SEC,),
-        "some seconds after it was missing",
-        test_losses.test_a_secret_that_is_missing_is_soon_there_again_and_the_old_file_works_for_a_day_when,
-    ),
     "InvalidSpec": Ends("another spec", (CLIENT, MTLS)),
     "InvalidRequest": Ends("another CSR", (CLIENT,)),
     "KeyCompromised": Ends("another CSR", (CLIENT,)),
