@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from doorward.pki import unusable
 from doorward.pki.pem import (
     MAX_PEM_BYTES,
     Malformed,
@@ -47,7 +48,8 @@ def read(certificate: bytes, chain: bytes | None) -> Readable:
             else:
                 errors.append(part)
     if not found:
-        raise errors[0] if errors else NoPemBlock("the certificate holds no PEM block of a certificate")
+        other = unusable.other_block(unusable.CERTIFICATE, certificate) or f"{unusable.CERTIFICATE} {unusable.NO_BLOCK}"
+        raise errors[0] if errors else NoPemBlock(other)
     rest += map(str, dict.fromkeys(map(str, errors)))
     if len(found) > MOST:
         rest.append(f"{len(found) - MOST} certificates after the first {MOST}")
@@ -69,7 +71,7 @@ def _parts(data: bytes, what: str) -> Iterator[x509.Certificate | PkiError | str
         if label not in _LABELS:
             yield f"a PEM block in {what} that is no certificate"
         elif not end:
-            yield Malformed(f"{what} cannot be parsed: a PEM block has no end")
+            yield Malformed(f"{what} {unusable.NO_END}")
         else:
             yield _certificate(body, what)
     if not _is_text(beside):

@@ -121,7 +121,7 @@ BESIDE = {
         b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
         "cannot be parsed",
     ),
-    "a block without an end": (CUT, "has no end"),
+    "a block without an end": (CUT, "is cut off: its last line"),
     "a key": (private_key_pem(key(150)).reveal(), "a PEM block in the certificate that is no certificate"),
     "bytes": (b"\x00\xff", "bytes in the certificate that are neither PEM nor text"),
 }
@@ -154,7 +154,7 @@ def test_the_text_that_openssl_and_easy_rsa_write_before_a_certificate_is_nothin
 
 
 def test_a_file_of_keys_holds_no_certificate():
-    with pytest.raises(PkiError, match="holds no PEM block of a certificate"):
+    with pytest.raises(PkiError, match="the certificate is a private key: put a certificate there"):
         load(KEY)
 
 
