@@ -137,7 +137,7 @@ def _sign(key: Key, data: bytes, *, pss: bool) -> bytes:
         return key.sign(data)
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(data, PSS if pss else padding.PKCS1v15(), hashes.SHA256())
-    return key.sign(data, ec.ECDSA(hashes.SHA256()))
+    return key.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
 
 
 def certificate(

@@ -16,8 +16,9 @@ from doorward.objects import ca_secret, crl_configmap, trust_bundle
 from doorward.objects.ca_proof import CaProof
 from doorward.objects.crl_configmap import TrustBundle
 from doorward.objects.meta import ObjectKey, ca_secret_name, crl_configmap_name, is_ours, issuer_of_ca_secret, key_of
-from doorward.pki import ca_identity
-from doorward.pki.certificates import CertificateAuthority, chain_pem, is_self_signed, load_ca, trust_anchor
+from doorward.pki import ca_identity, readability
+from doorward.pki.ca_loading import load_ca
+from doorward.pki.certificates import CertificateAuthority, chain_pem, is_self_signed, trust_anchor
 from doorward.pki.keys import MOST_CA_BITS, SecretBytes, kind_of, load_private_key, public_key_sha256
 from doorward.pki.name_constraints import constraints_of
 from doorward.pki.pem import CaExpired, CaNotYetValid, PkiError, certificate_pem, fingerprint_sha256, load_certificates
@@ -206,7 +207,9 @@ def _from_anchors(
         number, signer = numbers.get(each, 0), signers.get(public_key_sha256(anchor.public_key()))
         if not number or number in held or each in there or signer is None or now >= anchor.not_valid_after_utc:
             continue
-        if is_self_signed(anchor):  # else whoever wrote the ConfigMap did not have the key
+        if is_self_signed(anchor) and not readability.of_twin(
+            anchor
+        ):  # else whoever wrote the ConfigMap did not have the key
             twin = trust_anchor(anchor, signer)
             ca = CertificateAuthority(certificate=anchor, chain=(), anchor=twin, signer=signer)
             authority = _authority_of(ca, generation=number, generated=generated, rotate="")

@@ -13,7 +13,7 @@ from cryptography import x509
 
 from doorward.api.conditions import Condition, said
 from doorward.objects.crl_configmap import TrustBundle
-from doorward.pki import ca_identity, crls
+from doorward.pki import ca_identity, crls, readability
 from doorward.pki.crls import CrlEntry, PublishedCrl
 from doorward.pki.keys import public_key_sha256
 from doorward.pki.pem import PkiError, certificate_pem, load_certificates
@@ -146,7 +146,7 @@ def verify(bundle: TrustBundle, held: Mapping[int, x509.Certificate], recorded: 
         written = numbers_of(bundle, anchors, recorded)
         numbers = known_as | written if bundle.generations else written | known_as
         named = [(numbers.get(ca_identity.identity(a), 0), a) for a in anchors]
-        ours = {number: anchor for number, anchor in named if number in held or number in recorded}
+        ours = {number: a for number, a in named if number in held or (number in recorded and not _spoils(a))}
         for number, anchor in ours.items():
             if number in held and ca_identity.identity(anchor) not in known_as and not replaced:
                 replaced = display(anchor.subject)
@@ -157,6 +157,13 @@ def verify(bundle: TrustBundle, held: Mapping[int, x509.Certificate], recorded: 
         why = f"it holds no CRL of the issuer's{_why(bundle, ours)}"
         return Verified(published=said("NotPublished", configmap=name, detail=why))
     return Verified(published=_trust(bundle, {g: a for g, a in ours.items() if g in lists}, lists), replaced=replaced)
+
+
+def _spoils(anchor: x509.Certificate) -> bool:
+    """Whether a data plane that is shown it reads nothing of the bundle: an older version showed users' CAs as they are. Where
+    its key is held, it is shown as its twin next; else nobody can be admitted by it any more.
+    """
+    return bool(readability.of_anchor(anchor))
 
 
 def _why(bundle: TrustBundle, ours: Mapping[int, x509.Certificate]) -> str:

@@ -47,8 +47,19 @@ def _take_apart(data: bytes) -> tuple[dict[str, Element], list[Element]]:
 
 
 def unreadable_subject(data: bytes) -> str:
-    """What in its subject, DER, a gate's data plane cannot read; empty: it can read all of it. Raises NotDer."""
-    return string_types.problem(data, _take_apart(data)[0]["subject"])
+    """What in the subject of a certificate, DER, a gate's data plane cannot read; empty: it can read all of it."""
+    try:
+        return string_types.problem(data, _take_apart(data)[0]["subject"])
+    except der.NotDer:
+        return "it is no DER"
+
+
+def public_key(data: bytes) -> bytes:
+    """The public key of a certificate, DER, byte for byte as it is in it; nothing where that is no DER."""
+    try:
+        return der.raw(data, _take_apart(data)[0]["public key"])
+    except der.NotDer:
+        return b""
 
 
 def unreadable(data: bytes, read: Callable[[bytes], object]) -> str:

@@ -6,35 +6,18 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from doorward.pki import ca_files, certificate_der, subjects
-from doorward.pki.keys import MOST_CA_BITS, KeyKind, PrivateKey, kind_of, load_private_key, public_key_sha256
-from doorward.pki.pem import (
-    CaError,
-    CaExpired,
-    CaLacksCertSign,
-    CaLacksCrlSign,
-    CaNotYetValid,
-    CaUnreadable,
-    KeyDoesNotFit,
-    NotACa,
-    certificate_pem,
-    fingerprint_sha1,
-    fingerprint_sha256,
-    load_certificates,
-    parsing,
-)
+from doorward.pki import subjects
+from doorward.pki.keys import KeyKind, PrivateKey, kind_of, public_key_sha256
+from doorward.pki.pem import certificate_pem, fingerprint_sha1, fingerprint_sha256, load_certificates
 from doorward.pki.signers import KeySigner, Signer
-from doorward.pki.subjects import AltNames, Subject, display
+from doorward.pki.subjects import AltNames, Subject
 
 _MAX_SERIAL = (1 << 159) - 1
 """20 octets (RFC 5280 §4.1.2.2)."""
-_MOST_EXPONENT_BITS = 31
-"""Of an RSA key: as many as Go has in an int on any machine."""
 _EARLIEST = datetime(1950, 1, 1, tzinfo=UTC)
 """UTCTime has no earlier year (RFC 5280 §4.1.2.5.1), and cryptography writes none."""
 
@@ -141,7 +124,8 @@ def build_ca(
     )
 
 
-def _extension_of(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> x509.ExtensionType | None:
+def extension_of(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> x509.ExtensionType | None:
+    """What that extension says; None: the certificate has none."""
     try:
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
@@ -150,7 +134,7 @@ def _extension_of(certificate: x509.Certificate, kind: type[x509.ExtensionType])
 
 def subject_key_identifier(certificate: x509.Certificate) -> x509.SubjectKeyIdentifier:
     """The SKI that the certificate carries, or the one that its key gives (RFC 5280 §4.2.1.2)."""
-    found = _extension_of(certificate, x509.SubjectKeyIdentifier)
+    found = extension_of(certificate, x509.SubjectKeyIdentifier)
     if isinstance(found, x509.SubjectKeyIdentifier):
         return found
     return x509.SubjectKeyIdentifier.from_public_key(certificate.public_key())
@@ -214,110 +198,6 @@ def _serial_of_twin(certificate: x509.Certificate) -> int:
     return int.from_bytes(hashlib.sha256(seed).digest()[:19]) | 1
 
 
-def _check_ca(certificate: x509.Certificate, now: datetime) -> None:
-    constraints = _extension_of(certificate, x509.BasicConstraints)
-    if not isinstance(constraints, x509.BasicConstraints) or not constraints.ca:
-        raise NotACa("the certificate is no CA: it needs basicConstraints CA:TRUE")
-    usage = _extension_of(certificate, x509.KeyUsage)
-    if isinstance(usage, x509.KeyUsage):
-        if not usage.key_cert_sign:
-            raise CaLacksCertSign("the CA may not sign certificates: its keyUsage lacks keyCertSign")
-        if not usage.crl_sign:
-            raise CaLacksCrlSign("the CA may not sign CRLs: its keyUsage lacks cRLSign")
-    if now >= certificate.not_valid_after_utc:
-        raise CaExpired(f"the CA certificate expired at {certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}")
-    if now < certificate.not_valid_before_utc:
-        raise CaNotYetValid(
-            f"the CA certificate is valid only from {certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}",
-            certificate.not_valid_before_utc,
-        )
-
-
-def _check_readable(certificate: x509.Certificate) -> None:
-    """Raises CaUnreadable for what the twin has of the CA and a gate's data plane cannot read, such as Go's parser."""
-    with parsing("the CA certificate"):
-        why = certificate_der.unreadable_subject(certificate.public_bytes(Encoding.DER))
-    if why:
-        raise CaUnreadable(f"the CA's subject cannot be shown to gates: {why}")
-    if not certificate.subject.rdns:
-        raise CaUnreadable("the CA's subject is empty: make the CA again with a common name")
-    key = certificate.public_key()
-    if isinstance(key, rsa.RSAPublicKey) and (bits := key.public_numbers().e.bit_length()) > _MOST_EXPONENT_BITS:
-        raise CaUnreadable(
-            f"the CA's key cannot be shown to gates: its public exponent has {bits} bits; make an RSA key with the exponent 65537"
-        )
-
-
-def load_ca(*, certificate: bytes, key: bytes, chain: bytes | None, now: datetime) -> CertificateAuthority:
-    """A CA from PEM: its key, and two files of certificates, in any order. The CA is the one that fits the key, and what is
-    above it is its chain; `unused` names the rest.
-
-    Raises PemError, KeyProblem or CaError.
-    """
-    files = ca_files.read(certificate, chain)
-    private_key = load_private_key(key, most_bits=MOST_CA_BITS)
-    if not (kind := kind_of(private_key.public_key())).fits_a_ca:
-        raise NotACa(
-            f"the CA's {kind.algorithm.value} key has {kind.size} bits: it must be RSA of 2048 bits or more, ECDSA on P-256,"
-            " P-384 or P-521, or Ed25519"
-        )
-    own = public_key_sha256(private_key.public_key())
-    fitting = [c for c in files.certificates if public_key_sha256(c.public_key()) == own]
-    if not fitting:
-        besides = f". Besides, {files.rest[0]}" if files.rest else ""
-        raise KeyDoesNotFit(f"the private key does not belong to the CA certificate{besides}")
-    first = _newest(fitting, now)
-    upper, others = _ordered(first, [c for c in files.certificates if c != first])
-    signer = KeySigner(private_key)
-    return CertificateAuthority(
-        certificate=first,
-        chain=upper,
-        unused=(*(f"{display(c.subject)} (serial {c.serial_number:x})" for c in others), *files.rest),
-        anchor=trust_anchor(first, signer),
-        signer=signer,
-    )
-
-
-def _newest(fitting: list[x509.Certificate], now: datetime) -> x509.Certificate:
-    """Of the certificates over the CA's key, the newest that can serve now; what is wrong with the newest, where none can."""
-    errors: list[CaError] = []
-    for certificate in sorted(fitting, key=_age, reverse=True):
-        try:
-            _check_ca(certificate, now)
-            _check_readable(certificate)
-        except CaError as error:
-            errors.append(error)
-        else:
-            return certificate
-    raise errors[0]
-
-
-def _age(certificate: x509.Certificate) -> tuple[datetime, datetime, str]:
-    """By which the same certificate is chosen in whichever order they come."""
-    return certificate.not_valid_before_utc, certificate.not_valid_after_utc, fingerprint_sha256(certificate)
-
-
-def _ordered(
-    first: x509.Certificate, others: list[x509.Certificate]
-) -> tuple[tuple[x509.Certificate, ...], list[x509.Certificate]]:
-    """The intermediates above `first`, nearest first, roots left out; and the certificates that are not above it.
-
-    Of several over one upper key the root itself goes first: that is the shortest chain.
-    """
-    left = sorted(others, key=lambda c: (is_root(c), *_age(c)), reverse=True)
-    chain: list[x509.Certificate] = []
-    current = first
-    while not is_root(current):
-        issuer = next((c for c in left if signed_by(current, c)), None)
-        if issuer is None:
-            break
-        left.remove(issuer)
-        if not is_root(issuer):
-            chain.append(issuer)
-        current = issuer
-    return tuple(chain), [c for c in others if c in left]
-
-
 def build_leaf(template: LeafTemplate, ca: CertificateAuthority) -> x509.Certificate:
     """A client certificate: CA:FALSE, digitalSignature, clientAuth; it never outlives its CA.
 
@@ -351,7 +231,7 @@ def read_leaf(pem: bytes) -> Leaf:
 
 def describe(certificate: x509.Certificate) -> Leaf:
     """What a certificate of `load_certificates` or of our own says. Raises KeyUnsupported."""
-    san = _extension_of(certificate, x509.SubjectAlternativeName)
+    san = extension_of(certificate, x509.SubjectAlternativeName)
     return Leaf(
         serial=certificate.serial_number,
         subject=subjects.from_name(certificate.subject),

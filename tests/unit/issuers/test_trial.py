@@ -9,8 +9,9 @@ from cryptography import x509
 
 from doorward.issuers import ca_secrets, trial
 from doorward.issuers.memory import Unusable
-from doorward.pki import certificates
-from doorward.pki.certificates import CertificateAuthority, load_ca
+from doorward.pki import ca_loading
+from doorward.pki.ca_loading import load_ca
+from doorward.pki.certificates import CertificateAuthority
 from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import certificate_pem
 from doorward.pki.signers import KeySigner
@@ -99,7 +100,7 @@ def test_a_ca_that_lives_for_a_second_is_refused_with_a_reason():
 
 
 def test_what_a_trial_refuses_is_told_and_not_used(monkeypatch):
-    monkeypatch.setattr(certificates, "trust_anchor", lambda certificate, _: certificate)
+    monkeypatch.setattr(ca_loading, "trust_anchor", lambda certificate, _: certificate)
     values = {"tls.crt": pem(given.key(200), FOR_SERVERS), "tls.key": private_key_pem(given.key(200)).reveal()}
     data = {name: base64.b64encode(value).decode() for name, value in values.items()}
     body = {"metadata": {"name": "corp", "resourceVersion": "1"}, "data": data}

@@ -6,7 +6,7 @@ import pytest
 
 from doorward.objects import ca_secret
 from doorward.objects.meta import is_ours
-from doorward.pki.certificates import load_ca
+from doorward.pki.ca_loading import load_ca
 from doorward.pki.keys import SecretBytes, private_key_pem
 from doorward.pki.pem import certificate_pem
 from tests.unit.given import ISSUER, NOW, ca, key

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorward.pki import ca_files
-from doorward.pki.certificates import CertificateAuthority, load_ca
+from doorward.pki.ca_loading import load_ca
+from doorward.pki.certificates import CertificateAuthority
 from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import CaExpired, CaNotYetValid, KeyDoesNotFit, NotACa, PkiError, certificate_pem
 from doorward.pki.subjects import Subject, display, to_name

@@ -7,7 +7,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 
-from doorward.pki.certificates import CertificateAuthority, build_leaf, is_self_signed, load_ca
+from doorward.pki.ca_loading import load_ca
+from doorward.pki.certificates import CertificateAuthority, build_leaf, is_self_signed
 from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import (
     CaExpired,

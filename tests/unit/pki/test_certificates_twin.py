@@ -7,10 +7,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from doorward.pki.ca_loading import load_ca
 from doorward.pki.certificates import (
     CertificateAuthority,
     build_leaf,
-    load_ca,
     subject_key_identifier,
     trust_anchor,
 )

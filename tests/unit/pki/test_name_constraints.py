@@ -6,7 +6,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from doorward.pki.certificates import build_leaf, load_ca
+from doorward.pki.ca_loading import load_ca
+from doorward.pki.certificates import build_leaf
 from doorward.pki.keys import private_key_pem
 from doorward.pki.name_constraints import constraints_of, violation
 from doorward.pki.pem import certificate_pem

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from hypothesis import given as for_any
 from hypothesis import strategies as st
 
-from doorward.pki.certificates import CertificateAuthority, build_leaf, load_ca, trust_anchor
+from doorward.pki.ca_loading import load_ca
+from doorward.pki.certificates import CertificateAuthority, build_leaf, trust_anchor
 from doorward.pki.crls import read_crl
 from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import certificate_pem

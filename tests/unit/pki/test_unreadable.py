@@ -3,7 +3,8 @@
 import pytest
 from hypothesis import given as for_any
 
-from doorward.pki.certificates import CertificateAuthority, load_ca
+from doorward.pki.ca_loading import load_ca
+from doorward.pki.certificates import CertificateAuthority
 from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import CaUnreadable, Malformed, PkiError, load_certificates, pem_of
 from tests.support import odd_ca

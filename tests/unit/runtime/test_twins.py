@@ -8,7 +8,10 @@ from cryptography import x509
 
 from doorward.api.status import MTLSIssuerStatus
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUER, NAMESPACE, SECRET
-from doorward.pki.certificates import trust_anchor
+from doorward.objects.meta import IDENTITIES_ANNOTATION
+from doorward.pki import crls
+from doorward.pki.certificates import CertificateAuthority, trust_anchor
+from doorward.pki.crls import build_crl
 from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import certificate_pem
 from doorward.pki.signers import KeySigner
@@ -32,7 +35,7 @@ def corporate(number=201, **parts):
             "subject": odd_ca.name(odd_ca.cn("Corp CA")),
             "not_before": odd_ca.time(given.CA_BORN),
             "not_after": odd_ca.time(given.CA_ENDS),
-            "extensions": (odd_ca.IS_CA, odd_ca.MAY_SIGN, FOR_SERVERS),
+            "extensions": (odd_ca.IS_CA, odd_ca.MAY_SIGN, odd_ca.identifier(b"corp"), FOR_SERVERS),
         }
         | parts
     )
@@ -77,12 +80,26 @@ def twin():
     return certificate_pem(trust_anchor(ours, KeySigner(given.key(201))))
 
 
-def as_an_older_version_left_it(bed):
-    """The operator is down, and gates show the CA as it is in its Secret."""
+def as_an_older_version_left_it(bed, **parts):
+    """The operator is down, and gates show the CA as it was in its Secret, with its CRL."""
     bed.kill()
-    certificate, _ = corporate()
-    bed.edit(CONFIG_MAP, CRL, {"data": {"ca.crt": certificate.decode()}})
-    bed.edit(SECRET, GATE, {"data": {"ca.crt": encoded(certificate)}})
+    certificate, _ = corporate(**parts)
+    shown = x509.load_pem_x509_certificate(certificate)
+    ours = CertificateAuthority(certificate=shown, chain=(), anchor=shown, signer=KeySigner(given.key(201)))
+    crl = build_crl(
+        ca=ours,
+        entries=crls.read_crl(bed.find(CONFIG_MAP, CRL)["data"]["ca.crl"].encode(), corporate_ca()).entries.values(),
+        number=crls.next_number(None, given.NOW + given.HOUR),
+        this_update=given.NOW - given.HOUR,
+        next_update=given.NOW + 7 * given.DAY,
+    )
+    marks = {"metadata": {"annotations": {IDENTITIES_ANNOTATION: None}}}
+    bed.edit(CONFIG_MAP, CRL, marks | {"data": {"ca.crt": certificate.decode(), "ca.crl": crl.decode()}})
+    bed.edit(SECRET, GATE, {"data": {"ca.crt": encoded(certificate), "ca.crl": encoded(crl)}})
+
+
+def corporate_ca():
+    return x509.load_pem_x509_certificate(corporate()[0])
 
 
 def test_a_self_signed_ca_of_a_persons_own_is_shown_as_its_twin(corp):
@@ -113,6 +130,37 @@ def test_a_client_that_is_revoked_while_the_version_changes_is_out(corp):
     corp.settle()
     assert promises.gate_crls(corp.cluster) == {"edge": {bob}}
     assert anchors(corp) == (twin(), twin())
+
+
+NEGATIVE = {"serial": odd_ca.integer(-5)}
+IN_UTF_32 = {"subject": odd_ca.name(odd_ca.cn("Corp CA", odd_ca.UNIVERSAL))}
+
+
+def replaced_while_it_was_down(bed, **parts):
+    """A CA of these parts was shown as it is, and replaced by another before this version was started; its twin."""
+    as_an_older_version_left_it(bed, **parts)
+    certificate, key = corporate(202, subject=odd_ca.name(odd_ca.cn("Next CA")))
+    bed.edit(SECRET, "mine", {"data": {"tls.crt": encoded(certificate), "tls.key": encoded(key)}})
+    bed.start()
+    bed.settle()
+    return certificate_pem(trust_anchor(x509.load_pem_x509_certificate(certificate), KeySigner(given.key(202))))
+
+
+def test_a_ca_that_was_shown_as_it_is_stays_for_its_clients_when_its_key_is_gone(corp):
+    old = live(corp)
+    following = replaced_while_it_was_down(corp)
+    assert anchors(corp) == (corporate()[0] + following,) * 2
+    assert old < live(corp)
+
+
+@pytest.mark.promise(1)
+@pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
+@pytest.mark.parametrize("parts", [NEGATIVE, IN_UTF_32], ids=["a negative serial number", "a name in UTF-32"])
+def test_one_that_go_cannot_read_does_not_keep_the_gates_from_what_comes_next(corp, parts):
+    following = replaced_while_it_was_down(corp, **parts)
+    assert anchors(corp) == (following, following)
+    assert issuer_said(corp)["Ready"] == "Signing"
+    assert live(corp) == {serial(corp, "alice"), serial(corp, "bob")}
 
 
 def test_after_an_upgrade_all_of_it_is_one_crl_and_one_write_of_the_gate(corp):
@@ -176,7 +224,8 @@ def test_a_client_that_the_ca_may_not_certify_is_told_so_and_gets_no_certificate
 
 def test_a_client_whom_the_next_certificate_of_its_ca_permits_no_more_keeps_what_it_has(corp):
     before = serial(corp, "alice")
-    certificate, _ = corporate(extensions=(odd_ca.IS_CA, odd_ca.MAY_SIGN, ONLY_ACME))
+    same = odd_ca.identifier(b"corp")
+    certificate, _ = corporate(extensions=(odd_ca.IS_CA, odd_ca.MAY_SIGN, same, ONLY_ACME))
     corp.edit(SECRET, "mine", {"data": {"tls.crt": encoded(certificate)}})
     corp.settle()
     assert said(corp, "alice") == {"Ready": "SubjectNotAllowed", "Admitted": "Live"}
