@@ -101,7 +101,7 @@ class CaObserver:
         body = self._view.configmaps.get(ObjectKey(key.namespace, crl_configmap_name(key.name)))
         bundle = crl_configmap.parse_configmap(body) if body is not None else None
         if found.own_ca is not None:
-            cas = [_numbered(view, bundle, proof) for _, view in read]
+            cas = [_numbered(found, view, bundle, proof, now) for _, view in read]
         else:
             cas = list(_proven(key, read, proof))
         usable = {generation: view for generation, view in cas if isinstance(view, LoadedCa)}
@@ -230,13 +230,32 @@ def _numbered_names(secrets: Iterable[Object]) -> Iterator[tuple[int, ObjectKey]
 
 
 def _numbered(
-    view: LoadedCa | Unusable, bundle: TrustBundle | None, proof: CaProof
+    found: IssuerObject, view: LoadedCa | Unusable, bundle: TrustBundle | None, proof: CaProof, now: datetime
 ) -> tuple[int, LoadedCa | Condition]:
     """A person's own CA, as the generation that it is published as, or is to be."""
     if isinstance(view, Unusable):
         return 0, view.why
+    if mixed_up := _mixed_up(found, view, bundle, proof, now):
+        why = (
+            f"the CA has the name and key identifier of CA generation {mixed_up}, and another key, so that gates cannot tell"
+            " their clients apart. Make it with another name, or with subjectKeyIdentifier=hash"
+        )
+        return 0, said("CaSecretInvalid", secret=found.own_ca.name if found.own_ca else "", detail=why)
     number = trust_bundle.number_of(view.signer.certificate, bundle, proof.signed)
     return number, replace(view, authority=replace(view.authority, generation=number))
+
+
+def _mixed_up(found: IssuerObject, view: LoadedCa, bundle: TrustBundle | None, proof: CaProof, now: datetime) -> int:
+    """The published generation, trusted and not expired, that gates would mix up with this CA; 0: there is none."""
+    anchors = trust_bundle.anchors_in(bundle)
+    distrusted = () if isinstance(found.spec, str) else found.spec.ca.distrust
+    numbers = trust_bundle.numbers_of(bundle, anchors, proof.signed) if bundle is not None else {}
+    for anchor in anchors:
+        number = numbers.get(ca_identity.identity(anchor), 0)
+        trusted = number not in distrusted and now < anchor.not_valid_after_utc
+        if trusted and ca_identity.are_mixed_up(anchor, view.signer.certificate):
+            return number
+    return 0
 
 
 def _proven(

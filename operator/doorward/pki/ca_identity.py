@@ -35,6 +35,19 @@ def _text(value: str | bytes) -> str:
     return _BLANK.sub(" ", value).strip(" ").translate(_LOWER) if isinstance(value, str) else value.hex()
 
 
+def are_mixed_up(shown: x509.Certificate, ca: x509.Certificate) -> bool:
+    """Whether OpenSSL, shown both, may take the one for the issuer of what the other, with another key, signs (measured)."""
+    if public_key_sha256(shown.public_key()) == public_key_sha256(ca.public_key()) or not same_name(
+        shown.subject, ca.subject
+    ):
+        return False
+    try:
+        found = shown.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    except x509.ExtensionNotFound:
+        return True
+    return found == subject_key_identifier(ca).digest
+
+
 def is_issuer(ca: x509.Certificate, certificate: x509.Certificate) -> bool:
     """Whether that CA signed the certificate, and not another over the same key and name."""
     return names(certificate.extensions, ca) and signed_by(certificate, ca)

@@ -10,8 +10,9 @@ from cryptography import x509
 from doorward.issuers import ca_secrets, trial
 from doorward.issuers.memory import Unusable
 from doorward.pki import ca_loading
+from doorward.pki.ca_identity import are_mixed_up
 from doorward.pki.ca_loading import load_ca
-from doorward.pki.certificates import CertificateAuthority
+from doorward.pki.certificates import CertificateAuthority, build_leaf
 from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import certificate_pem
 from doorward.pki.signers import KeySigner
@@ -19,7 +20,7 @@ from tests.support import odd_ca
 from tests.support.lock_hold import held
 from tests.support.odd_ca import IS_CA, MAY_SIGN, SEQUENCE, extension, oid, tlv
 from tests.unit import given
-from tests.unit.pki.given import intermediate
+from tests.unit.pki.given import crl, intermediate, template
 
 KEYS = {
     "P-256": given.key(200),
@@ -83,6 +84,18 @@ def test_a_gate_with_an_anchor_of_the_same_name_and_identifier_and_another_key_w
     same = odd_ca.identifier(b"same")
     ours, other = loaded(given.key(200), same), loaded(given.key(201), same)
     assert "signature" in trial.refusal(replace(ours, anchor=other.anchor))
+
+
+@pytest.mark.parametrize("identifiers", [(b"same", b"same"), (b"one", b"two")], ids=["one identifier", "two"])
+def test_a_gate_with_two_anchors_of_one_name_tells_their_clients_apart_by_their_identifiers(openssl, identifiers):
+    keys = (given.key(200), given.key(201))
+    both = [loaded(key, odd_ca.identifier(each)) for key, each in zip(keys, identifiers, strict=True)]
+    shown, listed = b"".join(certificate_pem(ca.anchor) for ca in both), b"".join(crl(signer=ca) for ca in both)
+    leaves = [certificate_pem(build_leaf(template(), ca)) for ca in both]
+    at = given.NOW + given.SECOND
+    admitted = [openssl.verdict(leaf, anchor=shown, crl=listed, at=at) == "OK" for leaf in leaves]
+    apart = not are_mixed_up(both[0].anchor, both[1].certificate)
+    assert all(admitted) is apart is (identifiers[0] != identifiers[1])
 
 
 def test_an_intermediate_in_place_of_its_twin_would_refuse_them():

@@ -230,3 +230,64 @@ def test_a_client_whom_the_next_certificate_of_its_ca_permits_no_more_keeps_what
     corp.settle()
     assert said(corp, "alice") == {"Ready": "SubjectNotAllowed", "Admitted": "Live"}
     assert (serial(corp, "alice"), before in live(corp)) == (before, True)
+
+
+# Two CAs that gates cannot tell apart
+
+
+def put(bed, number, **parts):
+    certificate, key = corporate(number, **parts)
+    bed.edit(SECRET, "mine", {"data": {"tls.crt": encoded(certificate), "tls.key": encoded(key)}})
+    bed.settle()
+
+
+def with_identifier(identifier):
+    return {"extensions": (odd_ca.IS_CA, odd_ca.MAY_SIGN, *identifier)}
+
+
+@pytest.mark.promise(1)
+def test_another_key_under_the_same_name_and_identifier_is_refused_and_nobody_is_locked_out(corp):
+    before = live(corp)
+    put(corp, 202)
+    corp.apply("bob", revoked=True)
+    corp.settle()
+    ready = issuer_said(corp)["Ready"]
+    (told,) = [c for c in corp.find(ISSUER, ISSUER_AT.name)["status"]["conditions"] if c["type"] == "Ready"]
+    assert ready == "CaSecretInvalid"
+    assert "Secret mine: the CA has the name and key identifier of CA generation 1, and another key" in told["message"]
+    assert anchors(corp) == (twin(), twin())
+    assert live(corp) == before - {serial(corp, "bob")}
+    assert promises.gate_crls(corp.cluster) == {"edge": {serial(corp, "bob")}}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        with_identifier((odd_ca.identifier(b"other"),)),
+        with_identifier(()),
+        {"subject": odd_ca.name(odd_ca.cn("Other"))},
+    ],
+    ids=["another identifier", "none, which is the key's", "another name"],
+)
+def test_another_key_that_gates_can_tell_apart_is_the_next_generation(corp, parts):
+    before = live(corp)
+    put(corp, 202, **parts)
+    assert issuer_said(corp)["Ready"] == "Signing"
+    assert before < live(corp)
+
+
+def test_it_is_taken_once_the_generation_before_is_distrusted(corp):
+    put(corp, 202)
+    corp.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": {"distrust": [1]}}})
+    corp.settle()
+    assert issuer_said(corp)["Ready"] == "Signing"
+    assert live(corp) == {serial(corp, "alice"), serial(corp, "bob")}
+
+
+def test_a_ca_without_an_identifier_that_an_older_version_showed_as_it_is_is_mixed_up_with_any_of_its_name(corp):
+    as_an_older_version_left_it(corp, **with_identifier(()))
+    certificate, key = corporate(202)
+    corp.edit(SECRET, "mine", {"data": {"tls.crt": encoded(certificate), "tls.key": encoded(key)}})
+    corp.start()
+    corp.settle()
+    assert issuer_said(corp)["Ready"] == "CaSecretInvalid"
