@@ -42,9 +42,9 @@ class MortalGateway(LiveGateway):
         self._order = ""
         self._counted: Counter[tuple[str, str]] = Counter()
 
-    async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
+    async def create(self, kind: Kind, namespace: str, body: Object, *, dry_run: bool = False) -> Object:
         write = self._begin("create", kind, namespace)
-        return self._end(write, await super().create(kind, namespace, body))
+        return self._end(write, await super().create(kind, namespace, body, dry_run=dry_run))
 
     async def replace(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
         write = self._begin("update", kind, namespace)

@@ -106,9 +106,9 @@ class WatchedGateway(MemoryGateway):
         self._now("list", kind)
         return await super().list(kind, *args, **kwargs)
 
-    async def create(self, kind: Kind, *args: Any) -> Object:
+    async def create(self, kind: Kind, *args: Any, **options: Any) -> Object:
         self._now("create", kind)
-        return await super().create(kind, *args)
+        return await super().create(kind, *args, **options)
 
     async def replace(self, kind: Kind, *args: Any) -> Object:
         self._now("replace", kind)
