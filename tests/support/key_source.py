@@ -9,10 +9,10 @@ from doorward.pki.keys import KeyAlgorithm, KeyKind, PrivateKey, SecretBytes
 
 
 class CountingKeySource:
-    """See `KeySource`. One of it for all processes of a story: no serial comes twice."""
+    """See `KeySource`. One of it for all processes of a story: no serial comes twice. `first`: where a second cluster begins."""
 
-    def __init__(self) -> None:
-        self._count = 0
+    def __init__(self, first: int = 0) -> None:
+        self._count = first
 
     def _next(self) -> int:
         self._count += 1

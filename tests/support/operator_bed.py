@@ -135,6 +135,7 @@ class OperatorBed:
         elected: bool = False,
         planes: Sequence[DataPlane] = PLANES,
         scope: tuple[str, ...] = (),
+        first_key: int = 0,
     ) -> None:
         self.clock = FakeClock(now)
         kinds = dict.fromkeys((*KINDS, *(plane.kind for plane in planes)))
@@ -145,7 +146,7 @@ class OperatorBed:
         self.scope = scope
         self.latency = 0.0
         self.lag = 0.0
-        self._source = CountingKeySource()
+        self._source = CountingKeySource(first_key)
         self._runner = virtual_loop.runner(self.clock)
         self._processes: list[_Process] = []
         self._started = 0

@@ -10,7 +10,18 @@ READY = table(
         "False",
         Mender.ISSUER,
         "The Secret with the CA is not there.",
-        "there is no Secret {secret}: create it with tls.crt and tls.key, or ca.crt and ca.key",
+        "there is no Secret {secret}: {advice}",
+    ),
+    (
+        "CaNotRestored",
+        "False",
+        Mender.ISSUER,
+        "The ledger was restored from a backup, and the CA that signed its certificates was not. The operator signs nothing.",
+        (
+            "Certificates in the ledger are older than the CA in Secret {secret}, so another CA signed them. Restore this Secret"
+            " from the backup that the IssuedCertificates are from. If it is lost, add {generation} to spec.ca.distrust: then the"
+            " operator creates another CA, and those certificates are refused"
+        ),
     ),
     (
         "CaSecretInvalid",

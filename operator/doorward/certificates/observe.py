@@ -17,6 +17,7 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import FINALIZER, ObjectKey, offers_password, parse_instant
 from doorward.pki import keystores
 from doorward.pki.ca_identity import is_issuer
+from doorward.pki.certificates import Leaf
 from doorward.pki.pem import fingerprint_sha256
 from doorward.pki.requests import ClientRequest
 from doorward.planning import issuance, key_owner
@@ -25,7 +26,7 @@ from doorward.planning.observed import CertificateObserved, Issuer, Unseen
 from doorward.view.parsed import CertificateObject
 from doorward.view.reads import Reads
 from doorward.view.stores import View
-from doorward.view.trust_domains import TrustDomains
+from doorward.view.trust_domains import TrustDomain, TrustDomains
 
 
 class CertificateObserver:
@@ -241,9 +242,10 @@ class CertificateObserver:
         if not isinstance(secret, ClientSecret):
             return None, memory
         records = self._view.ledger.of_serial(found.issuer, secret.leaf.serial)
-        if records:
-            return any(r.holder == key and r.sha256 == secret.leaf.sha256 for r in records), memory
         domain = self._domains.get(found.issuer)
+        if records:
+            mine = [r for r in records if r.holder == key and r.sha256 == secret.leaf.sha256]
+            return any(_may_have_signed(domain, record.generation, secret.leaf) for record in mine), memory
         if domain is None or not domain.held:
             return None, memory
         cas = domain.cas()
@@ -255,6 +257,18 @@ class CertificateObserver:
             known = Signature(secret.leaf.sha256, tried, next(signers, 0))
             memory = replace(memory, signature=known)
         return bool(known.generation), memory
+
+
+def _may_have_signed(domain: TrustDomain | None, generation: int, leaf: Leaf) -> bool:
+    """Whether the CA of that generation, as far as it is known, is the one that signed the certificate.
+
+    It is not where a backup brought a CA in place of one that had signed already: gates refuse what that one signed. What the
+    operator signs names the key of its CA, so the signature of most is not checked, which would take longer than all rules.
+    """
+    loaded = domain.held.get(generation) if domain is not None else None
+    if loaded is None or not loaded.authority.generated or loaded.key_identifier in leaf.der:
+        return True
+    return is_issuer(loaded.signer.certificate, leaf.certificate)
 
 
 def _age(certificate: CertificateObject) -> tuple[str, str]:

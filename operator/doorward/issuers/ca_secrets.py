@@ -11,6 +11,7 @@ from doorward.cluster.errors import Forbidden, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, Gateway, Object
 from doorward.cluster.store import version_of
 from doorward.issuers import trial
+from doorward.issuers.ca_proven import proven
 from doorward.issuers.memory import IssuerMemory, Unusable
 from doorward.objects import ca_secret, crl_configmap, trust_bundle
 from doorward.objects.ca_proof import CaProof
@@ -18,7 +19,13 @@ from doorward.objects.crl_configmap import TrustBundle
 from doorward.objects.meta import ObjectKey, ca_secret_name, crl_configmap_name, is_ours, issuer_of_ca_secret, key_of
 from doorward.pki import ca_identity, readability
 from doorward.pki.ca_loading import load_ca
-from doorward.pki.certificates import CertificateAuthority, chain_pem, is_self_signed, trust_anchor
+from doorward.pki.certificates import (
+    CertificateAuthority,
+    chain_pem,
+    is_self_signed,
+    subject_key_identifier,
+    trust_anchor,
+)
 from doorward.pki.keys import MOST_CA_BITS, SecretBytes, kind_of, load_private_key, public_key_sha256
 from doorward.pki.name_constraints import constraints_of
 from doorward.pki.pem import CaExpired, CaNotYetValid, PkiError, certificate_pem, fingerprint_sha256, load_certificates
@@ -103,7 +110,9 @@ class CaObserver:
         if found.own_ca is not None:
             cas = [_numbered(found, view, bundle, proof, now) for _, view in read]
         else:
-            cas = list(_proven(key, read, proof))
+            restored, cas = proven(key, read, proof, self._view.ledger, now)
+            made = {number: of for number, of in memory.made.items() if number not in restored}
+            memory = replace(memory, restored=restored, made=made)
         usable = {generation: view for generation, view in cas if isinstance(view, LoadedCa)}
         signers = _signers(view for _, view in read)
         held = usable | _kept(found, usable, signers.keys(), memory, proof, now)
@@ -258,23 +267,6 @@ def _mixed_up(found: IssuerObject, view: LoadedCa, bundle: TrustBundle | None, p
     return 0
 
 
-def _proven(
-    issuer: ObjectKey, cas: list[tuple[int, LoadedCa | Unusable]], proof: CaProof
-) -> Iterator[tuple[int, LoadedCa | Condition]]:
-    """The CAs that the issuer made; of two Secrets with one key, the one that has its number."""
-    loaded = [(generation, ca.authority.public_key_sha256) for generation, ca in cas if isinstance(ca, LoadedCa)]
-    for generation, ca in cas:
-        if isinstance(ca, Unusable):
-            yield generation, ca.why
-            continue
-        public_key, identity = ca.authority.public_key_sha256, ca.authority.identity
-        if proof.accepts(generation, public_key, loaded) and proof.is_same(public_key, identity):
-            yield generation, ca
-        else:
-            name = ca_secret_name(issuer.name, generation)
-            yield generation, said("CaReplaced", secret=name, subject=proof.subject(generation))
-
-
 def load(body: Object, *, generation: int, generated: bool, name: str, now: datetime) -> LoadedCa | Unusable:
     """The CA in a Secret, or what is wrong with it."""
     if generated and not is_ours(body, "ca"):
@@ -288,7 +280,8 @@ def load(body: Object, *, generation: int, generated: bool, name: str, now: date
         refused = said("CaSecretInvalid", secret=name, detail=f"a gate with this CA would refuse its clients: {why}")
         return Unusable(version_of(body), refused, now, ca.signer)
     authority = _authority_of(ca, generation=generation, generated=generated, rotate=material.rotate)
-    return LoadedCa(version=version_of(body), authority=authority, signer=ca)
+    identifier = subject_key_identifier(ca.certificate).digest
+    return LoadedCa(version=version_of(body), authority=authority, signer=ca, key_identifier=identifier)
 
 
 def _why(error: PkiError | ca_secret.NotACaSecret, name: str) -> Condition:

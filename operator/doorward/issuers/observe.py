@@ -239,7 +239,7 @@ def _newest_numbers(memory: IssuerMemory) -> dict[int, int]:
 
 def _verify(body: Object, memory: IssuerMemory, recorded: frozenset[int], name: str) -> Committed:
     bundle = crl_configmap.parse_configmap(body)
-    verified = trust_bundle.verify(bundle, memory.certificates(), recorded, name)
+    verified = trust_bundle.verify(bundle, memory.certificates(), recorded, name, memory.restored)
     return Committed(
         version=version_of(body),
         cas=memory.cas(),

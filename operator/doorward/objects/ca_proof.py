@@ -6,6 +6,7 @@ the operator writes (fence-crl.yaml): it names the public key of each generation
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from doorward.objects.crl_configmap import TrustBundle
 from doorward.objects.trust_bundle import anchors_in, numbers_of
@@ -29,6 +30,8 @@ class CaProof:
     """By the same, the CAs over the key that are known to have been published; none: nothing is known of more than the key."""
     signed: frozenset[int]
     """The numbers that the ledger or its archive knows."""
+    begins: Mapping[str, datetime] = field(default_factory=dict)
+    """By the SHA-256 of their public keys, when the published anchors begin to be valid."""
 
     @property
     def numbers(self) -> frozenset[int]:
@@ -53,6 +56,23 @@ class CaProof:
         same = [number for number, other in loaded if other == key]
         right = [number for number in same if self.published.get(number) == key] or same
         return key in known and generation == min(right)
+
+    def restores(self, generation: int, begins: datetime, oldest: datetime | None) -> bool:
+        """Whether the ledger shows that the CA in the Secret of a generation, which is valid from `begins` on, is the issuer's all the
+        same; `oldest`: when the first certificate that the ledger has of that generation, and that has not expired, becomes valid.
+
+        Records of a number that no CRL ConfigMap names, or that are older than the CA that is published under it, were restored: the
+        operator had made another CA before it heard of them. Decision 0024.
+        """
+        if oldest is None or oldest < begins:
+            return False
+        published = self.published.get(generation)
+        return published is None or self.contradicts(published, oldest)
+
+    def contradicts(self, key: str, oldest: datetime | None) -> bool:
+        """Whether a certificate of the ledger is older than the published CA with that key: then another CA signed it."""
+        begins = self.begins.get(key)
+        return oldest is not None and begins is not None and oldest < begins
 
     def subject(self, generation: int) -> str:
         """Of the CA that the gates trust as that generation."""
@@ -80,7 +100,13 @@ def of(
     # What an anchor shows goes before what an annotation says of its key.
     said_of = {named[n]: frozenset({each}) for n, each in bundle.identities.items() if n in named}
     shown_of = {key: frozenset(each for each, of in keys.items() if of == key) for key in keys.values()}
-    return CaProof(published={**named, **needed}, anchors=subjects, identities=said_of | shown_of, signed=signed)
+    return CaProof(
+        published={**named, **needed},
+        anchors=subjects,
+        identities=said_of | shown_of,
+        signed=signed,
+        begins={public_key_sha256(anchor.public_key()): anchor.not_valid_before_utc for anchor in anchors},
+    )
 
 
 def keys_of(bundle: TrustBundle) -> frozenset[str]:

@@ -131,12 +131,18 @@ def number_of(ca: x509.Certificate, bundle: TrustBundle | None, recorded: Iterab
     return max(known | numbers | bundle.known.keys()) + 1 if numbers else max(known, default=1)
 
 
-def verify(bundle: TrustBundle, held: Mapping[int, x509.Certificate], recorded: Iterable[int], name: str) -> Verified:
+def verify(
+    bundle: TrustBundle,
+    held: Mapping[int, x509.Certificate],
+    recorded: Iterable[int],
+    name: str,
+    restored: frozenset[int] = frozenset(),
+) -> Verified:
     """The bundle of the ConfigMap `name`, each CRL in it as its CA's own key checks it.
 
     An anchor is one of the issuer's where its key is held (`held`, by generation), or where the ledger knows its
     generation (`recorded`): then its key is gone (a person's own CA was replaced), and the anchor itself says which CRLs
-    are its own.
+    are its own. Not so of generations in whose place a backup brought another CA (`restored`).
     """
     recorded = frozenset(recorded)
     known_as = {ca_identity.identity(ca): generation for generation, ca in held.items()}
@@ -147,6 +153,7 @@ def verify(bundle: TrustBundle, held: Mapping[int, x509.Certificate], recorded: 
         numbers = known_as | written if bundle.generations else written | known_as
         named = [(numbers.get(ca_identity.identity(a), 0), a) for a in anchors]
         ours = {number: a for number, a in named if number in held or (number in recorded and not _spoils(a))}
+        ours = {n: a for n, a in ours.items() if n not in restored or ca_identity.identity(a) in known_as}
         for number, anchor in ours.items():
             if number in held and ca_identity.identity(anchor) not in known_as and not replaced:
                 replaced = display(anchor.subject)

@@ -194,7 +194,7 @@ def _why_not(look: _Look) -> Condition | None:
         if line.announced is not None:
             return said("CaAnnounced", generation=line.announced.generation)
         name = ca_secret_name(o.key.name, line.lost) if line.lost and look.spec.ca.generate else o.ca_secret
-        return said("CaSecretMissing", secret=name)
+        return said("CaSecretMissing", secret=name, advice=_advice(look.spec))
     if look.now >= line.signing.not_after:
         return said("CaExpired", secret=o.ca_secret, detail=f"the CA expired at {instant(line.signing.not_after)}")
     return None
@@ -227,15 +227,26 @@ def _problem(
         # Those that are held are over, and the key of the newest is gone: there is no CRL to publish.
         signed = {*(record.generation for record in records), *o.archive.generations}
         newest = line.lost or max(signed, default=o.ca_generation)
-        return said("CaSecretMissing", secret=ca_secret_name(o.key.name, newest))
+        return said("CaSecretMissing", secret=ca_secret_name(o.key.name, newest), advice=_advice(spec))
     return None
 
 
 def _missing_ca(o: IssuerObserved, spec: MTLSIssuerSpec, records: tuple[Record, ...]) -> Condition | CreateCa:
     if spec.ca.generate is None or records or o.archive.exists or o.published is not Unseen.ABSENT:
         # A CA that has signed is never made anew unasked: everyone would be locked out, unseen.
-        return said("CaSecretMissing", secret=o.ca_secret)
+        return said("CaSecretMissing", secret=o.ca_secret, advice=_advice(spec))
     return _next_ca(o, spec, records, "there is none yet")
+
+
+def _advice(spec: MTLSIssuerSpec) -> str:
+    """What to do where the Secret of a CA is missing."""
+    if spec.ca.generate is None:
+        return "create it with tls.crt and tls.key, or ca.crt and ca.key"
+    return (
+        "this MTLSIssuer had a CA, as its IssuedCertificates or its CRL show. Restore the Secret from a backup. If it is lost, add the"
+        " number of that CA to spec.ca.distrust: then the operator creates another CA, and the certificates of the one before are"
+        " refused"
+    )
 
 
 def _next_ca(

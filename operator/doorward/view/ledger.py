@@ -115,6 +115,13 @@ class Ledger:
         shelf = self.store.lookup("key", public_key_sha256[:SHELF])
         return tuple(r for r in shelf if r.public_key_sha256 == public_key_sha256 and r.issuer == issuer)
 
+    def oldest(self, issuer: ObjectKey, generation: int, now: datetime) -> datetime | None:
+        """When the first certificate of that CA generation that has not expired became valid; None: there is none. It walks through
+        all records of the issuer.
+        """
+        found = (r for r in self.heard_of(issuer) if r.generation == generation and now < r.not_after)
+        return min((record.not_before for record in found), default=None)
+
     def unexpired_of_issuer(self, issuer: ObjectKey, now: datetime) -> int:
         """How many serials of an issuer have not expired, revoked ones too; at the price of a bisection."""
         return self.store.unended("issuer", issuer, now)

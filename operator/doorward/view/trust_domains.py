@@ -21,6 +21,8 @@ class LoadedCa:
     """Of its Secret."""
     authority: Authority
     signer: CertificateAuthority
+    key_identifier: bytes = b""
+    """By which what it signs names its key."""
     disowned: bool = False
     """The issuer names another Secret now: the key may belong to another issuer."""
 

@@ -146,6 +146,7 @@ ENDS: dict[str, Ends] = {
         test_ends.test_a_ca_of_a_persons_own_is_said_to_have_expired_when_it_does,
     ),
     "CaSecretMissing": Ends("the Secret", (SEC,)),
+    "CaNotRestored": Ends("the Secret of the backup, or a distrust", (SEC, MTLS)),
     "CaSecretInvalid": Ends("another Secret", (SEC,)),
     "CaExpired": Ends("another CA", (SEC, MTLS)),
     "CaNotYetValid": Ends(

@@ -50,6 +50,27 @@ def test_a_key_is_the_issuers(known, generation, key, is_accepted):
     assert known.accepts(generation, key, [*ALL, (generation, key)]) is is_accepted
 
 
+BORN = given.ca(101, "One").anchor.not_valid_before_utc
+OLD, YOUNG = BORN - given.DAY, BORN + given.DAY
+
+
+@pytest.mark.parametrize(
+    ("known", "generation", "begins", "oldest", "is_restored"),
+    [
+        pytest.param(proof(), 1, OLD, OLD, True, id="the ledger is older than the CA that is published"),
+        pytest.param(proof(), 1, OLD, YOUNG, False, id="the published CA may have signed all of it"),
+        pytest.param(proof(), 1, OLD, None, False, id="nothing that was signed is valid"),
+        pytest.param(proof(), 1, BORN, OLD, False, id="it is younger than what it should have signed"),
+        pytest.param(proof(), 7, OLD, YOUNG, True, id="no CRL names the generation, and the ledger does"),
+        pytest.param(proof(), 7, YOUNG, OLD, False, id="nor does it fit then"),
+        pytest.param(proof(replace(BUNDLE, known={7: "old"})), 7, OLD, OLD, False, id="another key was published once"),
+        pytest.param(proof(made={7: "mine"}), 7, OLD, OLD, False, id="this process made another a moment ago"),
+    ],
+)
+def test_a_ca_of_a_backup_takes_the_place_of_another_where(known, generation, begins, oldest, is_restored):
+    assert known.restores(generation, begins, oldest) is is_restored
+
+
 def test_of_two_secrets_with_one_key_that_with_its_number_counts():
     both = [(1, KEY_1), (2, KEY_1)]
     assert [proof().accepts(number, KEY_1, both) for number in (1, 2)] == [True, False]

@@ -1,0 +1,44 @@
+"""Which of the CAs in Secrets are an issuer's: those that it made, and those that a backup brought after it had made another."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from doorward.api.conditions import Condition, said
+from doorward.issuers.memory import Unusable
+from doorward.objects.ca_proof import CaProof
+from doorward.objects.meta import ObjectKey, ca_secret_name
+from doorward.planning import timing
+from doorward.view.ledger import Ledger
+from doorward.view.trust_domains import LoadedCa
+
+RESTORE = timing.BACKDATE + timedelta(hours=1)
+"""So long after a CA was made it is asked whether the ledger has certificates that are older: a restore is under way."""
+
+
+def proven(
+    issuer: ObjectKey, cas: Iterable[tuple[int, LoadedCa | Unusable]], proof: CaProof, ledger: Ledger, now: datetime
+) -> tuple[frozenset[int], list[tuple[int, LoadedCa | Condition]]]:
+    """By generation the CA, or what is wrong with it, of two Secrets with one key the one that has its number; and the numbers of
+    CAs that a backup brought in place of others. Decisions 0017 and 0024.
+    """
+    cas = tuple(cas)
+    loaded = [(generation, ca.authority.public_key_sha256) for generation, ca in cas if isinstance(ca, LoadedCa)]
+    restored: set[int] = set()
+    found: list[tuple[int, LoadedCa | Condition]] = []
+    for generation, ca in cas:
+        if isinstance(ca, Unusable):
+            found.append((generation, ca.why))
+            continue
+        a, name = ca.authority, ca_secret_name(issuer.name, generation)
+        if proof.accepts(generation, a.public_key_sha256, loaded) and proof.is_same(a.public_key_sha256, a.identity):
+            begun = now < a.not_before + RESTORE
+            if begun and proof.contradicts(a.public_key_sha256, ledger.oldest(issuer, generation, now)):
+                found.append((generation, said("CaNotRestored", secret=name, generation=generation)))
+                continue
+        elif proof.restores(generation, a.not_before, ledger.oldest(issuer, generation, now)):
+            restored.add(generation)
+        else:
+            found.append((generation, said("CaReplaced", secret=name, subject=proof.subject(generation))))
+            continue
+        found.append((generation, ca))
+    return frozenset(restored), found
