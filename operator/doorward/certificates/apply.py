@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
+from doorward.api.conditions import instant
 from doorward.certificates import signing
 from doorward.certificates.memory import CertificateMemories, SecretView, Signed
 from doorward.certificates.observe import CertificateObserver
@@ -13,6 +14,7 @@ from doorward.clock import Clock
 from doorward.cluster.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, FIELD_MANAGER, ISSUED_CERTIFICATE, SECRET, Gateway, Object
 from doorward.cluster.store import version_of
+from doorward.logged import about
 from doorward.objects import client_secret, ledger_record
 from doorward.objects.client_secret import ClientSecret, Contents
 from doorward.objects.comparison import unlike
@@ -78,11 +80,9 @@ class CertificateApplier:
             self._intake.written(CLIENT_CERTIFICATE, body, by=certificate_key(key))
         else:
             self._intake.removed(CLIENT_CERTIFICATE, key, by=certificate_key(key))
-        logger.info(
-            "finalizer %s",
-            "added" if isinstance(action, AddFinalizer) else "removed: cut off",
-            extra={"object": f"ClientCertificate {key}"},
-        )
+        added = isinstance(action, AddFinalizer)
+        unreached = action.unreached or None if isinstance(action, RemoveFinalizer) else None
+        logger.info("finalizer added" if added else "finalizer removed", extra=_about(key, unreached=unreached))
 
     async def issue(self, key: ObjectKey, action: Issue) -> None:
         """Sign, keep what is signed in memory, and deliver it."""
@@ -102,7 +102,17 @@ class CertificateApplier:
         pending = Pending(serial=leaf.serial, wanted=action.wanted)
         signed = Signed(pending=pending, leaf=leaf, record=record, recorded=False, contents=contents)
         self._memories.keep(key, replace(self._memories.get(key), signed=signed))
-        logger.info("signed serial %x: %s", leaf.serial, action.because, extra={"object": f"ClientCertificate {key}"})
+        logger.info(
+            "certificate signed",
+            extra=_about(
+                key,
+                issuer=str(action.issuer),
+                serial=f"{leaf.serial:x}",
+                generation=loaded.authority.generation,
+                not_after=instant(leaf.not_after),
+                because=action.because,
+            ),
+        )
         await self.deliver(key, Deliver(form=action.form))
 
     async def _record(self, key: ObjectKey, record: Object) -> None:
@@ -130,6 +140,8 @@ class CertificateApplier:
             self._memories.keep(key, replace(self._memories.get(key), signed=signed))
             return
         self._memories.keep(key, replace(self._memories.get(key), signed=None))
+        serial, secret = f"{signed.leaf.serial:x}", action.form.secret.name
+        logger.info("certificate issued", extra=_about(key, secret=secret, serial=serial))
 
     def _signed(self, key: ObjectKey) -> Signed:
         signed = self._memories.get(key).signed
@@ -229,7 +241,10 @@ class CertificateApplier:
                 reissue=held.annotations.get(REISSUE_ANNOTATION),
             )
             await self._write_secret(key, form, contents, held.leaf)
-        logger.info("Secret written again: %s", action.because, extra={"object": f"ClientCertificate {key}"})
+        serial = f"{held.leaf.serial:x}"
+        logger.info(
+            "secret written again", extra=_about(key, secret=form.secret.name, serial=serial, because=action.because)
+        )
         return self._changed_again(key, form)
 
     async def _write_marks(self, key: ObjectKey, form: SecretForm, held: ClientSecret) -> None:
@@ -277,10 +292,13 @@ class CertificateApplier:
         uid = self._view.certificate(key).body["metadata"]["uid"]
         await self._record(key, _record_of(held.leaf, action.issuer, signature.generation, key, uid))
         logger.warning(
-            "the ledger record of serial %x was gone and is back",
-            held.leaf.serial,
-            extra={"object": f"ClientCertificate {key}"},
+            "record restored",
+            extra=_about(key, issuer=str(action.issuer), serial=f"{held.leaf.serial:x}", because="missing"),
         )
+
+
+def _about(key: ObjectKey, **fields: object) -> dict[str, object]:
+    return about(f"ClientCertificate {key}", client=str(key), **fields)
 
 
 def _record_of(leaf: Leaf, issuer: ObjectKey, generation: int, holder: ObjectKey, uid: str) -> Object:

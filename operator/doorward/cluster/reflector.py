@@ -11,6 +11,7 @@ from doorward.cluster.errors import ApiError, Forbidden, Gone, NotFound
 from doorward.cluster.gateway import Gateway, Kind, Object
 from doorward.cluster.steps import in_steps
 from doorward.cluster.store import Seen, Store, number_of, version_of
+from doorward.logged import Once, about
 from doorward.objects.meta import ObjectKey, key_of
 
 logger = logging.getLogger(__name__)
@@ -19,6 +20,7 @@ LONGEST_REST = 20.0
 DENIED_REST = 30.0
 EARLY = 1.0
 """A watch that ended sooner, without an event, is no watch: the next one waits."""
+_WATCH = "watch"
 DOUBTED_DENIALS = 5  # in a row, of what was allowed before: 6 seconds
 Notice = Callable[[Kind, Mapping[ObjectKey, Any]], None]
 """Told where a list shows that the cluster was rolled back to an older state: the kind, and what was known of all that changed."""
@@ -51,6 +53,10 @@ class Source:
         return self.kind.plural + (f" in {self.namespace}" if self.namespace else "")
 
 
+def _about(source: Source, **fields: object) -> dict[str, object]:
+    return about(source, kind=source.kind.name, namespace=source.namespace, **fields)
+
+
 class _Rest:
     """A pause that doubles until it is reset."""
 
@@ -68,11 +74,14 @@ class _Rest:
 async def follow(gateway: Gateway, source: Source, *, allowed: bool = False) -> None:
     """List and watch for ever; `allowed`: it was until now, so that a denial is doubted at first."""
     rest, denials, may_watch = _Rest(), 0, True
+    faults: Once[str] = Once()
 
     def synced() -> None:
         nonlocal denials, allowed, may_watch
         source.listed()
         denials, allowed, may_watch = 0, True, True
+        if faults.over(_WATCH):
+            logger.info("watch works again", extra=_about(source))
 
     while True:
         version = None
@@ -89,16 +98,19 @@ async def follow(gateway: Gateway, source: Source, *, allowed: bool = False) -> 
             # An API server that has just started knows no rights yet and denies everything: that is no withdrawal.
             allowed = allowed and denials <= DOUBTED_DENIALS
             (source.failed if allowed else source.denied)(error)
-            logger.warning("cannot watch %s: %s", source, error)
+            if faults.is_new(_WATCH, error):
+                logger.warning("watch denied", extra=_about(source, error=str(error)))
             if await _sleep(source.again, min(FIRST_REST * 2.0 ** min(denials - 1, 10), DENIED_REST)):
                 denials = 0  # the authorizer hears of a new RoleBinding a moment after we do
         except ApiError as error:
             source.failed(error)
-            logger.warning("watch of %s broke: %s", source, error)
+            if faults.is_new(_WATCH, error):
+                logger.warning("watch broke", extra=_about(source, error=str(error)))
             await rest.take()
         except Exception as error:  # a bug here ends one watch for a while, not the process
             source.failed(error)
-            logger.exception("watch of %s failed", source)
+            if faults.is_new(_WATCH, error):
+                logger.exception("watch failed", extra=_about(source))
             await rest.take()
 
 

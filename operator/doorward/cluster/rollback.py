@@ -15,6 +15,7 @@ from typing import Any
 from doorward.cluster.errors import AlreadyExists, ApiError, Forbidden, Invalid, NotFound
 from doorward.cluster.gateway import ISSUED_CERTIFICATE, Gateway, Kind
 from doorward.cluster.store import Store
+from doorward.logged import Once, about
 from doorward.objects import ledger_record
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
@@ -46,6 +47,7 @@ class Rollback:
         """Whether the record's time is over: it may have been archived, and is not restored."""
         self._noticed = asyncio.Event()
         self._lost: dict[ObjectKey, Record] = {}
+        self._faults: Once[ObjectKey] = Once()
 
     def notice(self, kind: Kind, before: Mapping[ObjectKey, Any]) -> None:
         """A list of that kind showed less than was known, which was this."""
@@ -61,7 +63,7 @@ class Rollback:
             self._noticed.clear()
             now = asyncio.get_running_loop().time()
             if now >= quiet:
-                logger.error("the cluster was put back to an older state: see docs/runbooks/etcd-restore.md")
+                logger.error("cluster rolled back", extra=about("cluster", runbook="docs/runbooks/etcd-restore.md"))
                 quiet = now + SAME
                 self._tell_noticed()
                 await start_over()
@@ -76,9 +78,11 @@ class Rollback:
             try:
                 await self._restore(record)
             except (Forbidden, Invalid, NotFound) as error:
-                logger.error("ledger record %s is lost: %s", key, error)  # noqa: TRY400 - the API server's word says it all
+                told = _about(record, error=str(error))
+                logger.error("record not restored", extra=told)  # noqa: TRY400 - the API server's word says it all
             except ApiError as error:
-                logger.warning("ledger record %s is not written again yet: %s", key, error)
+                if self._faults.is_new(key, error):
+                    logger.warning("record not restored yet", extra=_about(record, error=str(error)))
                 return False
             del self._lost[key]
         return True
@@ -92,12 +96,18 @@ class Rollback:
                 # A lifted hold is left out: no CRL names it, and the operator may write none (fence-operator-writes.yaml).
                 body = ledger_record.render_again(replace(record, revocation=None) if record.is_lifted else record)
                 self._records.put(await self._gateway.create(ISSUED_CERTIFICATE, at.namespace, body))
-                logger.warning("ledger record %s was lost and is back", at)
+                logger.warning("record restored", extra=_about(record, because="the cluster was rolled back"))
         elif record.refused and record.revocation is not None and _says_less(now, record):
             patch = {"spec": {"revocation": ledger_record.render_revocation(record.revocation)}}
             self._records.put(await self._gateway.patch(ISSUED_CERTIFICATE, at.namespace, at.name, patch))
-            logger.warning("the revocation in ledger record %s was lost and is back", at)
+            told = _about(record, reason=record.revocation.reason, because="the cluster was rolled back")
+            logger.warning("revocation restored", extra=told)
         self._tell_restored(record)
+
+
+def _about(record: Record, **fields: object) -> dict[str, object]:
+    client, issuer = str(record.holder), str(record.issuer)
+    return about(f"ClientCertificate {client}", client=client, issuer=issuer, serial=f"{record.serial:x}", **fields)
 
 
 def _says_less(now: Record, known: Record) -> bool:

@@ -16,10 +16,11 @@ from doorward.cluster.errors import AlreadyExists, Conflict, Ending, Forbidden, 
 from doorward.cluster.gateway import APPLY_PATCH, FIELD_MANAGER, SECRET, Gateway, Kind, Object, get_if_there
 from doorward.cluster.store import version_of
 from doorward.gates.memory import Closed, GateMemory, GateView, Refusal, WantedBundle
+from doorward.logged import about
 from doorward.objects import closed_bundle, crl_configmap, trust_bundle
 from doorward.objects.comparison import unlike
 from doorward.objects.crl_configmap import TrustBundle
-from doorward.objects.meta import ObjectKey, gate_secret_name, is_deleting, is_ours
+from doorward.objects.meta import GATE_ANNOTATION, ObjectKey, gate_secret_name, is_deleting, is_ours
 from doorward.pki.key_source import KeySource
 from doorward.view.intake import Intake
 from doorward.view.keys import Key, issuer_key
@@ -117,7 +118,7 @@ class GateApplier:
         except (Forbidden, Invalid, Transient) as error:
             return await self._remove(issuer, at, body, memory, still=f"it cannot be closed ({str(error)[:200]})")
         self._intake.written(SECRET, written, by=issuer_key(issuer))
-        logger.info("gate closed: namespace=%s", namespace, extra={"object": f"MTLSIssuer {issuer}"})
+        logger.info("gate closed", extra=_about(issuer, namespace=namespace))
         digest = trust_bundle.digest(bundle)
         view = GateView(version_of(written), digest, bundle.anchors, now, 0)
         return replace(memory, view=view, closed=Closed(digest, now))
@@ -168,7 +169,7 @@ class GateApplier:
             return self._not_removed(at, memory, f"{still} and cannot be deleted: {error}")
         if left is None:
             self._intake.removed(SECRET, at, by=issuer_key(issuer))
-            logger.info("gate deleted: namespace=%s", at.namespace, extra={"object": f"MTLSIssuer {issuer}"})
+            logger.info("gate deleted", extra=_about(issuer, namespace=at.namespace))
             return GateMemory()
         self._intake.written(SECRET, left, by=issuer_key(issuer))
         return self._not_removed(at, memory, f"{still} and was deleted, but {_finalizers(left)} keep it: remove them")
@@ -177,8 +178,9 @@ class GateApplier:
         """It is left alone for a while, twice as long each time."""
         before = memory.refusal.wait if memory.refusal is not None else timedelta(0)
         wait = min(max(GATE_RETRY, 2 * before), LONGEST_RETRY)
-        logger.warning("gate not deleted: secret=%s %s", at, why)
         detail = f"Secret {at.name}: {why}"[:300]
+        if memory.refusal is None or memory.refusal.detail != detail:
+            logger.warning("gate not deleted", extra=about(f"Secret {at}", namespace=at.namespace, error=why))
         return replace(memory, refusal=Refusal(detail, self._clock.now() + wait, wait))
 
 
@@ -193,6 +195,15 @@ def _rises(known: Object, memory: GateMemory, wanted: WantedBundle) -> bool:
     """Whether the gate as it is known was looked at, and holds no newer CRL: then it may be written onto."""
     view = memory.view
     return view is not None and view.version == version_of(known) and view.number <= wanted.number
+
+
+def _about(issuer: ObjectKey, **fields: object) -> dict[str, object]:
+    return about(f"MTLSIssuer {issuer}", issuer=str(issuer), **fields)
+
+
+def _said(fields: Mapping[str, Any]) -> Any:
+    """What is written onto a target of how it is protected; None: nothing."""
+    return ((fields.get("metadata") or {}).get("annotations") or {}).get(GATE_ANNOTATION)
 
 
 class TargetApplier:
@@ -220,7 +231,7 @@ class TargetApplier:
             query={"fieldManager": FIELD_MANAGER, "force": "true"},
         )
         self._intake.written(kind, written, by=key)
-        logger.info("target written", extra={"object": str(key)})
+        logger.info("target written", extra=about(key, gate=_said(fields)))
         return unlike(fields, written, me=FIELD_MANAGER)
 
     async def patch(self, key: Key, patch: Mapping[str, Any]) -> None:
@@ -232,4 +243,4 @@ class TargetApplier:
         metadata = {"resourceVersion": found["metadata"]["resourceVersion"]} | dict(patch.get("metadata") or {})
         body = dict(patch) | {"metadata": metadata}
         self._intake.written(kind, await self._gateway.patch(kind, key.at.namespace, key.at.name, body), by=key)
-        logger.info("target patched", extra={"object": str(key)})
+        logger.info("target patched", extra=about(key, gate=_said(patch)))

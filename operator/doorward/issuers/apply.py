@@ -14,8 +14,9 @@ from doorward.cluster.errors import AlreadyExists, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, SECRET, Gateway
 from doorward.gates.apply import GateApplier, Newer
 from doorward.gates.memory import GateMemory
-from doorward.issuers.memory import Committed, IssuerMemories
+from doorward.issuers.memory import Committed, IssuerMemories, IssuerMemory
 from doorward.issuers.publish import Publisher
+from doorward.logged import about
 from doorward.objects import ca_secret
 from doorward.objects.meta import ObjectKey, crl_configmap_name
 from doorward.pki.certificates import build_ca
@@ -23,7 +24,7 @@ from doorward.pki.key_source import KeySource
 from doorward.pki.keys import SecretBytes, private_key_pem, public_key_sha256
 from doorward.pki.pem import certificate_pem
 from doorward.planning import timing
-from doorward.planning.plan import CloseGate, CreateCa, GateAction, PublishCrl, RemoveGate
+from doorward.planning.plan import CloseGate, CreateCa, GateAction, PublishCrl, RemoveGate, WriteGate
 from doorward.view.intake import Intake
 from doorward.view.keys import issuer_key
 from doorward.view.stores import View
@@ -73,9 +74,7 @@ class IssuerApplier:
         made = {**memory.made, action.generation: public_key_sha256(certificate.public_key())}
         self._memories.keep(issuer, replace(memory, made=made))
         self._intake.written(SECRET, written, by=issuer_key(issuer))
-        logger.info(
-            "CA generation %d made: %s", action.generation, action.because, extra={"object": f"MTLSIssuer {issuer}"}
-        )
+        logger.info("ca made", extra=_about(issuer, generation=action.generation, because=action.because))
 
     async def _make_ca(
         self, wanted: CreateCa, *, not_before: datetime, not_after: datetime
@@ -114,7 +113,22 @@ class IssuerApplier:
             await self._hear_of_a_newer(issuer, action.namespace, committed)
             return
         memory = self._memories.get(issuer)  # others of its gates were written in the meantime
+        if committed is not None and isinstance(action, WriteGate):
+            self._tell_written(issuer, action.namespace, known, learned, memory)
         self._memories.keep(issuer, replace(memory, gates={**memory.gates, action.namespace: learned}))
+
+    def _tell_written(
+        self, issuer: ObjectKey, namespace: str, before: GateMemory, now: GateMemory, memory: IssuerMemory
+    ) -> None:
+        """Which CRL a gate holds now, and whose certificates that admits or refuses there; or why it could not be written."""
+        if now.view is None:
+            if now.refusal is not None and (before.refusal is None or before.refusal.detail != now.refusal.detail):
+                error = now.refusal.detail
+                logger.warning("gate not written", extra=_about(issuer, namespace=namespace, error=error))
+            return
+        clients = memory.news_between(before.view.number if before.view is not None else 0, now.view.number)
+        told = _about(issuer, namespace=namespace, number=now.view.number, clients=list(clients) or None)
+        logger.info("gate written", extra=told)
 
     async def _hear_of_a_newer(self, issuer: ObjectKey, namespace: str, committed: Committed | None) -> None:
         """The gate is ahead of what this process knows to be published: another published more, or the ConfigMap was set
@@ -128,3 +142,7 @@ class IssuerApplier:
             copy = await self._gates.copy(issuer, namespace)
             if copy is not None:
                 self._memories.keep(issuer, self._memories.get(issuer).with_copy(copy))
+
+
+def _about(issuer: ObjectKey, **fields: object) -> dict[str, object]:
+    return about(f"MTLSIssuer {issuer}", issuer=str(issuer), **fields)

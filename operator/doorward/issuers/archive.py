@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from doorward.cluster.errors import AlreadyExists, Conflict, Invalid, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, Gateway, Object, get_if_there
+from doorward.logged import about
 from doorward.objects import archive, archive_index
 from doorward.objects.archive import ARCHIVE_ROLE, ArchivedRecord, ArchiveMalformed
 from doorward.objects.archive_index import INDEX_ROLE, ArchiveIndex, Part, index_name
@@ -40,13 +41,8 @@ class ArchiveApplier:
         known = archive_index.with_part(indexed, action.month, number, part)
         if known != index:
             await self._write_index(issuer, known)
-        logger.info(
-            "records archived: month=%s count=%d part=%d",
-            action.month,
-            len(records),
-            number,
-            extra={"object": f"MTLSIssuer {issuer}"},
-        )
+        told = about(f"MTLSIssuer {issuer}", issuer=str(issuer), month=action.month, count=len(records), part=number)
+        logger.info("records archived", extra=told)
 
     async def _write_part(
         self, issuer: ObjectKey, month: str, first: int, records: tuple[ArchivedRecord, ...]
@@ -91,7 +87,7 @@ class ArchiveApplier:
                 why = str(error)
         else:
             why = "it is not Doorward's"
-        logger.error("archive passed over: %s", why, extra={"object": f"ConfigMap {body['metadata']['name']}"})
+        logger.error("archive passed over", extra=about(f"ConfigMap {body['metadata']['name']}", error=str(why)))
         return None
 
     async def _verified(self, written: Object, records: Iterable[ArchivedRecord]) -> None:
@@ -164,12 +160,9 @@ class ArchiveApplier:
                 await self._write(issuer, rendered)
         left = archive_index.without_month(index, action.month)
         await self._write_index(issuer, left)
-        logger.warning(
-            "archive emptied: month=%s records=%d",
-            action.month,
-            left.dropped - index.dropped,
-            extra={"object": f"MTLSIssuer {issuer}"},
-        )
+        count = left.dropped - index.dropped
+        told = about(f"MTLSIssuer {issuer}", issuer=str(issuer), month=action.month, count=count)
+        logger.warning("archive emptied", extra=told)
 
 
 def _at(issuer: ObjectKey, month: str, number: int) -> ObjectKey:

@@ -19,6 +19,9 @@ from doorward.pki.crls import PublishedCrl
 from doorward.pki.signers import Signer
 from doorward.view.trust_domains import LoadedCa
 
+MOST_NEWS, MOST_CLIENTS = 16, 100
+"""CRLs, and clients of each, that the log of a gate may name."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
@@ -85,6 +88,8 @@ class IssuerMemory:
     """Whether the API server said that the CRL ConfigMap is somebody else's."""
     gates: Mapping[str, GateMemory] = field(default_factory=dict)
     """By namespace."""
+    news: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    """By number of the last CRLs that were published, the clients of which a serial entered or left it. For the log alone."""
     counts_due: datetime | None = None
     """From when on the counts may be written again."""
 
@@ -133,6 +138,17 @@ class IssuerMemory:
             if ca not in newest or newest[ca].number < crl.number:
                 newest[ca] = crl
         return replace(self, newest_crls=newest)
+
+    def with_news(self, number: int, clients: tuple[str, ...]) -> "IssuerMemory":
+        """With the clients of which a serial entered or left the CRL of that number."""
+        if not clients:
+            return self
+        return replace(self, news=(*self.news[1 - MOST_NEWS :], (number, clients[:MOST_CLIENTS])))
+
+    def news_between(self, before: int, now: int) -> tuple[str, ...]:
+        """The clients that a gate hears of which held one CRL, and now holds another; as far as they are remembered."""
+        heard = {client for number, clients in self.news if before < number <= now for client in clients}
+        return tuple(sorted(heard)[:MOST_CLIENTS])
 
     def without_views(self) -> "IssuerMemory":
         """What was read at a resourceVersion is forgotten: after a restore of etcd, the same number may come to mean

@@ -12,7 +12,9 @@ from doorward.clock import Clock
 from doorward.cluster.errors import AlreadyExists, ApiError, Conflict, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, SECRET, Gateway, Object, get_if_there
 from doorward.cluster.store import version_of
+from doorward.issuers import crl_story
 from doorward.issuers.memory import Committed, IssuerMemories, IssuerMemory
+from doorward.logged import Once, about
 from doorward.objects import trust_bundle
 from doorward.objects.crl_configmap import (
     CRL_ROLE,
@@ -85,6 +87,8 @@ class Publisher:
         self._clock = clock
         self._intake = intake
         self._memories = memories
+        self._unread: Once[tuple[ObjectKey, str]] = Once()
+        """Gates whose copy could not be read, by issuer and namespace."""
 
     async def commit(self, issuer: ObjectKey, action: PublishCrl) -> None:
         """Publish, or remember that it does not fit: the next plan closes generations. Raises Conflict after five lost races, and where the plan does not fit
@@ -114,6 +118,8 @@ class Publisher:
                 body = await get_if_there(self._gateway, CONFIG_MAP, at)
             else:
                 self._take_in(issuer, written, made)
+                clients = await crl_story.tell(self._view, issuer, snapshot.bases, made.trust)
+                self._memories.keep(issuer, self._memories.get(issuer).with_news(made.trust.number, clients))
                 return
         raise Conflict(f"ConfigMap {at} changed {TRIES} times while a CRL was signed")
 
@@ -129,12 +135,6 @@ class Publisher:
         )
         self._memories.keep(issuer, replace(memory, overflow={}, committed=committed).with_trust(trust))
         self._intake.written(CONFIG_MAP, written, by=issuer_key(issuer))
-        logger.info(
-            "CRL %d published with %d entries",
-            trust.number,
-            len(trust.entries),
-            extra={"object": f"MTLSIssuer {issuer}"},
-        )
 
     async def _write(self, issuer: ObjectKey, at: ObjectKey, bundle: TrustBundle, body: Object | None) -> Object:
         version = body["metadata"]["resourceVersion"] if body is not None else None
@@ -185,12 +185,9 @@ class Publisher:
                     continue
                 except ApiError as error:
                     failed.append(namespace)
-                    logger.warning(
-                        "copy of a CRL not read: namespace=%s %s",
-                        namespace,
-                        error,
-                        extra={"object": f"MTLSIssuer {issuer}"},
-                    )
+                    if self._unread.is_new((issuer, namespace), error):
+                        told = about(f"MTLSIssuer {issuer}", issuer=str(issuer), namespace=namespace, error=str(error))
+                        logger.warning("copy of a crl not read", extra=told)
             namespaces = failed
         return copies
 

@@ -16,6 +16,7 @@ import kopf
 
 from doorward.cluster.gateway import Kind
 from doorward.cluster.identity import Credentials
+from doorward.logged import about
 
 logger = logging.getLogger(__name__)
 FIRST_REST = 1.0
@@ -209,7 +210,7 @@ async def supervise(
         try:
             await asyncio.to_thread(lambda: asyncio.run(_run(registry, watched.namespaces, stop, again)))  # noqa: B023 - it is awaited here
         except Exception:
-            logger.warning("Kopf's part stopped", exc_info=True)
+            logger.warning("kopf watcher stopped", exc_info=True)
         health.ended(loop.time(), wanted=stop.is_set() or again.is_set())
         if stop.is_set():
             return
@@ -218,5 +219,5 @@ async def supervise(
             continue
         restarted()
         rest = FIRST_REST if loop.time() - begun > LONGEST_REST * 2 else min(rest * 2, LONGEST_REST)
-        logger.warning("Kopf's part is started again in %.0f s; everything else goes on", rest)
+        logger.warning("kopf watcher restarts", extra=about("kopf", delay_seconds=round(rest)))
         await asyncio.sleep(rest)

@@ -55,6 +55,7 @@ from doorward.view.reads import Reads
 from doorward.view.resync import Resync
 from doorward.view.routing import Routing, share
 from doorward.view.stores import View
+from doorward.view.story import LedgerStory
 from doorward.view.subscriptions import Subscriptions
 from doorward.view.trust_domains import TrustDomains
 from doorward.workqueue.queue import WorkQueue
@@ -122,7 +123,8 @@ class Operator:
         self._certificate_memories = CertificateMemories()
         self.queue: WorkQueue[Key] = WorkQueue(clock, share=partial(share, self.view), meter=self.metrics)
         self._cut_offs = CutOffRecorder(clock, gateway.skew, self.metrics)
-        self._routing = Routing(self.view, self.queue, self._counts_due, self._cut_offs)
+        story = LedgerStory(leads=lambda: self.leads)
+        self._routing = Routing(self.view, self.queue, self._counts_due, self._cut_offs, story)
         self.view.sources.on_change = self._routing.source_changed
         self._subscriptions: Subscriptions | None = None
         self._domains = TrustDomains()

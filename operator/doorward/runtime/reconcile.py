@@ -9,6 +9,7 @@ from datetime import datetime
 
 from doorward.clock import Clock
 from doorward.cluster.errors import AlreadyExists, ApiError, Conflict, Gone, NotFound, NotLeading
+from doorward.logged import Once, about
 from doorward.planning.plan import (
     Action,
     CreateCa,
@@ -63,6 +64,7 @@ class Reconciler:
         self._routing = routing
         self._clock = clock
         self._meter = meter
+        self._untold: Once[Key] = Once()
 
     async def reconcile(self, key: Key) -> datetime | None:
         """When the key is due again; None: at its next event. Raises ApiError, after telling the object of one that lasts, and
@@ -151,6 +153,7 @@ class Reconciler:
     def _settled(self, key: Key) -> None:
         before = self._troubles.of(key)
         self._troubles.settled(key)
+        self._untold.over(key)
         if before is not None:
             self._tell_others(key)
 
@@ -215,7 +218,8 @@ class Reconciler:
         except _PASSING:
             return  # it is told at the next try
         except ApiError as error:
-            logger.warning("what is wrong cannot be told: %s", error, extra={"object": str(key)})
+            if self._untold.is_new(key, error):
+                logger.warning("trouble not told", extra=about(key, error=str(error)))
             if error.retry_after:
                 return  # the server is to be left alone: it is told at the next try
         if key.kind != "target" and self._troubles.worth_an_event(key):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from doorward.clock import Clock
 from doorward.cluster.errors import ApiError, Forbidden, Invalid
+from doorward.logged import about
 from doorward.planning.plan import Action, GateAction, PublishCrl
 from doorward.planning.trouble import CALM, RACES_TOLD_AFTER, TOLD_AFTER, Trouble, free_repetitions, identity, wait
 from doorward.view.keys import Key
@@ -113,7 +114,8 @@ class Troubles:
     def _keep(self, key: Key, trouble: Trouble) -> Trouble:
         before = self._known.get(key)
         if before is None or replace(before, again_at=None) != replace(trouble, again_at=None):
-            logger.warning("cannot %s: %s", trouble.what, trouble.detail[:300], extra={"object": str(key)})
+            told = about(key, what=trouble.what, error=trouble.detail[:300], repeats=trouble.repeats)
+            logger.warning("cannot be done", extra=told)
         self._known[key] = trouble
         return trouble
 

@@ -13,11 +13,13 @@ from doorward.api.fields import API_VERSION
 from doorward.clock import Clock
 from doorward.cluster.errors import Conflict, Forbidden, Invalid, NotFound
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, EVENT, FIELD_MANAGER, ISSUED_CERTIFICATE, ISSUER, Gateway
+from doorward.logged import Once, about
 from doorward.objects import ledger_record
 from doorward.objects.comparison import unlike
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import MISSING_ANNOTATION, SECRET_MISSING_ANNOTATION
 from doorward.planning.plan import MarkMissing, MarkSecretMissing, Revoke, WriteStatus
+from doorward.view import story
 from doorward.view.intake import Intake
 from doorward.view.keys import Key
 from doorward.view.stores import View
@@ -37,6 +39,8 @@ class SharedWrites:
         self._gateway = gateway
         self._intake = intake
         self._clock = clock
+        self._no_event: Once[str] = Once()
+        """By namespace."""
 
     async def revoke(self, key: Key, action: Revoke) -> None:
         """Onto the record that the plan was made from: what a person wrote into it in the meantime is not written over.
@@ -58,25 +62,20 @@ class SharedWrites:
         self._intake.written(ISSUED_CERTIFICATE, body, by=key)
         if changed := unlike({"spec": patch["spec"]}, body, me=FIELD_MANAGER):
             raise Invalid(f"the API server answers with another revocation than was written: {changed}")
-        logger.info(
-            "serial %x: %s",
-            record.serial,
-            action.revocation.reason,
-            extra={"object": f"ClientCertificate {record.holder}"},
-        )
+        story.tell_revocation(record, action.revocation, by=story.OPERATOR)
 
     async def mark_missing(self, key: Key, action: MarkMissing) -> None:
         """Onto the record that the plan was made from, as a revocation is."""
         await self._mark(key, action.record, MISSING_ANNOTATION, action.since)
-        found = "missing" if action.since is not None else "back"
-        logger.info("client certificate %s: serial=%x", found, action.record.serial, extra={"object": str(key)})
+        words = "client missing" if action.since is not None else "client back"
+        logger.info(words, extra=about(key, client=str(key.at), serial=f"{action.record.serial:x}"))
 
     async def mark_secret_missing(self, key: Key, action: MarkSecretMissing) -> None:
         """The same; and an Event, since somebody may have deleted the Secret without knowing what follows."""
         for record in action.records:
             await self._mark(key, record, SECRET_MISSING_ANNOTATION, action.since)
-            found = "missing" if action.since is not None else "back"
-            logger.info("secret %s: serial=%x", found, record.serial, extra={"object": str(key)})
+            words = "secret missing" if action.since is not None else "secret back"
+            logger.info(words, extra=about(key, client=str(key.at), serial=f"{record.serial:x}"))
         if action.until is not None:
             serials = ", ".join(f"{record.serial:x}" for record in action.records)
             message = LOSS.format(why=action.why, serials=serials, until=instant(action.until))
@@ -116,6 +115,7 @@ class SharedWrites:
         patch = {"status": dict.fromkeys(before.keys() - action.status.keys()) | action.status}
         body = await self._gateway.patch(kind, key.at.namespace, key.at.name, patch, subresource="status")
         self._intake.written(kind, body, by=key)
+        story.tell_conditions(key, before.get("conditions") or (), action.status.get("conditions") or ())
         return unlike({"status": action.status}, body, me=FIELD_MANAGER)
 
     async def event(self, key: Key, reason: str, message: str) -> None:
@@ -147,4 +147,7 @@ class SharedWrites:
         try:
             await self._gateway.create(EVENT, at.namespace, event)
         except (Forbidden, Invalid, NotFound) as error:
-            logger.warning("event not written: %s", error)
+            if self._no_event.is_new(at.namespace, error):
+                logger.warning("event not written", extra=about(key, reason=reason, error=str(error)))
+        else:
+            self._no_event.over(at.namespace)

@@ -13,6 +13,7 @@ from doorward.cluster.errors import ApiError, Forbidden, NotFound
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUER, Gateway, Kind
 from doorward.cluster.reflector import Notice
 from doorward.cluster.store import Store
+from doorward.logged import Once, about
 from doorward.objects.meta import ObjectKey
 from doorward.view.stores import View
 
@@ -23,6 +24,7 @@ LONGEST_REST = 60.0
 RELIST_TAKES = 2.0
 CATCH_UP = 30.0
 """Seconds that all other work waits for a list that fails."""
+
 Changed = Callable[[Kind, ObjectKey, Any, Any], None]
 """Told of an object that a list showed to be another one than before: its kind and key, and both; either may be None."""
 
@@ -56,6 +58,8 @@ class Resync:
         self._gateway = gateway
         self._changed = changed
         self._rolled_back = rolled_back
+        self._faults: Once[str] = Once()
+        """By source."""
         self._sources = tuple(self._all(namespaces or (None,)))
         for source in self._sources:
             source.store.listed(source.namespace, heard=False)
@@ -132,11 +136,15 @@ class Resync:
         try:
             await reflector.take_list(self._gateway, listed)
         except ApiError as error:
-            logger.warning("cannot list %s: %s", source, error)
+            if self._faults.is_new(str(source), error):
+                logger.warning("list failed", extra=_about(source, error=str(error)))
             return self._failed(source, error)
         except Exception as error:  # a bug here holds up one source, and ends no process
-            logger.exception("list of %s failed", source)
+            if self._faults.is_new(str(source), error):
+                logger.exception("list failed", extra=_about(source))
             return self._failed(source, error)
+        if self._faults.over(str(source)):
+            logger.info("list works again", extra=_about(source))
         store.listed(namespace, heard=True)
         self._view.sources.synced(kind.plural, namespace)
         return None
@@ -144,3 +152,7 @@ class Resync:
     def _failed(self, source: _Source, error: Exception) -> Exception:
         self._view.sources.failed(source.kind.plural, source.namespace, error)
         return error
+
+
+def _about(source: _Source, **fields: object) -> dict[str, object]:
+    return about(source, kind=source.kind.name, namespace=source.namespace, **fields)

@@ -37,6 +37,7 @@ from doorward.view.cut_offs import CutOffWatch, NobodyWatches
 from doorward.view.keys import Key, certificate_key, issuer_key, ledger_key, target_key
 from doorward.view.parsed import CertificateObject, IssuerObject, gate_of
 from doorward.view.stores import TargetKind, View
+from doorward.view.story import LedgerStory
 from doorward.view.trust_domains import TrustDomain
 from doorward.view.waking import wake_all
 from doorward.workqueue.priority import Priority
@@ -58,12 +59,18 @@ class Routing:
     """From changes to keys in the queue, each with its priority."""
 
     def __init__(
-        self, view: View, queue: WorkQueue[Key], counts_due: CountsDue, cut_offs: CutOffWatch | None = None
+        self,
+        view: View,
+        queue: WorkQueue[Key],
+        counts_due: CountsDue,
+        cut_offs: CutOffWatch | None = None,
+        story: LedgerStory | None = None,
     ) -> None:
         self._view = view
         self._queue = queue
         self._counts_due = counts_due
         self._cut_offs = cut_offs or NobodyWatches()
+        self._story = story or LedgerStory(leads=lambda: True)
 
     def wake(self, key: Key) -> None:
         """Make a key ready: cut-offs and what publishes them go before the issuing of many."""
@@ -107,6 +114,8 @@ class Routing:
     def changed(self, kind: Kind, key: ObjectKey, before: Any, now: Any, *, by: Key | None = None) -> None:
         """An object is another one than before (either may be None); `by`: the key whose own write this was."""
         self._cut_offs.changed(kind, key, before, now)
+        if kind == ISSUED_CERTIFICATE and by is None:
+            self._story.changed(before, now)
         wake = self.wake_at_first if before is None else self.wake
         wake_all((woken for woken in self._concerned(kind, key, before, now) if woken != by), wake)
 

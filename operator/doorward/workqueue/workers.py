@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from doorward.clock import Clock
+from doorward.logged import Once, about
 from doorward.workqueue.backoff import LONGEST_CUT_OFF, Backoff, longest
 from doorward.workqueue.crew import Crew, crews
 from doorward.workqueue.meter import Result
@@ -66,6 +67,7 @@ class _Workers(Generic[K]):
         self._transient = transient
         self._retry_after = retry_after
         self._backoff: Backoff[K] = Backoff()
+        self._faults: Once[K] = Once()
 
     async def serve(self, crew: Crew, group: asyncio.TaskGroup) -> None:
         """For ever: a key for each worker of the crew that is free."""
@@ -99,6 +101,8 @@ class _Workers(Generic[K]):
             self._failed(key, priority, error, loud=True)
             return Result.BUG
         self._backoff.succeeded(key)
+        if self._faults.over(key):
+            logger.info("key works again", extra=about(key))
         self._queue.add_at(key, due)
         return Result.DONE
 
@@ -111,14 +115,12 @@ class _Workers(Generic[K]):
             cut_off_after = seconds if priority is Priority.CUT_OFF else min(asked, LONGEST_CUT_OFF)
             self._queue.rest(key, seconds, cut_off_after=cut_off_after)
         self._queue.add_at(key, self._clock.now_precise() + timedelta(seconds=seconds))
-        _log(key, seconds, error, loud=loud)
+        self._log(key, seconds, error, loud=loud)
 
-
-def _log(key: Hashable, seconds: float, error: BaseException, *, loud: bool) -> None:
-    message = "%s failed, next try in %.1f s: %s: %s"
-    arguments = (key, seconds, type(error).__name__, error)
-    named = {"object": str(key)}
-    if loud:
-        logger.error(message, *arguments, exc_info=error, extra=named)
-    else:
-        logger.warning(message, *arguments, extra=named)
+    def _log(self, key: K, seconds: float, error: BaseException, *, loud: bool) -> None:
+        """The same once, until the key works again: it is tried again every few minutes, for as long as it takes."""
+        text = f"{type(error).__name__}: {error}"
+        if self._faults.is_new(key, text):
+            level, shown = (logging.ERROR, error) if loud else (logging.WARNING, None)
+            told = about(key, error=text, next_try_seconds=round(seconds, 1))
+            logger.log(level, "key failed", exc_info=shown, extra=told)

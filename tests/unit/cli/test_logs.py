@@ -1,5 +1,6 @@
 """Structured logs: one line an event, naming the object that it is about, and no key in any of them."""
 
+import base64
 import json
 import logging
 
@@ -128,3 +129,54 @@ def test_text_is_written_when_it_is_asked_for(capsys):
     logs.configure(json_lines=False, verbose=False)
     logging.getLogger("doorward.test").info("it happened", extra={"object": "edge/alice"})
     assert capsys.readouterr().err == "I it happened  [edge/alice]\n"
+
+
+# Fields
+
+
+def test_fields_stand_beside_the_words():
+    line = json.loads(
+        logs.JsonLines().format(
+            record("gate written", object="issuer edge/partners", fields={"number": 7, "clients": ["a"]})
+        )
+    )
+    assert (line["message"], line["number"], line["clients"]) == ("gate written", 7, ["a"])
+
+
+def test_a_field_takes_the_place_of_nothing():
+    line = json.loads(
+        logs.JsonLines().format(record("it happened", fields={"message": "x", "level": "y", "time": "z"}))
+    )
+    assert (line["message"], line["level"]) == ("it happened", "warning")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param("edge/alice", "edge/alice", id="a name"),
+        pytest.param(7, "7", id="a number"),
+        pytest.param(["a", "b"], "a,b", id="several"),
+        pytest.param("two words", '"two words"', id="words"),
+        pytest.param("one\ntwo", '"one\\ntwo"', id="a line break"),
+    ],
+)
+def test_a_person_reads_fields_in_one_line(value, text):
+    assert logs.Text().format(record("it happened", fields={"name": value})) == f"W it happened name={text}"
+
+
+KEYS = {
+    label: f"-----BEGIN {label}-----\n{'QUJD' * 20}\n-----END {label}-----\n"
+    for label in ("PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY")
+}
+
+
+@pytest.mark.promise(5)
+@pytest.mark.parametrize("formatter", [logs.JsonLines(), logs.Text()], ids=["as JSON", "as text"])
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+@pytest.mark.parametrize("part", [slice(None), slice(0, 80)], ids=["a key", "half a key"])
+def test_a_key_that_a_webhook_quotes_in_its_answer_is_not_written(formatter, key, part):
+    encoded = base64.b64encode(key.encode()).decode()
+    for quoted in (key[part], encoded[part]):
+        text = formatter.format(record("%s", f"refused: {quoted} is no good", fields={"error": f"refused: {quoted}"}))
+        assert ("QUJD" in text, encoded[40:60] in text) == (False, False)
+        assert "<private key>" in text

@@ -8,7 +8,7 @@ import pytest
 from doorward.api.conditions import said
 from doorward.cluster.errors import Conflict, Forbidden, Transient
 from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, SECRET
-from doorward.issuers import publish
+from doorward.issuers import crl_story, publish
 from doorward.issuers.observe import _verify
 from doorward.objects import crl_configmap, trust_bundle
 from doorward.objects.meta import gate_secret_name
@@ -65,9 +65,16 @@ async def test_what_is_committed_is_known_as_if_it_had_been_read(bed, caplog):
     assert memory.overflow == {}
     assert [crl.entries.keys() for crl in memory.newest_crls.values()] == [{1}]
     assert bed.view.configmaps.get(AT) == body
-    (line,) = [record for record in caplog.records if record.name == publish.__name__]
-    assert line.getMessage() == f"CRL {memory.published.number} published with 1 entries"
-    assert line.object == "MTLSIssuer issuers/partners"
+    published, entered = [record for record in caplog.records if record.name == crl_story.__name__]
+    number = memory.published.number
+    assert (published.getMessage(), published.object) == ("crl published", "MTLSIssuer issuers/partners")
+    assert published.fields == {"issuer": "issuers/partners", "number": number, "entries": 1}
+    assert entered.getMessage() == "serial entered the crl"
+    assert (entered.fields["client"], entered.fields["serial"], entered.fields["number"]) == (
+        str(ONE.holder),
+        "1",
+        number,
+    )
 
 
 async def test_its_own_write_does_not_wake_the_issuer(bed):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from doorward.workqueue import workers
 from doorward.workqueue.meter import Result
 from doorward.workqueue.priority import Priority
 from doorward.workqueue.queue import WorkQueue
@@ -174,7 +175,23 @@ async def test_a_bug_is_loud_with_its_traceback_and_names_the_key(shop, caplog):
         await shop.until_idle()
     (record,) = caplog.records
     assert (record.levelno, record.exc_info[0], record.object) == (logging.ERROR, ZeroDivisionError, "a")
-    assert "a failed, next try in 0.2 s: ZeroDivisionError: a bug" in record.getMessage()
+    assert record.getMessage() == "key failed"
+    assert record.fields == {"error": "ZeroDivisionError: a bug", "next_try_seconds": 0.2}
+
+
+async def test_the_same_fault_is_told_once_until_it_is_over(shop, caplog):
+    caplog.set_level(logging.INFO)
+    shop.trouble["a"] = [Weather("503"), Weather("503"), Weather("502"), Weather("502")]
+    async with shop.open():
+        shop.queue.add("a")
+        await shop.until_idle()
+        for _ in range(4):
+            await shop.run_again(after=600)
+        shop.trouble["a"] = [Weather("502")]
+        shop.queue.add("a")
+        await shop.until_idle()
+    told = [record.getMessage() for record in caplog.records if record.name == workers.__name__]
+    assert told == ["key failed", "key failed", "key works again", "key failed"]
 
 
 async def test_what_may_pass_is_a_warning_without_a_traceback(shop, caplog):

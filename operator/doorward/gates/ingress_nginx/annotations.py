@@ -13,7 +13,7 @@ from doorward.cluster.gateway import FIELD_MANAGER
 from doorward.gates.ingress_nginx.known import PREFIX
 from doorward.gates.ingress_nginx.shape import Shape, accepted, shape_of
 from doorward.gates.interface import Target
-from doorward.objects.meta import ISSUER_ANNOTATION, gate_secret_name, key_of
+from doorward.objects.meta import GATE_ANNOTATION, ISSUER_ANNOTATION, gate_secret_name, key_of
 from doorward.planning.gate import Decision, Protection, differences, parse_reference
 
 SECRET = PREFIX + "auth-tls-secret"
@@ -22,7 +22,7 @@ VERIFY_DEPTH = PREFIX + "auth-tls-verify-depth"
 ERROR_PAGE = PREFIX + "auth-tls-error-page"
 PASS_CERTIFICATE = PREFIX + "auth-tls-pass-certificate-to-upstream"
 CHOICE = f"{GROUP}/verify-client"
-GATE = f"{GROUP}/gate"
+GATE = GATE_ANNOTATION
 _SHAPE = "shape"
 
 
