@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from doorward.pki import subjects
+from doorward.pki import subjects, unusable
 from doorward.pki.keys import KeyKind, PrivateKey, kind_of, public_key_sha256
 from doorward.pki.pem import certificate_pem, fingerprint_sha1, fingerprint_sha256, load_certificates
 from doorward.pki.signers import KeySigner, Signer
@@ -35,8 +36,20 @@ class CertificateAuthority:
 
     @property
     def intermediates(self) -> tuple[x509.Certificate, ...]:
-        """What a client sends after its own certificate: nothing where this CA is a root."""
-        return () if is_root(self.certificate) else (self.certificate, *self.chain)
+        """What a client sends after its own certificate: nothing where this CA is a root.
+
+        Nor from the first on that is signed with SHA-1 or MD5: OpenSSL does not load such a chain, and no gate needs it.
+        """
+        return () if is_root(self.certificate) else tuple(takewhile(is_soundly_signed, (self.certificate, *self.chain)))
+
+    @property
+    def shown(self) -> tuple[x509.Certificate, ...]:
+        """What `ca.crt` of a client's Secret holds: the CA and those above it, the root left out. The twin stands for a CA that
+        is signed with SHA-1 or MD5.
+        """
+        if is_soundly_signed(self.certificate):
+            return (self.certificate, *takewhile(is_soundly_signed, self.chain))
+        return (self.anchor,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +174,15 @@ def is_root(certificate: x509.Certificate) -> bool:
     except (ValueError, UnsupportedAlgorithm):
         return True
     return True
+
+
+def is_soundly_signed(certificate: x509.Certificate) -> bool:
+    """Whether the certificate's signature is of a kind that cannot be forged, as far as that is known here."""
+    try:
+        digest = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return False
+    return digest is None or digest.name not in unusable.DIGESTS
 
 
 def signed_by(certificate: x509.Certificate, ca_certificate: x509.Certificate) -> bool:
