@@ -1,6 +1,7 @@
 """What people hand in and cannot be used is named, with what to do; and whatever is taken is a certificate that openssl verifies."""
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 from cryptography import x509
@@ -21,7 +22,7 @@ from doorward.pki.pem import (
     load_certificates,
 )
 from doorward.pki.requests import read_request
-from tests.support import odd_csrs
+from tests.support import any_csr, odd_csrs
 from tests.support.odd_csrs import LINES, Csr, armoured, tlv
 from tests.support.openssl import EC_KEY, OpenSsl
 from tests.unit.given import NOW, ca, csr, leaf
@@ -265,3 +266,14 @@ def test_any_request_is_named_or_gives_a_certificate_that_openssl_verifies(opens
         == "OK"
     )
     assert isinstance(certificate, x509.Certificate)
+
+
+@pytest.mark.parametrize("seed", range(32))
+def test_a_request_of_openssls_is_refused_by_the_name_of_a_part_or_taken(openssl: OpenSsl, seed: int) -> None:
+    request = any_csr.draw(openssl, Random(seed))
+    if request.sound:
+        read_request(request.pem.encode())
+        return
+    with pytest.raises(PkiError) as caught:
+        read_request(request.pem.encode())
+    assert any(fault in str(caught.value) for fault in request.faults), request.drawn
