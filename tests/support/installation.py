@@ -24,6 +24,9 @@ from tests.testbed.process import Process
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "doorward-system"
 ACCOUNT = "doorward"
+GATE_ACCOUNT = "doorward-gate"
+GATE_SERVICE = f"http://doorward-gate.{NAMESPACE}.svc.cluster.local"
+"""What the Deployment of deploy/gate-service tells the operator."""
 CONSENT = (
     "kubectl -n {namespace} create rolebinding doorward-secrets --clusterrole=doorward-secrets"
     f" --serviceaccount={NAMESPACE}:{ACCOUNT}"
@@ -136,6 +139,48 @@ class OperatorProcess:
 
     def _ready(self) -> bool:
         return self.part != ""
+
+
+class GateServiceProcess:
+    """`doorward gate` with the rights of deploy/gate-service and no others, where ingress-nginx asks it."""
+
+    def __init__(self, cluster: Cluster, port: int) -> None:
+        (self._health_port,) = self._ports = ports.lease(1)
+        kubeconfig = cluster.kubeconfig_for_service_account(NAMESPACE, GATE_ACCOUNT)
+        command = [DOORWARD, "gate", f"--kubeconfig={kubeconfig}", "--host=127.0.0.1", f"--port={port}"]
+        command.append(f"--health-port={self._health_port}")
+        self._process = Process("doorward-gate", command, cluster.run_dir / "doorward-gate.log")
+
+    @property
+    def log(self) -> str:
+        """All that it said so far."""
+        return self._process.log.read_text()
+
+    def start(self) -> None:
+        """Start it; on return it knows all that there is."""
+        self._process.start()
+        self._process.wait_until(self._ready)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it."""
+        self._process.stop(number, patience=15.0)
+
+    def close(self) -> None:
+        """End it for good."""
+        self.stop()
+        ports.give_back(self._ports)
+
+    def metrics(self) -> Scraped:
+        """What it shows at `/metrics` now."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._health_port}/metrics", timeout=30) as answer:
+            return Scraped(answer.read().decode())
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._health_port}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
 
 
 def _credential(kubeconfig: Path) -> str:

@@ -35,6 +35,7 @@ class Ports:
     healthz: int
     profiler: int
     application: int
+    gate: int
 
 
 class IngressNginx:
@@ -46,6 +47,8 @@ class IngressNginx:
         self.ingress_class = ingress_class
         self.http_port = leased.http
         self.https_port = leased.https
+        self.gate_port = leased.gate
+        """Where its nginx asks the gate service."""
         self.hosts = asking.Hosts(self.address, leased.https, leased.http)
         """Where clients ask."""
         self._health = f"http://127.0.0.1:{leased.healthz}/healthz"
@@ -67,7 +70,7 @@ class IngressNginx:
         """A controller for the length of a block; `settings` are its ConfigMap's, `arguments` more of its flags."""
         cluster.apply(*manifests.controller(ingress_class, settings or {}))
         with ExitStack() as stack:
-            numbers = ports.lease(8)
+            numbers = ports.lease(9)
             stack.callback(ports.give_back, numbers)
             leased = Ports(**dict(zip(Ports.__slots__, numbers, strict=True)))
             stack.enter_context(application.running(leased.application))
@@ -146,6 +149,7 @@ def _prepare(cluster: Cluster, root: Path, leased: Ports, flags: list[str]) -> l
     stripped = template.strip(
         (_module() / "template/nginx.tmpl").read_text(),
         application_port=leased.application,
+        gate_port=leased.gate,
         module=f"/testbed/{nginx.module.name}",
         http2_directive=nginx.version >= _HTTP2_DIRECTIVE_SINCE,
     )

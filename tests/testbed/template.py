@@ -23,15 +23,24 @@ _REDIRECT = """
             {{ end }}
 """
 
+_TARGET = (
+    'set $target {{ if contains $externalAuth.URL "//doorward-gate." }}'
+    '{{ changeHostPort $externalAuth.URL "127.0.0.1:PORT" }}{{ else }}{{ $externalAuth.URL }}{{ end }};'
+)
 
-def strip(template: str, *, application_port: int, module: str, http2_directive: bool) -> str:
-    """The template without Lua, listening on loopback alone, with every upstream the application on that port."""
+
+def strip(template: str, *, application_port: int, gate_port: int, module: str, http2_directive: bool) -> str:
+    """The template without Lua, listening on loopback alone, with every upstream the application on that port.
+
+    Whoever is asked at `doorward-gate.…`, a name that nothing resolves here, is asked on `gate_port` of loopback.
+    """
     text = _replace_lua(template, application_port)
     text = _LUA_LINES.sub("", text)
     text = _PLACEHOLDER.sub("", _without_stream(text))
     text = text.replace("set_escape_uri $escaped_request_uri $request_uri;", "set $escaped_request_uri $request_uri;")
     # The default server has no address of its own in the configuration: it would listen everywhere.
     text = text.replace("listen {{ $all.ListenPorts.Default }}", "listen 127.0.0.1:{{ $all.ListenPorts.Default }}")
+    text = text.replace("set $target {{ $externalAuth.URL }};", _TARGET.replace("PORT", str(gate_port)))
     # The application answers for every Service: this tells it for which.
     text = text.replace(
         "{{ $proxySetHeader }} X-Scheme ",

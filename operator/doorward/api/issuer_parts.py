@@ -22,6 +22,7 @@ from doorward.api.limits import (
     LONGEST_CA_LIFETIME,
     LONGEST_CRL_VALIDITY,
     SHORTEST_CA_LIFETIME,
+    SHORTEST_STALENESS,
 )
 
 NamespacesFrom = Literal["Same", "Selector", "All"]
@@ -346,3 +347,36 @@ class IngressSettings(Model):
     pass_certificate_to_upstream: Annotated[
         bool, Field(description="Send the client's certificate to the application in ssl-client-cert.")
     ] = False
+
+
+class Enforcement(Model):
+    """When it is decided whether a client has access."""
+
+    mode: Annotated[
+        Literal["EveryRequest", "Handshake"],
+        Field(
+            description="`EveryRequest`: ingress-nginx asks the gate service at every request, where the gate service is installed."
+            " Revoking, suspending or deleting a client takes effect at its next request. `Handshake`: only the TLS handshake"
+            " decides, by the CRL. A client whose access is revoked may keep it on TLS sessions that are resumed and on"
+            " connections that are open. Defaults to EveryRequest."
+        ),
+    ] = "EveryRequest"
+    max_staleness: Annotated[
+        Duration | None,
+        Field(
+            description="Time without any answer from the Kubernetes API server after which the gate service refuses all clients,"
+            f" such as 1h. At least {SHORTEST_STALENESS}. If not set, the gate service admits clients by the last known state until"
+            " nextUpdate of the issuer's CRL."
+        ),
+    ] = None
+
+    model_config = Model.model_config | {
+        "json_schema_extra": validations(
+            when_parsed(
+                "maxStaleness",
+                given=True,
+                then=f"duration(self.maxStaleness) >= duration('{SHORTEST_STALENESS}')",
+                message=f"set maxStaleness to {SHORTEST_STALENESS} or more: the API server reports once a minute",
+            )
+        )
+    }

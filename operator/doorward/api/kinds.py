@@ -27,6 +27,7 @@ from doorward.api.issuer_parts import (
     CaSource,
     CertificateLimits,
     CrlPolicy,
+    Enforcement,
     GatesRule,
     IngressSettings,
     Issuance,
@@ -66,6 +67,10 @@ class MTLSIssuerSpec(Model):
     ]
     ingress: Annotated[
         IngressSettings, Field(default_factory=IngressSettings, description="Settings on each Ingress that opts in.")
+    ]
+
+    enforcement: Annotated[
+        Enforcement, Field(default_factory=Enforcement, description="When it is decided whether a client has access.")
     ]
 
     model_config = Model.model_config | {

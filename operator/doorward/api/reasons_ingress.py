@@ -107,4 +107,17 @@ GATE = table(
         "The Ingress asks for optional, and the issuer does not allow it; a certificate is asked for.",
         "protected with verify-client on: MTLSIssuer {issuer} does not allow optional",
     ),
+    (
+        "NotAsked",
+        "False",
+        Mender.OWNER,
+        (
+            "The gate service is installed, and an annotation of the Ingress keeps ingress-nginx from asking it at every request. The"
+            " TLS handshake alone decides: a client whose access is revoked may keep it on a connection or TLS session that is open."
+        ),
+        (
+            "clients of {issuer} get in, but the gate service is not asked: {fix}, or set enforcement.mode: Handshake on the"
+            " MTLSIssuer"
+        ),
+    ),
 )

@@ -40,6 +40,12 @@ def add_parser(verbs: Any) -> None:
         help="<namespace>:<name> of that Lease; without it, `doorward` in the namespace of --account. Operators that share"
         " an account, and serve different namespaces, need one each",
     )
+    parser.add_argument(
+        "--gate-service",
+        metavar="URL",
+        help="http://<host> of the gate service, which ingress-nginx is to ask at every request; without it the service is not"
+        " installed",
+    )
     parser.add_argument("--log-format", choices=("json", "text"), default="json")
     parser.add_argument("-v", "--verbose", action="store_true", help="log more")
     parser.set_defaults(function=run)
@@ -58,6 +64,7 @@ def run(chosen: argparse.Namespace) -> int:
         lease=_lease(chosen) if chosen.leader_election else None,
         identity=f"{socket.gethostname()}_{uuid.uuid4()}",
         most_files=_raise_most_files(),
+        gate_service=chosen.gate_service,
     )
     return 0 if asyncio.run(operator.run(settings)) else 1
 

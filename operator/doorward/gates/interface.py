@@ -29,6 +29,8 @@ class Target:
     """The hosts that it is about; `*.` before a name stands for each name with one label more."""
     overrides: bool = False
     """It has not opted in, and decides by itself who gets in at its hosts."""
+    unasked: str = ""
+    """Why the gate service is not asked at every request, and what to do; empty: it is, or is not installed."""
 
 
 class DataPlane(Protocol):

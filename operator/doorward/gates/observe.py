@@ -88,6 +88,7 @@ class TargetObserver:
             fault=target.fault,
             plain=target.plain,
             overrides=target.overrides,
+            unasked=target.unasked,
         )
 
 

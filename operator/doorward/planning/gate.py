@@ -43,6 +43,8 @@ class GateObserved:
     """Its hosts answer over plain HTTP as well, where nobody is asked for a certificate."""
     overrides: bool = False
     """It has not opted in, and decides by itself who gets in at its hosts."""
+    unasked: str = ""
+    """Why the gate service is not asked at every request, and what to do; empty: it is, or is not installed."""
     rival: ObjectKey | Unseen | None = None
     """Another target that decides who gets in at a host of this one; None: there is none."""
 
@@ -54,6 +56,8 @@ class Protection:
     issuer: ObjectKey
     settings: IngressSettings
     optional: bool
+    every_request: bool = True
+    """Whether the gate service is to be asked at every request, where it is installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +103,8 @@ def decide(o: GateObserved, now: datetime) -> Decision:
         return Decision(protection=closed, said=told)
     settings = o.issuer.ingress
     wanted, optional = _optional(o, o.issuer)
-    protection = Protection(issuer=issuer, settings=settings, optional=optional)
+    every_request = o.issuer.enforcement.mode == "EveryRequest"
+    protection = Protection(issuer=issuer, settings=settings, optional=optional, every_request=every_request)
     if (due := _told_at(o, now)) > now:
         return Decision(protection=protection, said=None, due=due)
     if (wrong := _not_enforced(o)) is not None:
@@ -115,6 +120,8 @@ def decide(o: GateObserved, now: datetime) -> Decision:
         return Decision(protection=protection, said=said("PlainHttp", issuer=issuer))
     if wanted and not optional:
         return Decision(protection=protection, said=said("OptionalNotAllowed", issuer=issuer))
+    if every_request and o.unasked:
+        return Decision(protection=protection, said=said("NotAsked", issuer=issuer, fix=o.unasked))
     return Decision(protection=protection, said=said("Protected", issuer=issuer))
 
 

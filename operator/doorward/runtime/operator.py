@@ -28,7 +28,7 @@ from doorward.cluster.rollback import Rollback
 from doorward.gates.apply import TargetApplier
 from doorward.gates.interface import DataPlane, target_kind
 from doorward.gates.observe import TargetObserver
-from doorward.gates.registry import PLANES
+from doorward.gates.registry import PLANES, planes
 from doorward.health import Readiness
 from doorward.issuers.apply import IssuerApplier
 from doorward.issuers.archive import ArchiveApplier
@@ -89,6 +89,8 @@ class Settings:
     """This process's own name in that Lease, which no other process ever has."""
     most_files: int = 0
     """How many files it may have open; 0: not known."""
+    gate_service: str | None = None
+    """`http://` and the host of the gate service; None: it is not installed."""
 
 
 class Operator:
@@ -391,7 +393,10 @@ async def run(settings: Settings) -> bool:
         loop.add_signal_handler(number, stop.set)
     ours = True
     try:
-        await Operator(gateway, clock, SystemKeySource(), settings, login=identity.credentials).run(stop)
+        operator = Operator(
+            gateway, clock, SystemKeySource(), settings, planes(settings.gate_service), login=identity.credentials
+        )
+        await operator.run(stop)
     except* Lost as lost:
         ours = False
         logger.critical("this process ends: %s", lost.exceptions[0])

@@ -283,6 +283,7 @@ ENDS: dict[str, Ends] = {
     "HostShared": Ends("another Ingress", (HOST,)),
     "PlainHttp": Ends("another Ingress", (HOST,)),
     "OptionalNotAllowed": Ends("another rule, or another annotation", (MTLS, HOST)),
+    "NotAsked": Ends("another annotation, or another enforcement.mode", (HOST, MTLS)),
     "FieldConflict": Ends(
         "only one that writes",
         (HOST,),

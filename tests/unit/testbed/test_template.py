@@ -71,7 +71,9 @@ stream {
 
 
 def stripped(*, http2_directive: bool = False) -> str:
-    return template.strip(SAMPLE, application_port=4242, module="/m.so", http2_directive=http2_directive)
+    return template.strip(
+        SAMPLE, application_port=4242, gate_port=4243, module="/m.so", http2_directive=http2_directive
+    )
 
 
 def test_no_lua_is_left() -> None:

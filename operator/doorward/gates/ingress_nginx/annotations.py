@@ -10,6 +10,7 @@ from typing import Any
 from doorward.api.conditions import Condition
 from doorward.api.fields import GROUP
 from doorward.cluster.gateway import FIELD_MANAGER
+from doorward.gates.ingress_nginx import per_request
 from doorward.gates.ingress_nginx.known import PREFIX
 from doorward.gates.ingress_nginx.shape import Shape, accepted, shape_of
 from doorward.gates.interface import Target
@@ -24,6 +25,7 @@ PASS_CERTIFICATE = PREFIX + "auth-tls-pass-certificate-to-upstream"
 CHOICE = f"{GROUP}/verify-client"
 GATE = GATE_ANNOTATION
 _SHAPE = "shape"
+_UNOWNED = "unowned"
 
 
 def kept(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,10 +35,15 @@ def kept(body: Mapping[str, Any]) -> dict[str, Any]:
     metadata = body["metadata"]
     names = ("namespace", "name", "resourceVersion", "creationTimestamp")
     annotations = metadata.get("annotations") or {}
-    ours = {k: v for k, v in annotations.items() if k.startswith((f"{GROUP}/", f"{PREFIX}auth-tls-"))}
+    ours = {
+        k: v
+        for k, v in annotations.items()
+        if k.startswith((f"{GROUP}/", f"{PREFIX}auth-tls-")) or k in per_request.NAMES
+    }
     fields = [entry for entry in metadata.get("managedFields") or () if entry.get("manager") == FIELD_MANAGER]
     known = {name: metadata[name] for name in names if name in metadata}
-    return {"metadata": known | {"annotations": ours, "managedFields": fields}, _SHAPE: _shape(body)}
+    kept_metadata = known | {"annotations": ours, "managedFields": fields}
+    return {"metadata": kept_metadata, _SHAPE: _shape(body), _UNOWNED: _unowned(body)}
 
 
 def _shape(body: Mapping[str, Any]) -> Shape:
@@ -45,8 +52,14 @@ def _shape(body: Mapping[str, Any]) -> Shape:
     return remembered if isinstance(remembered, Shape) else shape_of(body)
 
 
-def read(body: Mapping[str, Any]) -> Target:
-    """What the Ingress says."""
+def _unowned(body: Mapping[str, Any]) -> frozenset[str]:
+    """See `per_request.without_owner`; of an Ingress as it is remembered, or as the API server gives it."""
+    remembered = body.get(_UNOWNED)
+    return remembered if isinstance(remembered, frozenset) else per_request.without_owner(body)
+
+
+def read(body: Mapping[str, Any], service: str | None = None) -> Target:
+    """What the Ingress says; `service`: where the gate service is, if it is installed."""
     annotations = body["metadata"].get("annotations") or {}
     key = key_of(body)
     reference = annotations.get(ISSUER_ANNOTATION)
@@ -63,6 +76,7 @@ def read(body: Mapping[str, Any]) -> Target:
         plain=shape.plain,
         hosts=shape.hosts,
         overrides=reference is None and (secret is not None or shape.setting != ""),
+        unasked=per_request.undone(body) if service is not None else "",
     )
 
 
@@ -70,9 +84,9 @@ def _is_gate(value: str, namespace: str) -> bool:
     return value.startswith(f"{namespace}/doorward.")
 
 
-def _wanted(namespace: str, protection: Protection) -> dict[str, str]:
-    settings = protection.settings
-    wanted = {
+def _wanted(body: Mapping[str, Any], protection: Protection, service: str | None) -> dict[str, str]:
+    settings, namespace = protection.settings, body["metadata"]["namespace"]
+    wanted = _asked(body, protection, service) | {
         SECRET: f"{namespace}/{gate_secret_name(protection.issuer)}",
         VERIFY_CLIENT: "optional" if protection.optional else "on",
         VERIFY_DEPTH: str(settings.verify_depth),
@@ -84,6 +98,21 @@ def _wanted(namespace: str, protection: Protection) -> dict[str, str]:
     return wanted
 
 
+def _asked(body: Mapping[str, Any], protection: Protection, service: str | None) -> dict[str, str]:
+    """By which the gate service is asked, as far as it is to be: what a person wrote in their place is left alone, and told.
+
+    Where only the handshake is to decide, what the admission policy wrote is owned first: left out of the next apply, it goes.
+    """
+    if service is None:
+        return {}
+    foreign, annotations = per_request.foreign(body), body["metadata"].get("annotations") or {}
+    if protection.every_request:
+        wanted = per_request.wanted(service, body["metadata"]["namespace"], protection.issuer)
+        return {name: value for name, value in wanted.items() if name not in foreign}
+    to_own = _unowned(body) - _owned(body) - foreign
+    return {name: annotations[name] for name in to_own if name in annotations}
+
+
 def _kept(body: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[str, str]:
     """What we own, as it stands, while the gate is one of ours: a slip in the reference must not open a closed door."""
     if not _is_gate(annotations.get(SECRET, ""), body["metadata"]["namespace"]):
@@ -91,7 +120,7 @@ def _kept(body: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[str, 
     return {name: annotations[name] for name in _owned(body) if name in annotations}
 
 
-def changes(body: Mapping[str, Any], decision: Decision) -> Mapping[str, str] | None:
+def changes(body: Mapping[str, Any], decision: Decision, service: str | None = None) -> Mapping[str, str] | None:
     """The annotations to apply, all of ours, for a decision on an Ingress that opted in; None: nothing differs.
 
     While nothing is to be said yet, one that is closed already is left as it is.
@@ -100,7 +129,7 @@ def changes(body: Mapping[str, Any], decision: Decision) -> Mapping[str, str] | 
         return None
     annotations = body["metadata"].get("annotations") or {}
     if decision.protection is not None:
-        wanted = _wanted(body["metadata"]["namespace"], decision.protection)
+        wanted = _wanted(body, decision.protection, service)
     else:
         wanted = _kept(body, annotations)
     if decision.said is None:
@@ -136,6 +165,8 @@ def leftovers(body: Mapping[str, Any]) -> tuple[str, ...]:
     secret = annotations.get(SECRET)
     if secret is not None and not _is_gate(secret, body["metadata"]["namespace"]):
         names = {name for name in names if name.startswith(f"{GROUP}/")}
-    elif names and secret is not None:
-        names.add(SECRET)
+    elif names:
+        names |= {SECRET} & annotations.keys()
+        if per_request.is_question(annotations.get(per_request.AUTH_URL, ""), body["metadata"]["namespace"]):
+            names |= {per_request.AUTH_URL, per_request.RESPONSE_HEADERS} & annotations.keys()
     return tuple(sorted(names))

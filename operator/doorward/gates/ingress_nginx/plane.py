@@ -1,6 +1,7 @@
 """ingress-nginx as a data plane: its targets are Ingresses, and all that it is told stands in their annotations."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,8 +15,12 @@ SETTLES = timedelta(seconds=30)
 """Ten times what it takes by default (measured: 3 s); what it has loaded nobody can ask it."""
 
 
+@dataclass(frozen=True, slots=True)
 class IngressNginx:
     """See `DataPlane`."""
+
+    gate_service: str | None = None
+    """`http://` and the host at which it is to ask at every request; None: it is not installed."""
 
     @property
     def kind(self) -> Kind:
@@ -29,10 +34,10 @@ class IngressNginx:
         return annotations.kept(body)
 
     def read(self, body: Mapping[str, Any]) -> Target:
-        return annotations.read(body)
+        return annotations.read(body, self.gate_service)
 
     def wanted(self, body: Mapping[str, Any], decision: Decision) -> Mapping[str, Any] | None:
-        changes = annotations.changes(body, decision)
+        changes = annotations.changes(body, decision, self.gate_service)
         return None if changes is None else {"metadata": {"annotations": dict(changes)}}
 
     def told(self, body: Mapping[str, Any], condition: Condition) -> Mapping[str, Any] | None:

@@ -1,0 +1,180 @@
+"""The gate service beside the whole operator, over one cluster: what the operator revokes, restores and issues is so at both."""
+
+import asyncio
+
+import pytest
+
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUED_CERTIFICATE, ISSUER
+from doorward.gate_service.service import GateService
+from doorward.gates.ingress_nginx.per_request import AUTH_URL, RESPONSE_HEADERS
+from doorward.gates.registry import planes
+from doorward.objects.questions.question import Gate, Presented, Question
+from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, OperatorBed
+from tests.unit.given import NOW
+from tests.unit.runtime.looks import record, serial
+
+SERVICE = "http://doorward-gate.doorward-system.svc.cluster.local"
+
+
+@pytest.fixture
+def bed():
+    """The gate service is installed."""
+    with OperatorBed(NOW, finalizer_at_creation=True, planes=planes(SERVICE)) as made:
+        made.issuer()
+        made.ingress()
+        made.settle()
+        yield made
+
+
+class Asked:
+    """The gate service, asked with the certificates of clients."""
+
+    def __init__(self, bed: OperatorBed) -> None:
+        self._bed = bed
+        bed.with_gateway(self._start)
+
+    async def _start(self, gateway) -> None:
+        self._service = GateService(gateway, self._bed.clock)
+        self._task = asyncio.create_task(self._service.follow())
+
+    def tells(self, number: int) -> str:
+        """What the holder of that serial is told a moment from now."""
+        self._bed.advance(0.1)
+        sha1 = record(self._bed, number)["spec"]["fingerprints"]["sha1"]
+        gate = Gate(NAMESPACE_NAME, ISSUER_AT)
+        return self._service.answer(Question(gate, Presented(bytes.fromhex(sha1), number))).verdict.value
+
+
+@pytest.fixture
+def alice(bed):
+    bed.apply("alice")
+    bed.settle()
+    return serial(bed, "alice")
+
+
+@pytest.fixture
+def asked(bed, alice):
+    made = Asked(bed)
+    assert made.tells(alice) == "admitted"
+    return made
+
+
+def annotations(bed):
+    return bed.find(INGRESS, "shop")["metadata"]["annotations"]
+
+
+@pytest.mark.parametrize(("how", "then"), [("revoked", "revoked"), ("suspended", "held")])
+def test_a_client_that_is_cut_off_is_refused_at_once_and_stays_so(bed, alice, asked, how, then):
+    bed.kill()
+    bed.apply("alice", **{how: True})
+    assert asked.tells(alice) == f"client_{how}"
+    bed.start()
+    bed.settle()
+    assert asked.tells(alice) == then
+
+
+def test_a_client_that_is_deleted_is_refused_at_once_and_stays_so(bed, alice, asked):
+    bed.kill()
+    bed.delete(CLIENT_CERTIFICATE, "alice")
+    assert asked.tells(alice) == "client_deleted"
+    bed.start()
+    bed.settle()
+    assert bed.find(CLIENT_CERTIFICATE, "alice") is None
+    assert asked.tells(alice) == "held"
+
+
+def test_a_client_that_is_created_again_gets_in_with_its_new_certificate_alone(bed, alice, asked):
+    bed.delete(CLIENT_CERTIFICATE, "alice")
+    bed.settle()
+    bed.apply("alice")
+    bed.settle()
+    assert asked.tells(alice) == "held"
+    assert serial(bed, "alice") != alice
+    assert asked.tells(serial(bed, "alice")) == "admitted"
+
+
+def test_a_client_that_is_restored_with_another_uid_gets_in_as_the_operator_says(bed, alice, asked):
+    """The finalizer is stripped, the object is gone, and a backup brings it back: to the operator it is the same client."""
+    bed.kill()
+    body = bed.find(CLIENT_CERTIFICATE, "alice")
+    bed.edit(CLIENT_CERTIFICATE, "alice", {"metadata": {"finalizers": []}})
+    bed.delete(CLIENT_CERTIFICATE, "alice")
+    assert asked.tells(alice) == "client_gone"
+    bed.apply("alice")
+    assert bed.find(CLIENT_CERTIFICATE, "alice")["metadata"]["uid"] != body["metadata"]["uid"]
+    assert asked.tells(alice) == "admitted"
+    bed.start()
+    bed.settle()
+    bed.advance(900)
+    bed.settle()
+    assert "revocation" not in record(bed, alice)["spec"]
+    assert asked.tells(alice) == "admitted"
+
+
+def test_a_serial_whose_hold_is_lifted_by_hand_gets_in_again(bed, alice, asked):
+    bed.apply("alice", suspended=True)
+    bed.settle()
+    assert asked.tells(alice) in ("client_suspended", "held")
+    bed.apply("alice", suspended=False)
+    bed.settle()
+    assert asked.tells(alice) == "admitted"
+
+
+def test_a_record_that_a_person_revokes_is_refused_at_once(bed, alice, asked):
+    bed.kill()
+    name = record(bed, alice)["metadata"]["name"]
+    bed.edit(ISSUED_CERTIFICATE, name, {"spec": {"revocation": {"reason": "keyCompromise"}}})
+    assert asked.tells(alice) == "revoked"
+
+
+def test_with_the_issuer_gone_nobody_gets_in(bed, alice, asked):
+    bed.kill()
+    bed.delete(ISSUER, ISSUER_AT.name)
+    assert asked.tells(alice) == "no_issuer"
+
+
+def test_a_certificate_is_admitted_before_its_client_can_hold_it(bed, asked):
+    """The record is written before the Secret: so no client is ever refused with a certificate that it was given."""
+    del asked
+    versions = {}
+    for change in bed.cluster.history:
+        if change.kind.name in ("IssuedCertificate", "Secret") and change.before is None:
+            versions.setdefault(change.kind.name, []).append(change.version)
+    assert min(versions["IssuedCertificate"]) < max(versions["Secret"])
+
+
+# What the operator writes onto the Ingress
+
+
+def test_the_operator_asks_at_every_request_and_owns_what_it_wrote(bed):
+    said = annotations(bed)
+    assert said[AUTH_URL].startswith(f"{SERVICE}/ingress-nginx/{NAMESPACE_NAME}/{ISSUER_AT}?verify=")
+    assert said[RESPONSE_HEADERS] == "X-Doorward-Client,X-Doorward-Common-Name,X-Doorward-Serial"
+    assert said["doorward.io/gate"].startswith("Protected:")
+    assert bed.writes_of(lambda: None) == []
+
+
+def test_the_issuer_may_leave_it_to_the_handshake_and_take_that_back(bed):
+    bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"enforcement": {"mode": "Handshake"}}})
+    bed.settle()
+    assert not {AUTH_URL, RESPONSE_HEADERS} & annotations(bed).keys()
+    bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"enforcement": {"mode": "EveryRequest"}}})
+    bed.settle()
+    assert {AUTH_URL, RESPONSE_HEADERS} <= annotations(bed).keys()
+
+
+def test_an_auth_url_of_somebody_else_is_told_and_left(bed):
+    bed.edit(INGRESS, "shop", {"metadata": {"annotations": {AUTH_URL: "http://oauth.example/"}}})
+    bed.settle()
+    assert annotations(bed)[AUTH_URL] == "http://oauth.example/"
+    assert annotations(bed)["doorward.io/gate"].startswith("NotAsked:")
+    bed.edit(INGRESS, "shop", {"metadata": {"annotations": {AUTH_URL: None}}})
+    bed.settle()
+    assert annotations(bed)["doorward.io/gate"].startswith("Protected:")
+    assert annotations(bed)[AUTH_URL].startswith(SERVICE)
+
+
+def test_an_ingress_that_opts_out_asks_no_more(bed):
+    bed.edit(INGRESS, "shop", {"metadata": {"annotations": {"doorward.io/issuer": None}}})
+    bed.settle()
+    assert bed.find(INGRESS, "shop")["metadata"].get("annotations", {}) == {}

@@ -1,0 +1,159 @@
+"""deploy/gate-service as files, and in the chart: complete, closed, and of one mind with the code."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import helm_python
+import pytest
+import yaml
+
+from doorward.gates.ingress_nginx.per_request import AUTH_URL, IDENTITY, RESPONSE_HEADERS, UNDOING
+from doorward.objects.meta import ObjectKey
+from doorward.objects.questions import ingress_nginx
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "deploy" / "gate-service"
+FILES = sorted(path for path in FOLDER.glob("*.yaml") if path.name != "kustomization.yaml")
+FENCE = ROOT / "deploy" / "manifests" / "fence-operator-ingresses.yaml"
+SERVICE = "http://doorward-gate.doorward-system.svc.cluster.local"
+OPERATOR = "system:serviceaccount:doorward-system:doorward"
+
+Object = dict[str, Any]
+
+
+def objects() -> list[Object]:
+    return [body for path in FILES for body in yaml.safe_load_all(path.read_text())]
+
+
+def of_kind(kind: str) -> list[Object]:
+    return [body for body in objects() if body["kind"] == kind]
+
+
+def policies() -> list[Object]:
+    return [*of_kind("ValidatingAdmissionPolicy"), *of_kind("MutatingAdmissionPolicy")]
+
+
+def flat(path: Path) -> str:
+    """The text, each run of white space a space."""
+    return re.sub(r"\s+", " ", path.read_text())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_file_says_what_it_is_for(path):
+    assert path.read_text().startswith("# ")
+
+
+def test_the_kustomization_has_every_file_and_the_operators_manifests():
+    listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"]
+    assert sorted(listed) == sorted(["../manifests", *(path.name for path in FILES)])
+
+
+@pytest.mark.parametrize("policy", policies(), ids=lambda body: f"{body['kind']} {body['metadata']['name']}")
+def test_every_policy_fails_closed_and_is_bound(policy):
+    name = policy["metadata"]["name"]
+    assert policy["spec"]["failurePolicy"] == "Fail"
+    [binding] = [body for body in of_kind(policy["kind"] + "Binding") if body["metadata"]["name"] == name]
+    assert binding["spec"]["policyName"] == name
+    assert binding["spec"].get("validationActions", ["Deny"]) == ["Deny"]
+    assert "matchResources" not in binding["spec"]
+    assert OPERATOR in str(policy["spec"]["matchConditions"])
+
+
+@pytest.mark.parametrize("policy", of_kind("ValidatingAdmissionPolicy"), ids=lambda body: body["metadata"]["name"])
+def test_every_refusal_has_a_message(policy):
+    assert all("message" in rule for rule in policy["spec"]["validations"])
+
+
+def test_the_account_may_read_three_kinds_and_nothing_else():
+    [role] = of_kind("ClusterRole")
+    assert role["rules"] == [
+        {
+            "apiGroups": ["doorward.io"],
+            "resources": ["mtlsissuers", "clientcertificates", "issuedcertificates"],
+            "verbs": ["list", "watch"],
+        }
+    ]
+    [binding] = of_kind("ClusterRoleBinding")
+    [account] = of_kind("ServiceAccount")
+    assert [subject["name"] for subject in binding["subjects"]] == [account["metadata"]["name"]]
+    [deployment] = of_kind("Deployment")
+    assert deployment["spec"]["template"]["spec"]["serviceAccountName"] == account["metadata"]["name"]
+    assert of_kind("Role") == of_kind("RoleBinding") == []
+
+
+def test_two_replicas_are_kept_apart_and_one_always_answers():
+    [deployment], [budget], [service] = of_kind("Deployment"), of_kind("PodDisruptionBudget"), of_kind("Service")
+    spec = deployment["spec"]
+    assert spec["replicas"] == 2
+    assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    assert budget["spec"]["maxUnavailable"] == 1
+    topologies = {each["topologyKey"] for each in spec["template"]["spec"]["topologySpreadConstraints"]}
+    assert topologies == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+    labels = spec["template"]["metadata"]["labels"]
+    selectors = (
+        spec["selector"]["matchLabels"],
+        budget["spec"]["selector"]["matchLabels"],
+        service["spec"]["selector"],
+    )
+    assert all(selector == labels for selector in selectors)
+    [operator] = [
+        body
+        for body in yaml.safe_load_all((FENCE.parent / "deployment.yaml").read_text())
+        if body["kind"] == "Deployment"
+    ]
+    assert operator["spec"]["selector"]["matchLabels"] != labels
+
+
+def test_the_service_is_where_the_annotation_says():
+    [service] = of_kind("Service")
+    metadata, [port] = service["metadata"], service["spec"]["ports"]
+    assert f"http://{metadata['name']}.{metadata['namespace']}.svc.cluster.local" == SERVICE
+    assert port["port"] == 80
+    patched = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["patches"][0]["patch"]
+    assert patched.endswith(f"--gate-service={SERVICE}")
+
+
+@pytest.mark.parametrize(
+    "path", [*(path for path in FILES if "ingress" in path.name), FENCE], ids=lambda path: path.name
+)
+def test_policies_and_code_ask_the_same_question(path):
+    text = flat(path)
+    namespace, issuer = "NAMESPACE", ObjectKey("ISSUERS", "NAME")
+    before, _, after = ingress_nginx.url(SERVICE, namespace, issuer).partition("NAMESPACE/ISSUERS/NAME")
+    assert f"'{before}' + request.namespace + '/'" in text
+    assert f"'{after}'" in text
+    assert IDENTITY in text
+    assert {AUTH_URL, RESPONSE_HEADERS} <= set(re.findall(r"nginx\.ingress\.kubernetes\.io/[a-z-]+", text))
+
+
+def test_policy_and_code_know_the_same_annotations_that_undo_the_question():
+    text = flat(FOLDER / "validating-ingress-gate-service.yaml")
+    listed = re.search(r"name: undoing expression: >- \[(.*?)\]", text)
+    assert listed is not None
+    assert set(re.findall("'([^']+)'", listed[1])) == set(UNDOING)
+
+
+# The chart
+
+
+def rendered(**values: Any) -> dict[tuple[str, str], Object]:
+    with helm_python.Chart.load(ROOT / "charts" / "doorward") as chart:
+        texts = chart.render(values, namespace="access")
+    text = "\n---\n".join(texts.values() if isinstance(texts, dict) else [str(texts)])
+    return {(body["kind"], body["metadata"]["name"]): body for body in yaml.safe_load_all(text) if body}
+
+
+def test_the_chart_brings_the_gate_service_where_it_is_asked_for():
+    without, made = rendered(), rendered(gateService={"enabled": True}, clusterDomain="example.internal")
+    names = {(body["kind"], body["metadata"]["name"]) for body in objects()}
+    mutating = {name for name in names if name[0].startswith("Mutating")}
+    assert names & set(without) == set()
+    assert names - mutating <= set(made)
+    at = "http://doorward-gate.access.svc.example.internal"
+    [container] = made["Deployment", "doorward"]["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ["run", "--account=access:doorward", f"--gate-service={at}"]
+    text = str(made)
+    assert at in text
+    assert "cluster.local" not in text
+    assert "doorward-system" not in text
