@@ -23,6 +23,7 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "CAOrigin": sometimes.ORIGIN,
     "CAFilesUsed": sometimes.FILES,
     "CRLRoom": sometimes.ROOM,
+    "CutOffHolds": sometimes.CUT_OFF,
     "DurationsInRange": sometimes.RANGE,
     "LedgerArchived": sometimes.ARCHIVED,
     "LedgerComplete": sometimes.COMPLETE,

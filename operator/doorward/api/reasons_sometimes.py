@@ -180,3 +180,21 @@ ARCHIVED = table(
         "ConfigMap {configmap} has no valid index.json, so the operator archives nothing. Restore the ConfigMap from a backup",
     ),
 )
+
+CUT_OFF = table(
+    "CutOffHolds",  # said only while it does not, by choice
+    (
+        "HandshakeOnly",
+        "False",
+        Mender.NOBODY,
+        (
+            "spec.enforcement.mode is Handshake: ingress-nginx checks a client when it connects, not at each request. The message lists"
+            " what that leaves open."
+        ),
+        (
+            "access is checked at the TLS handshake only: a client whose access is revoked may keep it on a TLS session that it resumes"
+            " and for one request on an open connection, and a client of another host may get in without SNI. To close this, install the"
+            " gate service and set enforcement.mode: EveryRequest"
+        ),
+    ),
+)

@@ -14,6 +14,7 @@ _ASKS = {
     "CAOrigin": "Of an MTLSIssuer with Secrets that look like its CA generations: did the operator make them?",
     "CASettled": "Of an MTLSIssuer, while its CA generations change: is there one only?",
     "CRLRoom": "Of an MTLSIssuer whose CRL grows large: is there room for all that may have to be revoked?",
+    "CutOffHolds": "Of an MTLSIssuer that leaves access to the TLS handshake: is a revoked client refused at its next request?",
     "DurationsInRange": "Of an MTLSIssuer that is older than a limit: does the operator follow every duration in its spec?",
     "LedgerArchived": "Of an MTLSIssuer whose old records cannot be archived: can they?",
     "LedgerComplete": "Of an MTLSIssuer, after a restore of etcd: is every serial on record?",

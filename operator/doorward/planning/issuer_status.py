@@ -66,6 +66,8 @@ def _conditions(
         yield gates
     if isinstance(o.authority, Authority):
         yield said("Generated" if o.authority.generated else "SharedCA")
+    if isinstance(o.spec, MTLSIssuerSpec) and o.spec.enforcement.mode == "Handshake":
+        yield said("HandshakeOnly")
     if isinstance(o.spec, MTLSIssuerSpec) and (out_of_range := limits.of_issuer(o.spec)) is not None:
         yield out_of_range
     if o.put_back_at is not None:

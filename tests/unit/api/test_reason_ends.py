@@ -255,6 +255,7 @@ ENDS: dict[str, Ends] = {
     "CaKeyNotLoaded": Ends("the Secret as it was", (SEC,)),
     "CaSecretUnproven": Ends("the Secret is deleted, or proven", (SEC, MAP)),
     "DurationOutOfRange": Ends("another spec", (MTLS,)),
+    "HandshakeOnly": Ends("another spec", (MTLS,)),
     "SourceNotSynced": Ends(
         "a list that succeeds, which wakes those it concerns",
         (),

@@ -11,7 +11,7 @@ from doorward.gates.registry import planes
 from doorward.objects.questions.question import Gate, Presented, Question
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, OperatorBed
 from tests.unit.given import NOW
-from tests.unit.runtime.looks import record, serial
+from tests.unit.runtime.looks import issuer_said, record, serial
 
 SERVICE = "http://doorward-gate.doorward-system.svc.cluster.local"
 
@@ -158,8 +158,10 @@ def test_the_issuer_may_leave_it_to_the_handshake_and_take_that_back(bed):
     bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"enforcement": {"mode": "Handshake"}}})
     bed.settle()
     assert not {AUTH_URL, RESPONSE_HEADERS} & annotations(bed).keys()
+    assert issuer_said(bed)["CutOffHolds"] == "HandshakeOnly"
     bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"enforcement": {"mode": "EveryRequest"}}})
     bed.settle()
+    assert "CutOffHolds" not in issuer_said(bed)
     assert {AUTH_URL, RESPONSE_HEADERS} <= annotations(bed).keys()
 
 
