@@ -12,7 +12,7 @@ from doorward.pki.keys import private_key_pem
 from tests.support import odd_ca
 from tests.support.ca import OpensslCa
 from tests.support.home import Home, client, issuer
-from tests.support.kube import CERTIFICATES, ISSUERS
+from tests.support.kube import CERTIFICATES, ISSUERS, SECRETS
 from tests.support.odd_ca import Attribute
 from tests.support.openssl import CA_EXTENSIONS, EC_KEY, LEAF_EXTENSIONS, Issued, OpenSsl
 from tests.testbed.controlplane import Cluster
@@ -208,6 +208,31 @@ def test_a_ca_of_a_running_issuer_that_breaks_is_told_and_takes_no_certificate_a
     at.home.put_secret("mine", right)
     at.home.signing()
     assert at.home.issued()["status"]["serialNumber"] == serial
+
+
+@pytest.mark.promise(1)
+def test_no_bad_ca_of_a_running_issuer_keeps_a_client_from_being_refused(at: Workshop):
+    right = pair(at.openssl.ca("mine"))
+    at.home.secret("mine", right)
+    at.home.partners("alice", ca={"secretRef": {"name": "mine"}})
+    serial = at.home.serial()
+    for bad in BAD.values():
+        data = bad.make(at)
+        if data is None:
+            at.home.remove(SECRETS, "mine")
+        else:
+            at.home.put_secret("mine", data)
+        at.home.says(ISSUERS, "partners", "Ready", bad.reason)
+        at.home.says(ISSUERS, "partners", "CAKeyHeld", "CaKeyInMemory")
+        at.home.respec(CERTIFICATES, "alice", suspended=True)
+        at.home.says(CERTIFICATES, "alice", "Admitted", "OnHold")
+        assert at.openssl.crl_serials(at.home.crl()) == {serial}
+        at.home.respec(CERTIFICATES, "alice", suspended=False)
+        at.home.says(CERTIFICATES, "alice", "Admitted", "Live")
+    at.home.put_secret("mine", right)
+    at.home.signing()
+    assert at.home.issued()["status"]["serialNumber"] == serial
+    assert at.home.condition(ISSUERS, "partners", "CAKeyHeld") == {}
 
 
 @pytest.mark.parametrize("command", KEYS.values(), ids=KEYS)
