@@ -1,8 +1,7 @@
 """The CA generations of an issuer, from Secrets to what rules may look at; a key is read once for each version of its Secret."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,27 +9,16 @@ from doorward.api.conditions import Condition, said
 from doorward.cluster.errors import Forbidden, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, Gateway, Object
 from doorward.cluster.store import version_of
-from doorward.issuers import trial
+from doorward.issuers import ca_reading, crl_only
 from doorward.issuers.ca_proven import proven
 from doorward.issuers.memory import IssuerMemory, Unusable
-from doorward.objects import ca_secret, crl_configmap, trust_bundle
+from doorward.objects import crl_configmap, trust_bundle
 from doorward.objects.ca_proof import CaProof
 from doorward.objects.crl_configmap import TrustBundle
 from doorward.objects.meta import ObjectKey, ca_secret_name, crl_configmap_name, is_ours, issuer_of_ca_secret, key_of
-from doorward.pki import ca_identity, readability
-from doorward.pki.ca_loading import load_ca
-from doorward.pki.certificates import (
-    CertificateAuthority,
-    chain_pem,
-    is_self_signed,
-    subject_key_identifier,
-    trust_anchor,
-)
-from doorward.pki.keys import MOST_CA_BITS, SecretBytes, kind_of, load_private_key, public_key_sha256
-from doorward.pki.name_constraints import constraints_of
-from doorward.pki.pem import CaExpired, CaNotYetValid, PkiError, certificate_pem, fingerprint_sha256, load_certificates
-from doorward.pki.signers import KeySigner, Signer
-from doorward.pki.subjects import display
+from doorward.pki import ca_identity
+from doorward.pki.keys import public_key_sha256
+from doorward.pki.pem import load_certificates
 from doorward.planning import timing
 from doorward.planning.observed import Authority, Unseen
 from doorward.view.parsed import IssuerObject
@@ -91,16 +79,16 @@ class CaObserver:
         if seen is Unseen.DENIED:
             return seen, (), replace(memory, held={}, cas_seen={})
         if isinstance(seen, Unseen):
-            kept = _kept(found, {}, frozenset(), memory, proof, now)
-            return seen, _others(kept, None), replace(memory, held=kept, cas_seen={})
+            kept = crl_only.kept(found, {}, frozenset(), memory, proof, now)
+            return seen, crl_only.others(kept, None), replace(memory, held=kept, cas_seen={})
         secrets = self._ca_secrets(found, key, proof)
         known: dict[ObjectKey, LoadedCa | Unusable] = {}
         read: list[tuple[int, LoadedCa | Unusable]] = []
         for generation, at in secrets:
             ca = await self._ca(found, generation, at, memory, now)
             if ca is Unseen.ABSENT:  # the watch has not told yet
-                kept = _kept(found, {}, frozenset(), memory, proof, now)
-                return ca, _others(kept, None), replace(memory, held=kept)
+                kept = crl_only.kept(found, {}, frozenset(), memory, proof, now)
+                return ca, crl_only.others(kept, None), replace(memory, held=kept)
             if isinstance(ca, Unseen):
                 return ca, (), replace(memory, cas_seen={**memory.cas_seen, **known})
             known[at] = ca
@@ -114,14 +102,16 @@ class CaObserver:
             made = {number: of for number, of in memory.made.items() if number not in restored}
             memory = replace(memory, restored=restored, made=made)
         usable = {generation: view for generation, view in cas if isinstance(view, LoadedCa)}
-        signers = _signers(view for _, view in read)
-        held = usable | _kept(found, usable, signers.keys(), memory, proof, now)
-        if bundle is not None and signers:
+        signers = crl_only.signers_in(view for _, view in read)
+        held = usable | crl_only.kept(found, usable, signers.keys(), memory, proof, now)
+        if bundle is not None and signers and (not bundle.generations or bundle.generations.keys() - held.keys()):
             generated = found.own_ca is None
-            held |= await asyncio.to_thread(_from_anchors, bundle, held, signers, proof, now, generated=generated)
+            held |= await asyncio.to_thread(
+                crl_only.from_anchors, bundle, held, signers, proof, now, generated=generated
+            )
         last = cas[-1][1] if cas else Unseen.ABSENT
         memory = replace(memory, held=held, cas_seen=known)
-        return (last.authority if isinstance(last, LoadedCa) else last), _others(held, last), memory
+        return (last.authority if isinstance(last, LoadedCa) else last), crl_only.others(held, last), memory
 
     async def _ca(
         self, found: IssuerObject, generation: int, at: ObjectKey, memory: IssuerMemory, now: datetime
@@ -132,14 +122,16 @@ class CaObserver:
         known = memory.cas_seen.get(at)
         version = version_of(metadata)
         generated = found.own_ca is None
-        if isinstance(known, LoadedCa) and _is_good(known, version, now, generated=generated):
+        if isinstance(known, LoadedCa) and ca_reading.is_good(known, version, now, generated=generated):
             return known
         if isinstance(known, Unusable) and known.still(version, now):
             return known
         body = await self._reads.secret(at)
         if isinstance(body, Unseen):
             return body
-        return await asyncio.to_thread(load, body, generation=generation, generated=generated, name=at.name, now=now)
+        return await asyncio.to_thread(
+            ca_reading.load, body, generation=generation, generated=generated, name=at.name, now=now
+        )
 
     async def is_clusters_own(
         self, authority: Authority | Condition | Unseen, memory: IssuerMemory, now: datetime
@@ -163,72 +155,6 @@ class CaObserver:
         pems = [data.get("client-ca-file"), data.get("requestheader-client-ca-file")]
         found = [c for pem in pems if pem for c in load_certificates(pem.encode())]
         return frozenset(public_key_sha256(c.public_key()) for c in found)
-
-
-def used(found: IssuerObject, newest: Authority, memory: IssuerMemory) -> tuple[tuple[Authority, ...], IssuerMemory]:
-    """The other generations, once the newest may sign: of a person's own CA, the one before has no key any more."""
-    if found.own_ca is not None:
-        held = {generation: loaded for generation, loaded in memory.held.items() if not loaded.authority.in_memory}
-        memory = replace(memory, held=held, held_from=found.own_ca)
-    return _others(memory.held, memory.held.get(newest.generation)), memory
-
-
-def _kept(
-    found: IssuerObject,
-    usable: Mapping[int, LoadedCa],
-    keys: AbstractSet[str],
-    memory: IssuerMemory,
-    proof: CaProof,
-    now: datetime,
-) -> dict[int, LoadedCa]:
-    """By generation, the CAs that published CRLs and are in no Secret now: their keys go on with it, so that a bad file keeps
-    nobody from being refused. One of Doorward's making that never signed is made anew instead. `keys`: those in Secrets.
-    """
-    kept = {}
-    for generation, loaded in memory.held.items():
-        a = loaded.authority
-        needed = a.identity in memory.newest_crls and (not a.generated or generation in proof.signed)
-        if generation not in usable and needed and now < a.not_after:
-            authority = replace(a, crl_only=True, in_memory=a.public_key_sha256 not in keys)
-            disowned = authority.in_memory and not a.generated and found.own_ca != memory.held_from
-            kept[generation] = replace(loaded, authority=authority, disowned=disowned)
-    return kept
-
-
-def _from_anchors(
-    bundle: TrustBundle,
-    held: Mapping[int, LoadedCa],
-    signers: Mapping[str, Signer],
-    proof: CaProof,
-    now: datetime,
-    *,
-    generated: bool,
-) -> dict[int, LoadedCa]:
-    """By generation, the CAs that are published, and of which a Secret has the key and no certificate: a CA that was renewed
-    under another name or identifier, for one. The anchor has all that a CRL needs.
-    """
-    anchors = trust_bundle.anchors_in(bundle)
-    numbers = trust_bundle.numbers_of(bundle, anchors, proof.signed)
-    there = {loaded.authority.identity for loaded in held.values()}
-    found = {}
-    for anchor in anchors:
-        each = ca_identity.identity(anchor)
-        number, signer = numbers.get(each, 0), signers.get(public_key_sha256(anchor.public_key()))
-        if not number or number in held or each in there or signer is None or now >= anchor.not_valid_after_utc:
-            continue
-        if is_self_signed(anchor) and not readability.of_twin(
-            anchor
-        ):  # else whoever wrote the ConfigMap did not have the key
-            twin = trust_anchor(anchor, signer)
-            ca = CertificateAuthority(certificate=anchor, chain=(), anchor=twin, signer=signer)
-            authority = _authority_of(ca, generation=number, generated=generated, rotate="")
-            found[number] = LoadedCa(version=0, authority=replace(authority, crl_only=True), signer=ca)
-    return found
-
-
-def _others(held: Mapping[int, LoadedCa], newest: object) -> tuple[Authority, ...]:
-    """All but the newest, oldest first."""
-    return tuple(loaded.authority for _, loaded in sorted(held.items()) if loaded is not newest)
 
 
 def _numbered_names(secrets: Iterable[Object]) -> Iterator[tuple[int, ObjectKey]]:
@@ -265,68 +191,3 @@ def _mixed_up(found: IssuerObject, view: LoadedCa, bundle: TrustBundle | None, p
         if trusted and ca_identity.are_mixed_up(anchor, view.signer.certificate):
             return number
     return 0
-
-
-def load(body: Object, *, generation: int, generated: bool, name: str, now: datetime) -> LoadedCa | Unusable:
-    """The CA in a Secret, or what is wrong with it."""
-    if generated and not is_ours(body, "ca"):
-        return Unusable(version_of(body), said("CaSecretForeign", secret=name), now)
-    try:
-        material = ca_secret.parse(body)
-        ca = load_ca(certificate=material.certificate, key=material.key.reveal(), chain=material.chain, now=now)
-    except (PkiError, ca_secret.NotACaSecret) as error:
-        return Unusable(version_of(body), _why(error, name), now, _signer(ca_secret.key_in(body)))
-    if not generated and (why := trial.refusal(ca)):
-        refused = said("CaSecretInvalid", secret=name, detail=f"a gate with this CA would refuse its clients: {why}")
-        return Unusable(version_of(body), refused, now, ca.signer)
-    authority = _authority_of(ca, generation=generation, generated=generated, rotate=material.rotate)
-    identifier = subject_key_identifier(ca.certificate).digest
-    return LoadedCa(version=version_of(body), authority=authority, signer=ca, key_identifier=identifier)
-
-
-def _why(error: PkiError | ca_secret.NotACaSecret, name: str) -> Condition:
-    if isinstance(error, CaExpired):
-        return said("CaExpired", secret=name, detail=error)
-    if isinstance(error, CaNotYetValid):
-        return said("CaNotYetValid", secret=name, detail=error).until(error.begins)
-    return said("CaSecretInvalid", secret=name, detail=error)
-
-
-def _signer(key: SecretBytes | None) -> Signer | None:
-    """What signs with a private key, PEM; None where it cannot be read."""
-    try:
-        return KeySigner(load_private_key(key.reveal(), most_bits=MOST_CA_BITS)) if key is not None else None
-    except PkiError:
-        return None
-
-
-def _signers(cas: Iterable[LoadedCa | Unusable]) -> dict[str, Signer]:
-    """By the SHA-256 of its public key, each key that is in a Secret, also where its certificate is not."""
-    found = [ca.signer.signer if isinstance(ca, LoadedCa) else ca.signer for ca in cas]
-    return {public_key_sha256(signer.public_key): signer for signer in found if signer is not None}
-
-
-def _authority_of(ca: CertificateAuthority, *, generation: int, generated: bool, rotate: str) -> Authority:
-    certificate = ca.certificate
-    return Authority(
-        generation=generation,
-        subject=display(certificate.subject),
-        serial=certificate.serial_number,
-        sha256=fingerprint_sha256(certificate),
-        public_key_sha256=public_key_sha256(certificate.public_key()),
-        identity=ca_identity.identity(certificate),
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        anchor_pem=certificate_pem(ca.anchor),
-        chain_pem=chain_pem(ca.shown),
-        key_kind=kind_of(certificate.public_key()),
-        generated=generated,
-        rotate=rotate,
-        name_constraints=constraints_of(certificate),
-    )
-
-
-def _is_good(loaded: LoadedCa, version: int, now: datetime, *, generated: bool) -> bool:
-    """Whether it is what that version of its Secret holds, seen as the same kind of CA, and has not expired."""
-    same = (loaded.version, loaded.authority.generated) == (version, generated)
-    return same and now < loaded.authority.not_after

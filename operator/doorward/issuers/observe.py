@@ -13,7 +13,7 @@ from doorward.cluster.gateway import CONFIG_MAP, ISSUER, Gateway, Object, get_if
 from doorward.cluster.store import version_of
 from doorward.gates.interface import DataPlane
 from doorward.gates.observe import GateObserver
-from doorward.issuers import ca_secrets
+from doorward.issuers import crl_only
 from doorward.issuers.ca_secrets import CaObserver
 from doorward.issuers.ca_witness import CaWitness
 from doorward.issuers.conflicts import owner_of_key
@@ -86,7 +86,7 @@ class IssuerObserver:
             and not is_cluster_ca
             and _is_trusted(found, authority, bundle)
         ):
-            older, memory = ca_secrets.used(found, authority, memory)
+            older, memory = crl_only.used(found, authority, memory)
         gates, memory = await self._look_at_gates(found, key, committed, memory)
         observed = IssuerObserved(
             account=view.account,

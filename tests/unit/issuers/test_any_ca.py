@@ -12,7 +12,7 @@ from hypothesis import given as for_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from doorward.issuers import ca_secrets
+from doorward.issuers import ca_reading
 from doorward.issuers.memory import Unusable
 from doorward.pki.certificates import build_leaf
 from doorward.pki.pem import certificate_pem
@@ -29,7 +29,7 @@ IGNORED = ("ignore:Parsed a serial number which wasn't positive", "ignore:Attrib
 def load(ca: UserCa):
     data = {name: base64.b64encode(value).decode() for name, value in ca.values.items()}
     body = {"metadata": {"name": "corp", "resourceVersion": "1"}, "data": data}
-    return ca_secrets.load(body, generation=1, generated=False, name="corp", now=given.NOW)
+    return ca_reading.load(body, generation=1, generated=False, name="corp", now=given.NOW)
 
 
 @pytest.mark.promise(7)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from doorward.issuers import ca_secrets, trial
+from doorward.issuers import ca_reading, trial
 from doorward.issuers.memory import Unusable
 from doorward.pki import ca_loading
 from doorward.pki.ca_identity import are_mixed_up
@@ -117,7 +117,7 @@ def test_what_a_trial_refuses_is_told_and_not_used(monkeypatch):
     values = {"tls.crt": pem(given.key(200), FOR_SERVERS), "tls.key": private_key_pem(given.key(200)).reveal()}
     data = {name: base64.b64encode(value).decode() for name, value in values.items()}
     body = {"metadata": {"name": "corp", "resourceVersion": "1"}, "data": data}
-    found = ca_secrets.load(body, generation=1, generated=False, name="corp", now=given.NOW)
+    found = ca_reading.load(body, generation=1, generated=False, name="corp", now=given.NOW)
     assert isinstance(found, Unusable)
     assert found.why.reason.name == "CaSecretInvalid"
     assert (
