@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from doorward.api.conditions import instant
+from doorward.cli import outcome
 from doorward.cli.session import AT_ONCE, add_kubeconfig, in_cluster, issuer_key, table
 from doorward.clock import SystemClock
 from doorward.cluster.errors import ApiError, Conflict, Forbidden, NotFound
@@ -37,6 +38,8 @@ NOBODY_TO_ASK = (
     "--all lists the deletions and asks, and there is no terminal to ask at: add --yes, or --dry-run to see them"
 )
 MISSING, UNKNOWN = "missing", "unknown"
+REVOKED = "left alone: spec.revoked of its ClientCertificate is true"
+SUSPENDED = "restored, and refused until spec.suspended is false"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,10 @@ class Found:
     """UID of its ClientCertificate; or that it is missing, or unknown since whoever asks may not see it."""
     why_not: str | None
     """Why it stays held; None: it is restored."""
+    suspended: bool = False
+    """Whether its ClientCertificate holds it for another reason, which stays."""
+    others: tuple[Record, ...] = ()
+    """Certificates of the client that are revoked for good, and have not expired."""
 
     @property
     def state(self) -> str:
@@ -87,7 +94,17 @@ async def find(gateway: Gateway, wanted: Wanted, now: datetime) -> list[Found]:
     for record, _ in ledger:
         by_client.setdefault(record.holder, []).append(record)
     meant.sort(key=lambda pair: (pair[0].holder, pair[0].not_before))
-    return [_found(r, v, wanted, there[r.holder.namespace], by_client[r.holder]) for r, v in meant]
+    return [_found(r, v, wanted, there[r.holder.namespace], by_client[r.holder], now) for r, v in meant]
+
+
+async def _named_for_good(gateway: Gateway, wanted: Wanted, now: datetime) -> list[str]:
+    """What is revoked for good of the clients that are named."""
+    if not wanted.names:
+        return []
+    items, _ = await gateway.list(ISSUED_CERTIFICATE, wanted.issuer.namespace)
+    records = (record for body in items if (record := _record(body)) and record.issuer == wanted.issuer)
+    named = (r for r in records if r.holder.name in wanted.names and wanted.namespace in ("", r.holder.namespace))
+    return list(outcome.for_good(record for record in named if outcome.is_final(record, now)))
 
 
 def _record(body: Object) -> Record | None:
@@ -98,9 +115,16 @@ def _record(body: Object) -> Record | None:
 
 
 def _found(
-    record: Record, version: str, wanted: Wanted, there: dict[ObjectKey, str] | None, of_client: Sequence[Record]
+    record: Record,
+    version: str,
+    wanted: Wanted,
+    there: dict[ObjectKey, Object] | None,
+    of_client: Sequence[Record],
+    now: datetime,
 ) -> Found:
-    client = UNKNOWN if there is None else there.get(record.holder, MISSING)
+    body = None if there is None else _of_issuer(there.get(record.holder), record.issuer)
+    client = UNKNOWN if there is None else MISSING if body is None else str(body["metadata"]["uid"])
+    spec = body["spec"] if body is not None else {}
     why_not = None
     if record.serial not in wanted.serials:
         why_not = undo.why_not(
@@ -108,7 +132,23 @@ def _found(
             created_again=client not in (MISSING, UNKNOWN, record.holder_uid),
             named=record.holder.name in wanted.names,
         )
-    return Found(record=record, version=version, client=client, why_not=why_not)
+    return Found(
+        record=record,
+        version=version,
+        client=client,
+        why_not=REVOKED if spec.get("revoked") else why_not,
+        suspended=bool(spec.get("suspended")),
+        others=tuple(r for r in of_client if r.issuer == record.issuer and outcome.is_final(r, now)),
+    )
+
+
+def _of_issuer(body: Object | None, issuer: ObjectKey) -> Object | None:
+    """The ClientCertificate, where it is one of that issuer: a serial of another issuer has none."""
+    if body is None:
+        return None
+    named = body["spec"]["issuerRef"]
+    at = ObjectKey(named.get("namespace") or body["metadata"]["namespace"], named["name"])
+    return body if at == issuer else None
 
 
 async def _is_known(gateway: Gateway, issuer: ObjectKey) -> bool:
@@ -121,9 +161,9 @@ async def _is_known(gateway: Gateway, issuer: ObjectKey) -> bool:
     return True
 
 
-async def _clients(gateway: Gateway, namespaces: set[str]) -> dict[str, dict[ObjectKey, str] | None]:
-    """The ClientCertificates of each namespace and their UIDs; None: whoever asks may not see them."""
-    found: dict[str, dict[ObjectKey, str] | None] = {}
+async def _clients(gateway: Gateway, namespaces: set[str]) -> dict[str, dict[ObjectKey, Object] | None]:
+    """The ClientCertificates of each namespace; None: whoever asks may not see them."""
+    found: dict[str, dict[ObjectKey, Object] | None] = {}
     for namespace in sorted(namespaces):
         try:
             items, _ = await gateway.list(CLIENT_CERTIFICATE, namespace)
@@ -131,19 +171,20 @@ async def _clients(gateway: Gateway, namespaces: set[str]) -> dict[str, dict[Obj
             found[namespace] = None
         else:
             alive = (body for body in items if "deletionTimestamp" not in body["metadata"])
-            found[namespace] = {key_of(body): body["metadata"]["uid"] for body in alive}
+            found[namespace] = {key_of(body): body for body in alive}
     return found
 
 
-async def _client(gateway: Gateway, at: ObjectKey) -> str:
+async def _client(gateway: Gateway, at: ObjectKey, issuer: ObjectKey) -> str:
     """As `Found.client`, of one that is asked for by name."""
     try:
-        metadata = (await gateway.get(CLIENT_CERTIFICATE, at.namespace, at.name))["metadata"]
+        body = await gateway.get(CLIENT_CERTIFICATE, at.namespace, at.name)
     except NotFound:
         return MISSING
     except Forbidden:
         return UNKNOWN
-    return MISSING if "deletionTimestamp" in metadata else str(metadata["uid"])
+    alive = "deletionTimestamp" not in body["metadata"] and _of_issuer(body, issuer) is not None
+    return str(body["metadata"]["uid"]) if alive else MISSING
 
 
 async def lift(gateway: Gateway, found: Sequence[Found]) -> list[str]:
@@ -161,14 +202,14 @@ async def lift(gateway: Gateway, found: Sequence[Found]) -> list[str]:
         patch = {"metadata": {"resourceVersion": each.version}, "spec": {"revocation": over}}
         async with room:
             try:
-                if await _client(gateway, record.holder) != each.client:
+                if await _client(gateway, record.holder, record.issuer) != each.client:
                     return CHANGED
                 await gateway.patch(ISSUED_CERTIFICATE, record.key.namespace, record.key.name, patch)
             except Conflict:
                 return CHANGED
             except ApiError as error:
                 return str(error)
-        return DONE
+        return SUSPENDED if each.suspended else DONE
 
     return await asyncio.gather(*(one(each) for each in found))
 
@@ -180,6 +221,8 @@ async def restore(
     found = await find(gateway, wanted, now)
     if not found:
         print(f"no deletion to undo below {wanted.issuer}: nothing that was asked for is held and not final yet")
+        for line in await _named_for_good(gateway, wanted, now):
+            print(line)
         return 0 if await _is_known(gateway, wanted.issuer) else 1
     if several := _ambiguous(wanted, found):
         print(f"there are clients of that name in several namespaces ({', '.join(several)}): add --namespace")
@@ -193,7 +236,10 @@ async def restore(
     if not dry_run:
         results = await lift(gateway, found)
     _print(found, results)
-    return 0 if set(results) <= {WOULD, DONE} else 1
+    ended = [each.record for each, result in zip(found, results, strict=True) if result in (DONE, SUSPENDED)]
+    for line in await outcome.problems(gateway, wanted.issuer, ended):
+        print(line)
+    return 0 if set(results) <= {WOULD, DONE, SUSPENDED} else 1
 
 
 def _ambiguous(wanted: Wanted, found: Sequence[Found]) -> list[str]:
@@ -206,10 +252,12 @@ def _ambiguous(wanted: Wanted, found: Sequence[Found]) -> list[str]:
 def _print(found: Sequence[Found], results: Sequence[str]) -> None:
     print(table(HEAD, [_row(each, result) for each, result in zip(found, results, strict=True)]))
     pairs = list(zip(found, results, strict=True))
-    if missing := sum(each.client == MISSING and said in (WOULD, DONE) for each, said in pairs):
+    if missing := sum(each.client == MISSING and result in (WOULD, DONE) for each, result in pairs):
         print(WARNING.format(count=missing))
-    if left := sum(each.why_not is not None for each in found):
+    if left := sum(each.why_not not in (None, REVOKED) for each in found):
         print(LEFT_ALONE.format(count=left))
+    for line in outcome.for_good(record for each in found for record in each.others):
+        print(line)
 
 
 def _row(found: Found, result: str) -> tuple[str, ...]:

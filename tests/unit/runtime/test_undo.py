@@ -8,7 +8,7 @@ from doorward.cli import restore
 from doorward.cli.main import main
 from doorward.cli.restore import Wanted
 from doorward.cluster.errors import Conflict, Forbidden
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, SECRET
 from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT
 from tests.unit.given import DAY, NOW
@@ -400,3 +400,75 @@ def test_without_the_right_to_see_clients_it_does_not_say_that_they_are_missing(
     assert served.with_gateway(blind) == 0
     said = capsys.readouterr().out
     assert (said.count("unknown"), "have no ClientCertificate" in said) == (2, False)
+
+
+# What it cannot do, and says
+
+
+def told(bed, capsys, wanted=BOTH):
+    undo(bed, wanted)
+    return capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("pruned")
+def test_it_says_that_nobody_has_access_while_the_issuer_is_missing(served, capsys):
+    served.delete(ISSUER, ISSUER_AT.name)
+    served.settle()
+    assert f"MTLSIssuer {ISSUER_AT} does not exist" in told(served, capsys)
+
+
+@pytest.mark.usefixtures("pruned")
+def test_it_says_that_no_crl_can_be_published(served, capsys):
+    served.kill()
+    served.delete(SECRET, f"{ISSUER_AT.name}-ca-1")
+    served.start()
+    served.settle()
+    assert "cannot publish a CRL now" in told(served, capsys)
+
+
+def test_it_says_that_the_gates_do_not_trust_the_ca_of_a_certificate(served, pruned, capsys):
+    served.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": {"distrust": [1]}}})
+    served.settle()
+    served.advance(60)
+    printed = told(served, capsys)
+    for number in pruned:
+        assert f"serial {number:x} stays refused, the gates do not trust CA generation 1" in printed
+
+
+def test_it_names_the_certificates_of_a_client_that_nothing_brings_back(served, capsys):
+    number = serial(served, "alice")
+    person_writes(served, number, reason="keyCompromise")
+    served.delete(CLIENT_CERTIFICATE, "alice")
+    served.settle()
+    line = f"edge/alice: serial {number:x} stays refused, it is revoked for good as keyCompromise"
+    assert line in told(served, capsys, Wanted(issuer=ISSUER_AT, names=frozenset({"alice"})))
+
+
+@pytest.mark.parametrize(
+    ("spec", "says", "gets_in"),
+    [
+        pytest.param({"revoked": True}, "stays refused, it is revoked for good", False, id="is revoked"),
+        pytest.param({"suspended": True}, "refused until spec.suspended is false", False, id="is suspended"),
+        pytest.param({"issuerRef": {"name": "others"}}, "missing", False, id="names another issuer"),
+        pytest.param({}, "restored", True, id="has access"),
+    ],
+)
+def test_it_says_what_becomes_of_a_client_that_was_created_again_and(served, capsys, spec, says, gets_in):
+    number = serial(served, "alice")
+    served.delete(CLIENT_CERTIFICATE, "alice")
+    served.settle()
+    served.apply("alice", **spec)
+    served.settle()
+    assert says in told(served, capsys, Wanted(issuer=ISSUER_AT, names=frozenset({"alice"})))
+    served.settle()
+    served.jump(minutes=20)
+    served.settle()
+    assert (number in live(served)) is gets_in
+
+
+def test_it_leaves_a_client_alone_that_is_about_to_be_revoked(served, capsys):
+    served.delete(CLIENT_CERTIFICATE, "alice")
+    served.settle()
+    served.kill()
+    served.apply("alice", revoked=True)
+    assert "left alone: spec.revoked of its ClientCertificate is true" in told(served, capsys)
