@@ -12,7 +12,7 @@ from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISS
 from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT
 from tests.unit.given import DAY, NOW
-from tests.unit.runtime.looks import live, person_writes, record, serial
+from tests.unit.runtime.looks import live, person_writes, record, said, serial
 from tests.unit.runtime.test_suspension import refusals_end
 
 ALL = Wanted(issuer=ISSUER_AT)
@@ -472,3 +472,29 @@ def test_it_leaves_a_client_alone_that_is_about_to_be_revoked(served, capsys):
     served.kill()
     served.apply("alice", revoked=True)
     assert "left alone: spec.revoked of its ClientCertificate is true" in told(served, capsys)
+
+
+# Renaming a client: docs/runbooks/rename-a-client.md
+
+
+@pytest.mark.parametrize("restored", ["first", "last"])
+def test_a_client_that_is_renamed_as_the_runbook_says_keeps_its_file_and_its_secret_name(served, restored):
+    number = serial(served, "alice")
+    served.delete(CLIENT_CERTIFICATE, "alice")
+    served.settle()
+    alice = Wanted(issuer=ISSUER_AT, names=frozenset({"alice"}))
+    if restored == "first":
+        assert undo(served, alice) == 0
+    served.apply("alice", secretName="alice-before-renaming")
+    served.apply("alice-smith", secretName="alice-mtls")
+    served.settle()
+    if restored == "last":
+        assert undo(served, alice) == 0
+    served.jump(days=3)
+    served.settle()
+    again = serial(served, "alice")
+    assert live(served) >= {number, again}
+    assert said(served, "alice-smith") == {"Ready": "Issued", "Admitted": "Live"}
+    served.delete(CLIENT_CERTIFICATE, "alice")
+    served.settle()
+    assert (number in live(served), again in live(served)) == (False, True)
