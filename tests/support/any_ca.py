@@ -119,7 +119,9 @@ class _Draw:
                 "RSA": lambda: odd_ca.rsa_key(*self.random.choice(MERSENNE)),
                 "RSA, again": lambda: odd_ca.rsa_key(*self.random.choice(MERSENNE)),
                 "RSA of 1,886 bits!1886 bits": lambda: odd_ca.rsa_key(607, 1279),
-                "an exponent of 33 bits!public exponent": lambda: odd_ca.rsa_key(1279, 2203, exponent=2**32 + 15),
+                "an exponent of 33 bits": lambda: odd_ca.rsa_key(1279, 2203, exponent=2**32 + 15),
+                "an exponent of 65 bits!public exponent": lambda: odd_ca.rsa_key(521, 2203, exponent=2**64 + 13),
+                "a larger key with one!does not sign": lambda: odd_ca.rsa_key(1279, 2203, exponent=2**64 + 13),
                 "P-224!224 bits": on(ec.SECP224R1()),
                 "secp256k1!secp256k1": on(ec.SECP256K1()),
                 "brainpoolP384r1!brainpoolP384r1": on(ec.BrainpoolP384R1()),
@@ -152,11 +154,14 @@ class _Draw:
         return key.private_bytes(Encoding.PEM, form, NoEncryption())
 
     def name(self) -> bytes:
+        if self.random.random() < 0.03:
+            self.drawn.append("no name at all")
+            return odd_ca.name()
         attributes = [self.attribute() for _ in range(self.random.randint(1, 4))]
         together = len({each.type for each in attributes[:2]}) == 2 and self.now_and_then("two attributes in one")
         common = Attribute(odd_ca.COMMON_NAME, UTF8, f"Corp CA {self.random.getrandbits(64):x}".encode())
         found = (tuple(attributes[:2]), *attributes[2:]) if together else tuple(attributes)
-        return self.usually(odd_ca.name(*found, common), {"no name at all!subject is empty": odd_ca.name()})  # type: ignore[return-value]
+        return odd_ca.name(*found, common)
 
     def attribute(self) -> Attribute:
         kind = self.random.choice(
@@ -279,9 +284,12 @@ class _Draw:
                 "an identifier that is none!subjectKeyIdentifier": extension(odd_ca.SUBJECT_KEY, tlv(odd_ca.NULL)),
             },
         )
-        found = [basic, usage, identifier, *(self.usually(b"", _MORE) for _ in range(2))]
-        kinds = [each for each in found if isinstance(each, bytes) and each]
-        return list(dict.fromkeys(kinds))
+        first = self.usually(b"", _MORE)
+        others = {
+            what: each for what, each in _MORE.items() if not isinstance(first, bytes) or _kind(each) != _kind(first)
+        }
+        found = [basic, usage, identifier, first, self.usually(b"", others)]
+        return [each for each in found if isinstance(each, bytes) and each]
 
     def chain(self, parts: dict[str, object]) -> list[bytes]:
         """The CA itself, and what is above it."""
@@ -305,6 +313,11 @@ _TRUE = tlv(odd_ca.BOOLEAN, b"\xff")
 
 def _basic(length: bytes) -> bytes:
     return extension(odd_ca.BASIC, tlv(SEQUENCE, _TRUE, length), critical=True)
+
+
+def _kind(extended: bytes) -> bytes:
+    """The type of an extension that is shorter than 128 bytes."""
+    return extended[2 : 4 + extended[3]] if extended else b""
 
 
 def _usages(*purposes: str, critical: bool) -> bytes:

@@ -81,12 +81,29 @@ class OpenSsl:
         return [line.strip() for line in said.split("\n")[1:] if line]
 
     def verdict(
-        self, leaf: bytes, *, anchor: bytes, crl: bytes | None, at: datetime, purpose: str = "sslclient"
+        self,
+        leaf: bytes,
+        *,
+        anchor: bytes,
+        crl: bytes | None,
+        at: datetime,
+        purpose: str = "sslclient",
+        strict: bool = True,
     ) -> str:
-        """`verify` of a TLS client at that instant, every CRL demanded if one is given: "OK", or openssl's reasons."""
+        """`verify` of a TLS client at that instant, every CRL demanded if one is given: "OK", or openssl's reasons.
+
+        `strict`: also what RFC 5280 asks for and nginx does not.
+        """
         crls = () if crl is None else ("-crl_check_all", "-CRLfile", self.file(crl))
         ended = self.run(
-            *("verify", "-x509_strict", "-purpose", purpose, "-attime", str(int(at.timestamp()))),
+            *(
+                "verify",
+                *(("-x509_strict",) if strict else ()),
+                "-purpose",
+                purpose,
+                "-attime",
+                str(int(at.timestamp())),
+            ),
             *("-no-CApath", "-no-CAstore", "-CAfile", self.file(anchor), *crls, self.file(leaf)),
         )
         if ended.returncode == 0:

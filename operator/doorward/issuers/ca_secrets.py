@@ -181,10 +181,14 @@ def _numbered(
 
 
 def _mixed_up(found: IssuerObject, view: LoadedCa, bundle: TrustBundle | None, proof: CaProof, now: datetime) -> int:
-    """The published generation, trusted and not expired, that gates would mix up with this CA; 0: there is none."""
+    """The published generation, trusted and not expired, that gates would mix up with this CA; 0: there is none, or this one is
+    published already.
+    """
     anchors = trust_bundle.anchors_in(bundle)
     distrusted = () if isinstance(found.spec, str) else found.spec.ca.distrust
     numbers = trust_bundle.numbers_of(bundle, anchors, proof.signed) if bundle is not None else {}
+    if view.authority.identity in numbers:
+        return 0
     for anchor in anchors:
         number = numbers.get(ca_identity.identity(anchor), 0)
         trusted = number not in distrusted and now < anchor.not_valid_after_utc

@@ -9,14 +9,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from doorward.pki import certificate_der
 
-_MOST_EXPONENT_BITS = 31
-"""Of an RSA key: as many as Go has in an int on any machine."""
+_MOST_EXPONENT_BITS = 63
+"""Of an RSA key: as many as Go has in an int."""
 
 
 def of_twin(certificate: x509.Certificate) -> str:
     """What the twin of a CA would have of it, and what to do; empty: it can be read."""
-    if not certificate.subject.rdns:
-        return "subject is empty: make the CA again with a common name"
     if why := certificate_der.unreadable_subject(certificate.public_bytes(Encoding.DER)):
         return f"subject cannot be shown to gates: {why}"
     key = certificate.public_key()
