@@ -9,7 +9,7 @@ from doorward.clock import SystemClock
 from tests.support import any_ca
 from tests.support.home import Home, client, issuer
 from tests.support.kube import CERTIFICATES, ISSUERS, eventually
-from tests.support.openssl import CA_EXTENSIONS, EC_KEY, Issued, OpenSsl
+from tests.support.openssl import CA_EXTENSIONS, EC_KEY, LEAF_EXTENSIONS, Issued, OpenSsl
 
 from .doors import IN, REFUSED, Files, Street, admitted
 
@@ -22,6 +22,15 @@ UNREADABLE = {
     "explicit": (EXPLICIT, ()),
 }
 """CAs that Go cannot read: the key, and options of openssl. A controller that was shown one kept the bundle before it."""
+CORPORATE = UNREADABLE | {
+    "servers": (EC_KEY, (), "extendedKeyUsage=serverAuth"),
+    "constrained": (EC_KEY, (), "nameConstraints=critical,permitted;DNS:example.com"),
+    "unknown": (EC_KEY, (), "1.2.3.4=critical,ASN1:UTF8String:unknown"),
+    "pss": (("genrsa", "2048"), ("-sigopt", "rsa_padding_mode:pss")),
+    "long-serial": (EC_KEY, ("-set_serial", "0x7f" + "ab" * 21)),
+}
+"""CAs that were all green, and their clients refused, or whose issuer had no status: key, options, extensions."""
+BY_SERIAL = "authorityKeyIdentifier=keyid:always,issuer:always\n"
 REFUSALS = ("CaSecretInvalid", "CaExpired", "CaNotYetValid")
 
 
@@ -68,14 +77,38 @@ def _issued(home: Home, name: str) -> Files:
     return home.files(name)
 
 
+def test_clients_of_cas_that_openssl_or_go_refuse_get_in_and_are_refused_once_revoked(
+    openssl: OpenSsl, home: Home, street: Street
+):
+    made = {name: corporate(openssl, *how) for name, how in CORPORATE.items()}
+    for name, ca in made.items():
+        home.secret(name, pair(ca))
+        home.make(ISSUERS, issuer(name, ca={"secretRef": {"name": name}}))
+        home.make(CERTIFICATES, client(f"of-{name}", issuer=name))
+    doors = {name: street.door(name, issuer=name) for name in made}
+    files = {name: _issued(home, f"of-{name}") for name in made}
+    for name in made:
+        doors[name].comes_to_tell(files[name], IN)
+    elsewhere = openssl.issue("dave", made["servers"], extensions=LEAF_EXTENSIONS + BY_SERIAL)
+    dave = {"tls.crt": openssl.file(elsewhere.certificate), "tls.key": openssl.file(elsewhere.key)}
+    doors["servers"].comes_to_tell(dave, IN)
+    assert doors["negative"].tells(dave) == REFUSED
+    for name in made:
+        home.respec(CERTIFICATES, f"of-{name}", revoked=True)
+    for name in made:
+        doors[name].comes_to_tell(files[name], REFUSED)
+    home.abandon()
+
+
 def pair(made: Issued) -> Mapping[str, bytes]:
     return {"tls.crt": made.certificate, "tls.key": made.key}
 
 
-def corporate(openssl: OpenSsl, key: tuple[str, ...], options: tuple[str, ...]) -> Issued:
-    """A self-signed CA as `openssl req -x509` makes it with these options."""
+def corporate(openssl: OpenSsl, key: tuple[str, ...], options: tuple[str, ...] = (), extensions: str = "") -> Issued:
+    """A self-signed CA as `openssl req -x509` makes it with these options and further extensions."""
     made = openssl.makes(*key)
-    said = f"[req]\ndistinguished_name=dn\nprompt=no\nx509_extensions=e\n[dn]\nCN=Corp CA\n[e]\n{CA_EXTENSIONS}"
+    ours = CA_EXTENSIONS + extensions
+    said = f"[req]\ndistinguished_name=dn\nprompt=no\nx509_extensions=e\n[dn]\nCN=Corp CA\n[e]\n{ours}\n"
     options = ("-config", openssl.file(said.encode()), "-days", "30", *options)
     return Issued(certificate=openssl.makes("req", "-x509", "-new", "-key", openssl.file(made), *options), key=made)
 
