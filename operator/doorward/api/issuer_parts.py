@@ -106,7 +106,8 @@ class CaSource(Model):
         SecretReference | None,
         Field(
             description=(
-                "Use your own CA from a Secret. A CA with another key, another subject or another subject key identifier is a"
+                "Use your own CA from a Secret, self-signed or not. Its key is RSA of 2048 bits or more, ECDSA on P-256, P-384 or"
+                " P-521, or Ed25519. A CA with another key, another subject or another subject key identifier is a"
                 " new CA generation: put it into the Secret, and all clients get new certificates while the old ones stay good."
                 " The operator uses the certificate that fits the private key, and the certificates above it, in any order."
             )
