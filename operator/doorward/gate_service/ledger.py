@@ -53,7 +53,7 @@ class Client:
 
     @property
     def issuer(self) -> ObjectKey:
-        """The issuer that it names."""
+        """The issuer that it names. One that is not there names none, so no serial is admitted by it."""
         return self._issuer if self._issuer is not None else NOWHERE
 
     def says(self, issuer: ObjectKey | None, cut_off: CutOff | None) -> None:

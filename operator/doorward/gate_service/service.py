@@ -69,8 +69,7 @@ class GateService:
         found = [each for each in records if number is None or each.number == number]
         serial = None
         for serial in found:  # of several records of one certificate, each has to admit it
-            client = serial.client if serial.client.there else None
-            said = verdict(issuer, serial, client, silence=silence, now=now)
+            said = verdict(issuer, serial, serial.client, silence=silence, now=now)
             if said is not Verdict.ADMITTED:
                 return Answer(said, gate)
         if serial is None:

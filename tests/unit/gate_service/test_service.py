@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from doorward.cluster.errors import Forbidden, NoSuchKind
+from doorward.cluster.errors import Forbidden, NoSuchKind, Transient
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER
 from doorward.objects.meta import ObjectKey
 from doorward.objects.questions.question import Gate, Presented, Question
+from doorward.planning.admission import FRESH
 from tests.unit import given as rules
 from tests.unit.given import ALICE, DAY, NOW
 
@@ -205,6 +206,18 @@ def test_it_says_from_the_second_minute_on_that_the_api_server_is_away(world: Wo
     world.cut_the_line()
     world.advance(2 * MINUTE)
     assert "not heard of for" in world.service.readiness().text
+
+
+def test_one_kind_that_is_not_heard_of_is_enough_to_be_stale(world: World):
+    world.gateway.refuse_reads = lambda kind, _: Transient("no") if kind == CLIENT_CERTIFICATE else None
+    world.gateway.end_watches()
+    world.advance()
+    world.clock.advance(days=8)
+    world.patch(ISSUER, rules.ISSUER, {"spec": {"crl": {"validity": "24h"}}})
+    world.patch(ISSUED_CERTIFICATE, RECORD, {"metadata": {"labels": {"a": "b"}}})
+    silences = {follower.kind: follower.silence() for follower in world.service.followers}
+    assert silences[ISSUER] < FRESH < silences[CLIENT_CERTIFICATE]
+    assert world.answer() == "stale"
 
 
 def test_max_staleness_makes_it_stricter(world: World):
