@@ -124,6 +124,13 @@ def test_a_client_that_was_revoked_before_stays_refused(own):
     assert bob not in live(own)
 
 
+def test_a_lost_record_is_written_again_with_the_generation_that_signed(moved):
+    before = serial(moved, "alice")
+    moved.delete(ISSUED_CERTIFICATE, f"{ISSUER_AT.name}.2.{before:x}")
+    moved.settle()
+    assert (serial(moved, "alice"), generation(moved, before)) == (before, 2)
+
+
 def test_the_old_generation_leaves_with_its_last_certificate(moved):
     moved.jump(days=89)
     moved.settle()
