@@ -108,6 +108,7 @@ class IssuerObserver:
             ),
             replaced=committed.replaced if committed is not None else "",
             newest_numbers=_newest_numbers(memory),
+            newest_number=max((crl.number for crl in memory.newest_crls.values()), default=0),
             gates=gates,
             troubled_targets=troubled_targets,
             counts_due=memory.counts_due or EPOCH,

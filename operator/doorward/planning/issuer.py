@@ -307,8 +307,8 @@ def _must_publish(look: _Look, published: PublishedTrust) -> bool:
     o, line = look.o, look.line
     if not published.sound or published.anchors.keys() != line.trusted or o.closed != line.closed:
         return True
-    if published.number < max(o.newest_numbers.values(), default=0):
-        return True  # of a generation that left, too: a gate that holds it takes none that seems older
+    if published.number < o.newest_number:
+        return True  # of a CA that left, too: a gate that holds it takes none that seems older
     for authority in line.shown:
         last = published.crls[authority.generation]
         if published.anchors[authority.generation].pem != authority.anchor_pem:

@@ -207,6 +207,8 @@ class IssuerObserved:
     """Subject of the published anchor, where it is another key's; else empty."""
     newest_numbers: Mapping[int, int]
     """By generation, the highest CRL number that this process ever published or saw."""
+    newest_number: int = 0
+    """The highest of them all, of CAs that left or were replaced under their number, too."""
     gates: tuple[Gate, ...]
     troubled_targets: tuple[str, ...] = ()
     """Targets that name it and cannot be configured, each with why."""

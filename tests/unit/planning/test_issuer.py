@@ -290,7 +290,7 @@ def test_a_hold_that_was_lifted_says_no_more_when_it_becomes_final():
         pytest.param({"records": (LONG_EXPIRED,)}, [], id="a certificate expired a period ago"),
         pytest.param({"published": given.published(signed=NOW - DAY)}, [], id="its day is over"),
         pytest.param({"newest_numbers": {1: 1 << 62}}, [], id="a newer one was seen: etcd went back"),
-        pytest.param({"newest_numbers": {2: 1 << 62}}, [], id="a newer one was seen of a CA that left"),
+        pytest.param({"newest_number": 1 << 62}, [], id="a newer one was seen of a CA that left"),
         pytest.param(EXPIRED_CA | {"published": Unseen.ABSENT}, [], id="its CA ended"),
     ],
 )

@@ -14,11 +14,13 @@ from doorward.cluster.gateway import (
     ROLE_BINDING,
     SECRET,
 )
+from doorward.objects.meta import ObjectKey
 from doorward.workqueue.backoff import LONGEST_CUT_OFF
 from tests.support import promises
 from tests.support.memory_gateway import Write
-from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE
-from tests.unit.runtime.looks import CRL, GATE, RECORDS, live, record, said, serial
+from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed
+from tests.unit.given import HOUR, NOW
+from tests.unit.runtime.looks import CRL, GATE, RECORDS, issuer_said, live, record, said, serial
 
 
 @pytest.fixture
@@ -270,3 +272,24 @@ def test_a_ca_that_is_made_after_all_others_were_lost_or_distrusted_has_a_number
     bed.settle()
     assert list(promises.newest_bundle(bed.cluster).lists) == [3]
     assert promises.gate_crls(bed.cluster) == {NAMESPACE_NAME: frozenset()}
+
+
+def test_the_gates_follow_where_ca_and_crl_were_replaced_by_older_ones_of_a_backup(served):
+    """Nothing that is left was signed by the CA whose CRL the gates hold, and its number is the higher one."""
+    with OperatorBed(NOW - HOUR, finalizer_at_creation=True) as old:
+        other = {"metadata": {"name": "other"}, "spec": {"ca": {"generate": {"commonName": "Other CA"}}}}
+        old.cluster.create(ISSUER, NAMESPACE_NAME, other, PEOPLE)
+        old.settle()
+        old.issuer()
+        old.apply("alice")
+        old.settle()
+        brought = [(kind, old.find(kind, name)) for kind, name in ((SECRET, "partners-ca-1"), (CONFIG_MAP, CRL))]
+    for kind, body in brought:
+        at = ObjectKey(NAMESPACE_NAME, body["metadata"]["name"])
+        now = served.cluster.find(kind, at)
+        metadata = now["metadata"] | {"annotations": body["metadata"]["annotations"]}
+        served.cluster.replace(kind, at, {**now, "data": body["data"], "metadata": metadata}, PEOPLE)
+    served.settle()
+    assert issuer_said(served)["GatesCurrent"] == "AllCurrent"
+    gate = served.find(SECRET, GATE)["data"]["ca.crt"]
+    assert base64.b64decode(gate).decode() == brought[1][1]["data"]["ca.crt"]
