@@ -110,6 +110,7 @@ class CertificateObserver:
             authority=domain.authority,
             problem=domain.problem,
             published=domain.published,
+            none_trusted=domain.none_trusted,
             crowded=domain.near_capacity,
             gates_behind=domain.gates_behind,
             barred_keys=frozenset(each for each in _keys_of(certificate, secret) if view.is_barred(key, each, client)),

@@ -52,8 +52,8 @@ def _none_left(o: CertificateObserved, now: datetime) -> Condition:
 
 def _is_trusted(o: CertificateObserved, record: Record) -> bool:
     """Whether the gates trust the CA generation that signed the serial, as far as that is known."""
-    published = o.issuer.published if isinstance(o.issuer, Issuer) else None
-    return published is None or record.generation in published.anchors
+    trusted = o.issuer.trusted if isinstance(o.issuer, Issuer) else None
+    return trusted is None or record.generation in trusted
 
 
 def say(

@@ -44,6 +44,8 @@ class Decision:
     """The CA that certificates are signed with; or why there is none; UNKNOWN: nothing can be said yet."""
     staying: Mapping[int, Authority] = field(default_factory=dict)
     """Older generations whose certificates are left in use until they are renewed."""
+    none_trusted: bool = False
+    """No generation is left that a gate may trust, and the gates are closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,12 @@ def decide(o: IssuerObserved, now: datetime) -> Decision:
     assert signing is not None
     plan = _plan(look, signing)
     closed = closing.due(o.gates, now, everywhere=look.line.none_left)
-    return Decision(plan=replace(plan, due=earliest(plan.due, closed)), signing=signing, staying=look.line.staying)
+    return Decision(
+        plan=replace(plan, due=earliest(plan.due, closed)),
+        signing=signing,
+        staying=look.line.staying,
+        none_trusted=issuer_status.none_trusted(o, look.line),
+    )
 
 
 def _look(o: IssuerObserved, spec: MTLSIssuerSpec, ledger: tuple[Record, ...], now: datetime) -> _Look:

@@ -44,6 +44,11 @@ def gates_behind(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
     return tuple(g for g in gates if g.targets and g.allowed is not False and g.state is not GateState.CURRENT)
 
 
+def none_trusted(o: IssuerObserved, line: Lineage | None) -> bool:
+    """Whether no CA generation is left that a gate may trust, and all gates are closed: the bundle that is published is the last."""
+    return line is not None and line.none_left and all(gate.shut for gate in gates_behind(o.gates))
+
+
 def _conditions(
     o: IssuerObserved, ready: Condition, now: datetime, line: Lineage | None, trouble: Trouble | None
 ) -> Iterator[Condition]:
@@ -168,7 +173,7 @@ def write(
             _generation_status(generation, o, line) for generation in sorted(line.trusted)[-MOST_GENERATIONS:]
         ]
     status |= _gates_status(o)
-    return _with_counts(o, status, now, due)
+    return _with_counts(o, line, status, now, due)
 
 
 def _ca_status(a: Authority) -> dict[str, object]:
@@ -296,22 +301,25 @@ def _gate_status(gate: Gate) -> dict[str, object]:
     return {"namespace": gate.namespace, "targets": list(gate.targets[:MOST_TARGETS]), "state": state}
 
 
-def _with_counts(o: IssuerObserved, status: dict[str, object], now: datetime, due: datetime | None) -> Plan:
+def _with_counts(
+    o: IssuerObserved, line: Lineage | None, status: dict[str, object], now: datetime, due: datetime | None
+) -> Plan:
     """Counts alone are no reason to write before they are due: a storm of certificates is not a storm of statuses."""
     same = status == {k: v for k, v in o.status.items() if k != "counts"}
     if same and now < o.counts_due:
         return Plan(due=earliest(due, o.counts_due))
-    counts = _counts(o, now)
+    counts = _counts(o, line, now)
     if same and counts == o.status.get("counts"):
         return Plan(due=due)
     status["counts"] = counts
     return Plan(actions=(WriteStatus(status=status),), due=earliest(due, now + timing.COUNTS_EVERY))
 
 
-def _counts(o: IssuerObserved, now: datetime) -> dict[str, int]:
+def _counts(o: IssuerObserved, line: Lineage | None, now: datetime) -> dict[str, int]:
     """A generation that the gates do not trust takes its certificates with it."""
     assert not isinstance(o.records, Unseen)
-    trusted = o.published.anchors if isinstance(o.published, PublishedTrust) else None
+    published = o.published.anchors if isinstance(o.published, PublishedTrust) else None
+    trusted = {} if none_trusted(o, line) else published
     found = Counter(state_of(record, trusted, now) for record in o.records)
     return {
         "live": found[CertificateState.LIVE],

@@ -1,6 +1,7 @@
 """All that a rule may look at: parsed values, no private key, and *unknown* as a value, never an absence."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -84,6 +85,15 @@ class Issuer:
     """The same of this issuer's clients in the namespace that asks."""
     staying: Mapping[int, Authority] = field(default_factory=dict)
     """Older generations whose certificates are left in use until they are renewed."""
+    none_trusted: bool = False
+    """What is published is the last bundle, and the gates are closed: no CA is left that they may trust."""
+
+    @property
+    def trusted(self) -> AbstractSet[int] | None:
+        """The CA generations that the gates trust; None: not known."""
+        if self.none_trusted:
+            return frozenset()
+        return self.published.anchors.keys() if self.published is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,6 +125,7 @@ class Issuers:
         domain = TrustDomain(
             authority=signing if isinstance(signing, Authority) else None,
             staying=decision.staying,
+            none_trusted=decision.none_trusted,
             problem=signing.message if isinstance(signing, Condition) else "",
             published=seen.published if isinstance(seen.published, PublishedTrust) else None,
             near_capacity=issuer_status.crowded(seen),

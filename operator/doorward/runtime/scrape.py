@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -56,9 +57,10 @@ class Figures:
             first_expiry: datetime | None = None
             domain = self.domains.get(issuer)
             published = domain.published if domain is not None else None
+            trusted = domain.trusted if domain is not None else None
             records, now = iter(self.view.ledger.heard_of(issuer)), self.clock.now()
             while some := tuple(islice(records, AT_ONCE - looked_at)):
-                first_expiry = _count(some, published, now, counts, first_expiry)
+                first_expiry = _count(some, trusted, now, counts, first_expiry)
                 looked_at = await _pause(looked_at + len(some))
             found += self._issuer(issuer, counts, first_expiry, published, now)
             looked_at = await _pause(looked_at + AN_ISSUER)
@@ -117,13 +119,12 @@ async def _pause(looked_at: int) -> int:
 
 def _count(
     records: Iterable[Record],
-    published: PublishedTrust | None,
+    trusted: AbstractSet[int] | None,
     now: datetime,
     counts: Counter[CertificateState],
     first_expiry: datetime | None,
 ) -> datetime | None:
     """Add the records to `counts`; the first instant at which a live one expires."""
-    trusted = published.anchors if published is not None else None
     for record in records:
         state = state_of(record, trusted, now)
         counts[state] += 1

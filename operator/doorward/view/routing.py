@@ -244,7 +244,11 @@ class Routing:
         if before is None or _signing(before) != _signing(now):
             tell = self.wake_at_first if before is None or before.authority is None else self.wake_later
             wake_all((certificate_key(found.key) for found in view.certificates.lookup("issuer", issuer)), tell)
-        elif before.published is not now.published or before.gates_behind != now.gates_behind:
+        elif (
+            before.published is not now.published
+            or before.gates_behind != now.gates_behind
+            or _trusted(before) != _trusted(now)
+        ):
             wake_all((certificate_key(found.key) for found in view.certificates.lookup("deleting", issuer)), self.wake)
             listed = _entries(before) ^ _entries(now)
             records = (record for serial in listed for record in view.ledger.of_serial(issuer, serial))
@@ -274,5 +278,5 @@ def _entries(domain: TrustDomain) -> AbstractSet[int]:
 
 
 def _trusted(domain: TrustDomain) -> AbstractSet[int]:
-    """The CA generations that are published."""
-    return domain.published.anchors.keys() if domain.published is not None else frozenset()
+    """The CA generations that the gates trust."""
+    return domain.trusted or frozenset()

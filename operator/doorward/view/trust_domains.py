@@ -1,6 +1,7 @@
 """What each issuer tells the others: which CA signs, with which key, and what is published. Written after each look at it."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -38,10 +39,19 @@ class TrustDomain:
     problem: str = ""
     """Why there is none; empty where there is one."""
     published: PublishedTrust | None = None
+    none_trusted: bool = False
+    """What is published is the last bundle, and the gates are closed: no CA is left that they may trust."""
     near_capacity: bool = False
     gates_behind: bool = False
     held: Mapping[int, LoadedCa] = field(default_factory=dict, repr=False)
     """By generation, the CAs whose keys can be used."""
+
+    @property
+    def trusted(self) -> AbstractSet[int] | None:
+        """The CA generations that the gates trust; None where that is not known."""
+        if self.none_trusted:
+            return frozenset()
+        return self.published.anchors.keys() if self.published is not None else None
 
     def cas(self) -> dict[int, x509.Certificate]:
         """By generation, the CAs that may have signed: those whose keys are held, and the anchors that are published."""

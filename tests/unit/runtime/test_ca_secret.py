@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from doorward.cluster.gateway import CONFIG_MAP, ISSUER, SECRET
+from doorward.cluster.gateway import CONFIG_MAP, INGRESS, ISSUER, SECRET
 from doorward.objects.meta import ObjectKey
 from doorward.pki.certificates import build_ca
 from doorward.pki.subjects import Subject
@@ -12,7 +12,7 @@ from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT, PEOPLE
 from tests.unit import given
 from tests.unit.given import DAY, NOW
-from tests.unit.runtime.looks import CRL, GATE, issuer_said, live, serial
+from tests.unit.runtime.looks import CRL, GATE, issuer_said, live, said, serial
 from tests.unit.runtime.own_ca import files, key_pem, pem, put, running
 
 
@@ -280,3 +280,18 @@ def test_an_older_generation_whose_secret_is_deleted_goes_on_refusing(served):
     assert refused_later(served)
     assert old in promises.newest_crl(served.cluster)
     assert sorted(promises.newest_bundle(served.cluster).lists) == [1, 2]
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["a gate is there", "no host has a gate"])
+def test_the_clients_of_a_ca_that_is_distrusted_with_no_other_in_its_place_are_not_called_live(own, number):
+    if number == 2:
+        own.delete(INGRESS, "shop")
+        own.settle()
+    own.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": {"distrust": [1]}}})
+    own.settle()
+    assert issuer_said(own)["Ready"] == "CaDistrusted"
+    assert {said(own, name)["Admitted"] for name in ("alice", "bob")} == {"CaNotTrusted"}
+    assert own.find(ISSUER, ISSUER_AT.name)["status"]["counts"] == {"live": 0, "revoked": 2, "expired": 0}
+    own.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": {"distrust": []}}})
+    own.settle()
+    assert {said(own, name)["Admitted"] for name in ("alice", "bob")} == {"Live"}
