@@ -27,6 +27,20 @@ SETTLED = table(
         "Certificates of older CA generations are still good: no fault, and over when the last of them is.",
         "CA generation {signing} signs; the gates trust {detail} too, until the last certificate from there is over",
     ),
+    (
+        "OldCaDropped",
+        "False",
+        Mender.ISSUER,
+        (
+            "The gates no longer trust an older CA generation: a certificate from it was revoked, and its key is gone, so no CRL can"
+            " say that. All certificates from it are refused."
+        ),
+        (
+            "CA generation {signing} signs. The gates no longer trust generation {detail}: a certificate from it was revoked,"
+            " and the operator does not have its key, so it cannot sign a CRL that says so. All certificates from it are refused."
+            " The clients' Secrets hold other certificates: hand those out"
+        ),
+    ),
 )
 
 ROOM = table(

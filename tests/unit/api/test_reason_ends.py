@@ -21,6 +21,7 @@ from tests.unit.planning import test_lineage
 from tests.unit.runtime import (
     test_attacks_clock,
     test_budget,
+    test_ca_secret,
     test_closed_gates,
     test_crl_overflow,
     test_ends,
@@ -242,6 +243,12 @@ ENDS: dict[str, Ends] = {
     ),
     "ClientsMoving": Ends(
         "the last certificate of the old CA", (RECORD,), "its notAfter", test_lineage.test_the_gates_are_shown
+    ),
+    "OldCaDropped": Ends(
+        "the last certificate of the old CA",
+        (RECORD,),
+        "its notAfter",
+        test_ca_secret.test_it_is_told_that_a_ca_whose_key_is_gone_was_dropped_for_a_revocation,
     ),
     "CrlLarge": Ends("a smaller CRL", (MAP,)),
     "CaGenerationClosed": Ends(

@@ -295,3 +295,16 @@ def test_the_clients_of_a_ca_that_is_distrusted_with_no_other_in_its_place_are_n
     own.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": {"distrust": []}}})
     own.settle()
     assert {said(own, name)["Admitted"] for name in ("alice", "bob")} == {"Live"}
+
+
+def test_it_is_told_that_a_ca_whose_key_is_gone_was_dropped_for_a_revocation(own):
+    put(own, **files(202, "Next"))
+    own.settle()
+    assert issuer_said(own)["CASettled"] == "ClientsMoving"
+    own.apply("bob", revoked=True)
+    own.settle()
+    assert promises.newest_bundle(own.cluster).lists.keys() == {2}
+    assert issuer_said(own)["CASettled"] == "OldCaDropped"
+    own.jump(days=91)
+    own.settle()
+    assert "CASettled" not in issuer_said(own)
