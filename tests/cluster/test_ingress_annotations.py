@@ -125,13 +125,14 @@ def test_an_issuer_lists_its_gates(home: Home):
     assert status["gatesTotal"] == 1
 
 
-def test_an_issuer_forgets_the_gate_of_an_ingress_that_opted_out(home: Home):
+def test_an_issuer_says_of_the_gate_of_an_ingress_that_opted_out_that_no_ingress_names_it(home: Home):
     home.partners()
     opt_in(home)
     home.says(ISSUERS, "partners", "GatesCurrent", "AllCurrent")
     home.change(INGRESSES, "app", {"metadata": {"annotations": {ISSUER: None}}})
     home.says(ISSUERS, "partners", "GatesCurrent", "NoGates")
-    assert "gates" not in home.body(ISSUERS, "partners")["status"]
+    gates = home.body(ISSUERS, "partners")["status"]["gates"]
+    assert [(gate["namespace"], gate.get("targets", [])) for gate in gates] == [(home.namespace, [])]
 
 
 def test_a_gate_holds_what_the_crl_configmap_holds_and_no_key(home: Home):
