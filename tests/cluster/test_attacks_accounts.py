@@ -195,7 +195,9 @@ def test_a_secret_that_was_planted_for_a_client_is_taken_or_told_and_costs_one_s
     def decided() -> str:
         return str(served.condition(CERTIFICATES, "carol", "Ready").get("reason", ""))
 
-    reason = eventually(lambda: decided() in ("Issued", "SecretRefused", "WriteRefused") and decided(), "an end")
+    reason = eventually(
+        lambda: decided() in ("Issued", "SecretRefused", "SecretImmutable", "WriteRefused") and decided(), "an end"
+    )
     live = [r for r in served.records("carol") if not r["spec"].get("revocation")]
     assert len(live) <= 1
     print(f"\n{body or 'marked'}: {reason}: {served.condition(CERTIFICATES, 'carol', 'Ready')['message']}")

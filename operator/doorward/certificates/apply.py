@@ -204,7 +204,7 @@ class CertificateApplier:
 
     def _see(self, key: ObjectKey, form: SecretForm, written: Object, held: ClientSecret) -> None:
         versions = (version_of(written), self._observer.password_version(form.password))
-        view = SecretView(secret=form.secret, versions=versions, held=held)
+        view = SecretView(secret=form.secret, versions=versions, held=held, since=self._clock.now())
         self._memories.keep(key, replace(self._memories.get(key), view=view))
 
     async def _held_key(self, secret: ObjectKey) -> SecretBytes | None:

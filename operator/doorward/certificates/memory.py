@@ -5,6 +5,7 @@ process do better than a restart could.
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from doorward.cluster.gateway import Object
 from doorward.objects.client_secret import Broken, ClientSecret, Contents
@@ -33,6 +34,8 @@ class SecretView:
     versions: tuple[int, int]
     """Of the Secret, and of the one with its keystore's password (0: there is none)."""
     held: ClientSecret | Broken
+    since: datetime
+    """When this process first saw it so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ class CertificateObserver:
             unexpired_in_namespace=view.ledger.unexpired_in_namespace(key.namespace, self._clock.now()),
             secret_name=found.secret.name,
             secret=secret,
+            secret_since=memory.view.since if memory.view is not None else None,
             rival=self._rival(found, key),
             key_taken_until=self._key_taken_until(found, key),
             password=await self._password_problem(found, key.namespace),
@@ -186,7 +187,8 @@ class CertificateObserver:
         held = await asyncio.to_thread(parse)
         if isinstance(held, Foreign):
             return held, replace(memory, view=None, signature=None)
-        seen = SecretView(secret=at, versions=(version_of(body), versions[1]), held=held)
+        versions = (version_of(body), versions[1])
+        seen = SecretView(secret=at, versions=versions, held=held, since=self._clock.now())
         return held, replace(memory, view=seen)
 
     def _waits(self, records: tuple[Record, ...] | Unseen) -> bool:

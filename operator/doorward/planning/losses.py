@@ -65,9 +65,20 @@ def settles_at(o: CertificateObserved, records: tuple[Record, ...], now: datetim
     """Until when a missing Secret is waited for; None: no longer."""
     if issuance.lost(o) is None or is_certain(o) or o.pending is not None:
         return None
+    if _may_be_restored(o) and o.secret_since is not None and now < o.secret_since + SHORTEST_GRACE:
+        return o.secret_since + SHORTEST_GRACE
     since = [at for r in _without_secret(o, records, now) if (at := r.secret_missing_since) is not None]
     until = min(max(since), now) + SETTLES if since else now
     return until if now < until else None
+
+
+def _may_be_restored(o: CertificateObserved) -> bool:
+    """Whether the Secret holds a certificate and its key that no ledger knows yet: a backup may bring the record next, and nobody
+    else may have that key.
+    """
+    if not isinstance(o.secret, ClientSecret) or o.leaf_is_ours is not False or issuance.shown_record(o) is not None:
+        return False
+    return o.secret.has_key or isinstance(o.request, ClientRequest)
 
 
 def superseded(

@@ -138,6 +138,8 @@ class CertificateObserved:
     """Whether a CA generation signed the leaf in the Secret, and for this client; None: cannot be said."""
     pending: Pending | None
     skew: timedelta
+    secret_since: datetime | None = None
+    """When the operator first saw the Secret as it is; None: it was not read."""
     namespace_ends: bool = False
     """Its namespace is being deleted, which nobody can undo."""
     key_taken_until: datetime | Unseen | None = None

@@ -55,6 +55,29 @@ def test_the_mark_is_written_once_and_another_certificate_is_issued_some_seconds
     assert asked(NOW + SETTLES, records=marked, **world) == ["Issue"]
 
 
+UNKNOWN = {"secret": given.secret(given.leaf(0xE5)), "leaf_is_ours": False, "secret_since": NOW}
+
+
+@pytest.mark.parametrize("records", [(), (since(LIVE, NOW - HOUR),)], ids=["without a record", "with a record"])
+def test_a_secret_whose_certificate_no_ledger_knows_is_not_overwritten_at_once(records):
+    """A backup may bring the record a moment later."""
+    assert told(records=records, **UNKNOWN)["Ready"] == "SecretMissing"
+    assert planned(records=records, **UNKNOWN).due == NOW + SHORTEST_GRACE
+    assert asked(NOW + SHORTEST_GRACE, records=records, **UNKNOWN) == ["Issue"]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        pytest.param(given.secret(given.leaf(0xE5), has_key=False), id="without a key"),
+        pytest.param(given.secret(LEAF), id="that the ledger knows, of a CA that is another one now"),
+    ],
+)
+def test_a_certificate_is_replaced_soon(secret):
+    world = UNKNOWN | {"secret": secret, "records": (since(LIVE, NOW - HOUR),)}
+    assert asked(**world) == ["Issue"]
+
+
 def test_a_clock_that_was_ahead_makes_nobody_wait_for_longer():
     assert planned(records=(since(LIVE, NOW + DAY),), secret=Unseen.ABSENT).due == NOW + SETTLES
 

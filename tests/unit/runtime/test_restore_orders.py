@@ -173,6 +173,8 @@ def restored(order, pauses, *, consent, collects, later, whole):
         for name in ("alice", "dora"):  # what is in the Secret works, too
             body = bed.find(SECRET, f"{name}-mtls")
             assert admits(bed, body)
+            if whole and not collects:
+                assert body["data"]["tls.key"] == file_of(backup, name)["data"]["tls.key"]
             (owner,) = body["metadata"]["ownerReferences"]
             assert owner["uid"] == bed.find(CLIENT_CERTIFICATE, name)["metadata"]["uid"]
     finally:
