@@ -11,7 +11,7 @@ from granian.server.embed import Server
 
 from doorward.gate_service.identity import headers_of
 from doorward.gate_service.service import Answer
-from doorward.objects.questions import ingress_nginx
+from doorward.objects.questions import ingress_nginx, traefik
 from doorward.objects.questions.question import Question
 from doorward.planning.admission import Verdict
 
@@ -24,6 +24,14 @@ LONGEST_HEAD = 64 * 1024
 Headers = list[tuple[str, str]]
 
 
+class Sent(Protocol):
+    """The headers of a request."""
+
+    def items(self) -> Headers:
+        """Names in lower case, and values; a header that was sent twice is there twice."""
+        ...
+
+
 class Scope(Protocol):
     """What is read of a request; granian gives path and query as they came."""
 
@@ -31,9 +39,13 @@ class Scope(Protocol):
     path: str
     query_string: str
 
+    @property
+    def headers(self) -> Sent: ...
+
 
 PROXIES: Mapping[str, Callable[[Scope], Question | None]] = {
     "ingress-nginx": lambda scope: ingress_nginx.parse(scope.path, scope.query_string),
+    "traefik": lambda scope: traefik.parse(scope.path, scope.query_string, _sent(scope, traefik.HEADER)),
 }
 """How each proxy asks, by the first part of the path."""
 
@@ -42,6 +54,10 @@ def question_of(scope: Scope) -> Question | None:
     """What a request asks; None: no proxy asks so."""
     parse = PROXIES.get(scope.path[1:65].partition("/")[0])
     return parse(scope) if parse is not None and scope.method == "GET" else None
+
+
+def _sent(scope: Scope, header: str) -> list[str]:
+    return [value for name, value in scope.headers.items() if name == header]
 
 
 class Application:

@@ -1,6 +1,7 @@
 """The HTTP side: 200 or 403 and nothing else, over real connections, whatever is sent."""
 
 import asyncio
+import base64
 import contextlib
 import socket
 import threading
@@ -73,6 +74,26 @@ def request(target: str, *headers: str, method: str = "GET", version: str = "1.1
 
 def status(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
+
+
+TRAEFIK = "/traefik/shop/issuers/partners"
+CERTIFICATE = base64.b64encode(b"\x30\x82\x01\x00" + b"a" * 256).decode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param([f"X-Forwarded-Tls-Client-Cert: {CERTIFICATE}"], 200, id="as Traefik sends it"),
+        pytest.param([], 403, id="no certificate"),
+        pytest.param([f"X-Forwarded-Tls-Client-Cert: {CERTIFICATE}"] * 2, 403, id="two of them"),
+        pytest.param([f"X_Forwarded_Tls_Client_Cert: {CERTIFICATE}"], 403, id="the alias of underscores"),
+        pytest.param([f"X-Forwarded-Tls-Client-Cert-Info: {CERTIFICATE}"], 403, id="another header"),
+        pytest.param([f"X-Forwarded-Tls-Client-Cert: {CERTIFICATE},{CERTIFICATE}"], 403, id="two in one"),
+        pytest.param(["X-Forwarded-Tls-Client-Cert: \xff\xfe"], 403, id="no letters"),
+    ],
+)
+def test_of_traefik_one_header_is_read_that_was_sent_once(port, headers, expected):
+    assert status(sent(port, request(TRAEFIK, *headers))) == expected
 
 
 def test_who_is_admitted_gets_200_and_the_identity(port):
