@@ -286,8 +286,8 @@ ADMITTED = table(
         "CaNotTrusted",
         "False",
         Mender.ITSELF,
-        "The CA generation that signed the certificate is distrusted, or was retired; the next one signs a new one.",
-        "serial {serial} is from CA generation {generation}, which the gates do not trust",
+        "The CA generation that signed the certificate is distrusted, was retired, or has expired; the next one signs a new one.",
+        "serial {serial} is from CA generation {generation}, {why}",
     ),
     (
         "NoIssuer",

@@ -14,14 +14,14 @@ from doorward.planning.plan import Action, Plan, WriteStatus, earliest
 def admitted(o: CertificateObserved, now: datetime) -> Condition:
     """By the ledger, since whoever has a certificate keeps it when its Secret cannot be read or is gone."""
     shown = in_secret = issuance.shown_record(o)
-    if shown is None or shown.refused or not _is_trusted(o, shown):
+    if shown is None or shown.refused or not _is_trusted(o, shown, now):
         records = () if isinstance(o.records, Unseen) else o.records
         held = [r for r in records if r.live(now) and not (o.pending and o.pending.serial == r.serial)]
-        trusted = (record for record in held if _is_trusted(o, record))
+        trusted = (record for record in held if _is_trusted(o, record, now))
         shown = max(trusted, key=lambda record: record.not_after, default=None)
     if shown is None:
-        if in_secret is not None and not _is_trusted(o, in_secret):
-            return said("CaNotTrusted", serial=f"{in_secret.serial:x}", generation=in_secret.generation)
+        if in_secret is not None and not _is_trusted(o, in_secret, now):
+            return _untrusted(o, in_secret)
         return _none_left(o, now)
     serial, until = f"{shown.serial:x}", instant(shown.not_after)
     if now >= shown.not_after:
@@ -31,7 +31,9 @@ def admitted(o: CertificateObserved, now: datetime) -> Condition:
     published = o.issuer.published if isinstance(o.issuer, Issuer) else None
     if published is not None and shown.serial in published.entries:
         return said("LettingIn", serial=serial)
-    return said("Live", serial=serial, until=until).until(shown.not_after)
+    live = said("Live", serial=serial, until=until)
+    ends = _ca_ends(o, shown)
+    return live.until(min(shown.not_after, ends) if ends is not None else shown.not_after)
 
 
 def _none_left(o: CertificateObserved, now: datetime) -> Condition:
@@ -50,10 +52,26 @@ def _none_left(o: CertificateObserved, now: datetime) -> Condition:
     return said("NoneValid", serial=serial, reason=last.revocation.reason, time=instant(last.revocation.time))
 
 
-def _is_trusted(o: CertificateObserved, record: Record) -> bool:
+def _is_trusted(o: CertificateObserved, record: Record, now: datetime) -> bool:
     """Whether the gates trust the CA generation that signed the serial, as far as that is known."""
     trusted = o.issuer.trusted if isinstance(o.issuer, Issuer) else None
-    return trusted is None or record.generation in trusted
+    ends = _ca_ends(o, record)
+    return trusted is None or (record.generation in trusted and (ends is None or now < ends))
+
+
+def _ca_ends(o: CertificateObserved, record: Record) -> datetime | None:
+    """When the gates' anchor of the CA generation expires: a CA that was renewed may end before what it signed earlier."""
+    published = o.issuer.published if isinstance(o.issuer, Issuer) else None
+    anchor = published.anchors.get(record.generation) if published is not None else None
+    return anchor.not_after if anchor is not None else None
+
+
+def _untrusted(o: CertificateObserved, record: Record) -> Condition:
+    """Why a certificate is refused that is good by itself."""
+    trusted = o.issuer.trusted if isinstance(o.issuer, Issuer) else None
+    ends = _ca_ends(o, record) if trusted is not None and record.generation in trusted else None
+    why = f"which expired at {instant(ends)}" if ends is not None else "which the gates do not trust"
+    return said("CaNotTrusted", serial=f"{record.serial:x}", generation=record.generation, why=why)
 
 
 def say(

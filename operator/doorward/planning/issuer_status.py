@@ -256,7 +256,8 @@ def _unlisted(o: IssuerObserved, now: datetime) -> int:
     assert isinstance(o.published, PublishedTrust)
     assert not isinstance(o.records, Unseen)
     anchors, entries = o.published.anchors, o.published.entries
-    refused = (record for record in o.records if record.refused and record.generation in anchors)
+    valid = {generation for generation, anchor in anchors.items() if now < anchor.not_after}
+    refused = (record for record in o.records if record.refused and record.generation in valid)
     return sum(now < record.not_after and record.serial not in entries for record in refused)
 
 
@@ -268,7 +269,7 @@ def _key_condition(o: IssuerObserved, line: Lineage | None, now: datetime) -> It
         secret = ca_secret_name(o.key.name, kept[-1].generation) if kept[-1].generated else o.ca_secret
         numbers = ", ".join(str(authority.generation) for authority in kept)
         yield said("CaKeyInMemory", secret=secret, generations=numbers)
-    elif _keyless(line):
+    elif _keyless(line) and any(now < anchor.not_after for anchor in o.published.anchors.values()):
         until = instant(o.published.next_update)
         yield said("CaKeyNotLoaded", secret=o.ca_secret, count=_unlisted(o, now), until=until)
 

@@ -308,3 +308,20 @@ def test_it_is_told_that_a_ca_whose_key_is_gone_was_dropped_for_a_revocation(own
     own.jump(days=91)
     own.settle()
     assert "CASettled" not in issuer_said(own)
+
+
+def test_the_clients_of_a_ca_that_was_renewed_to_end_before_them_are_not_called_live_after_it(own):
+    """The same key, name and identifier: nobody gets a new certificate."""
+    key = given.key(201)
+    shorter = build_ca(subject=Subject(common_name="Mine"), key=key, serial=7, not_before=NOW, not_after=NOW + 5 * DAY)
+    put(own, tls_crt=pem(shorter), tls_key=key_pem(201))
+    own.settle()
+    before = serial(own, "alice")
+    assert said(own, "alice") == {"Ready": "Issued", "Admitted": "Live"}
+    own.advance((5 * DAY).total_seconds())
+    own.settle()
+    assert (said(own, "alice")["Admitted"], issuer_said(own)["Ready"]) == ("CaNotTrusted", "CaExpired")
+    assert "CAKeyHeld" not in issuer_said(own)  # nobody has access, and no CRL is missing
+    put(own, **files(201))
+    own.settle()
+    assert (said(own, "alice")["Admitted"], serial(own, "alice")) == ("Live", before)
