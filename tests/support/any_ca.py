@@ -134,16 +134,7 @@ class _Draw:
         usual = odd_ca.spki(key)
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
             return usual
-        public = key.public_key()
-        compressed = public.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
-        whole = public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        found = self.usually(
-            usual,
-            {
-                "a compressed point": _ec_spki(P256, compressed),
-                "an explicit curve": _ec_spki(_EXPLICIT_P256, whole),
-            },
-        )
+        found = self.usually(usual, {"a compressed point": compressed(key), "an explicit curve": explicit(key)})
         assert isinstance(found, bytes)
         return found
 
@@ -370,6 +361,16 @@ _EXPLICIT_P256 = tlv(
     integer(1),
 )
 """X9.62 ECParameters."""
+
+
+def explicit(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The public key with its curve, P-256, described and not named."""
+    return _ec_spki(_EXPLICIT_P256, key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
+
+
+def compressed(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The public key, on P-256, as a compressed point."""
+    return _ec_spki(P256, key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint))
 
 
 def _ec_spki(parameters: bytes, point: bytes) -> bytes:

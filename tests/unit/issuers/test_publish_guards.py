@@ -7,6 +7,7 @@ import pytest
 from doorward.cluster.errors import Conflict
 from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE
 from doorward.issuers import publish
+from doorward.pki.pem import CrlForeign
 from doorward.planning import timing
 from tests.unit import given
 from tests.unit.given import HOUR, NOW, SECOND
@@ -64,6 +65,17 @@ async def test_a_bundle_of_other_generations_that_won_the_race_is_planned_again_
         await published.commit()
     assert published.view.configmaps.get(AT) == published.cluster.find(CONFIG_MAP, AT)
     assert sorted(published.crls()) == [1, 2]
+
+
+# Guard: what a gate would make of it
+
+
+async def test_a_crl_that_does_not_fit_the_anchor_beside_it_is_not_published(bed):
+    (loaded,) = held(1).values()
+    bed.remember(held={1: replace(loaded, signer=replace(loaded.signer, anchor=given.ca(102).anchor))})
+    with pytest.raises(CrlForeign, match="was not signed by this CA"):
+        await bed.commit()
+    assert bed.gateway.writes == []
 
 
 # Guard: CRLs of generations whose keys are missing

@@ -107,6 +107,11 @@ def test_a_signer_whose_signatures_are_another_keys_would_have_them_refused():
     assert trial.refusal(replace(ours, signer=KeySigner(given.key(201)))) != ""
 
 
+def test_a_gate_with_another_cas_crl_would_refuse_them(monkeypatch):
+    monkeypatch.setattr(trial, "build_crl", lambda **_: crl())
+    assert trial.refusal(loaded()) == "unable to get certificate CRL"
+
+
 def test_a_ca_that_lives_for_a_second_is_refused_with_a_reason():
     short = loaded(not_before=odd_ca.time(given.NOW), not_after=odd_ca.time(given.NOW + given.SECOND))
     assert trial.refusal(short) == "the certificate would have expired as it begins"

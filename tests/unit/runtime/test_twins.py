@@ -9,13 +9,13 @@ from cryptography import x509
 from doorward.api.status import MTLSIssuerStatus
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUER, NAMESPACE, SECRET
 from doorward.objects.meta import IDENTITIES_ANNOTATION
-from doorward.pki import crls
+from doorward.pki import ca_identity, crls
 from doorward.pki.certificates import CertificateAuthority, trust_anchor
 from doorward.pki.crls import build_crl
 from doorward.pki.keys import private_key_pem
 from doorward.pki.pem import certificate_pem
 from doorward.pki.signers import KeySigner
-from tests.support import odd_ca, promises
+from tests.support import any_ca, odd_ca, promises
 from tests.support.operator_bed import ISSUER_AT, OperatorBed
 from tests.unit import given
 from tests.unit.runtime.looks import CRL, GATE, issuer_said, live, said, serial
@@ -134,6 +134,12 @@ def test_a_client_that_is_revoked_while_the_version_changes_is_out(corp):
 
 NEGATIVE = {"serial": odd_ca.integer(-5)}
 IN_UTF_32 = {"subject": odd_ca.name(odd_ca.cn("Corp CA", odd_ca.UNIVERSAL))}
+UNREADABLE = {
+    "a negative serial number": NEGATIVE,
+    "a name in UTF-32": IN_UTF_32,
+    "an explicit curve": {"public_key": any_ca.explicit(given.key(201))},
+    "a compressed point": {"public_key": any_ca.compressed(given.key(201))},
+}
 
 
 def replaced_while_it_was_down(bed, **parts):
@@ -155,11 +161,25 @@ def test_a_ca_that_was_shown_as_it_is_stays_for_its_clients_when_its_key_is_gone
 
 @pytest.mark.promise(1)
 @pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
-@pytest.mark.parametrize("parts", [NEGATIVE, IN_UTF_32], ids=["a negative serial number", "a name in UTF-32"])
+@pytest.mark.parametrize("parts", UNREADABLE.values(), ids=UNREADABLE)
 def test_one_that_go_cannot_read_does_not_keep_the_gates_from_what_comes_next(corp, parts):
     following = replaced_while_it_was_down(corp, **parts)
     assert anchors(corp) == (following, following)
     assert issuer_said(corp)["Ready"] == "Signing"
+    assert live(corp) == {serial(corp, "alice"), serial(corp, "bob")}
+
+
+@pytest.mark.promise(1)
+def test_nor_does_one_whose_key_was_still_in_the_secret(corp):
+    as_an_older_version_left_it(corp, **IN_UTF_32)
+    certificate, key = corporate(**IN_UTF_32)
+    corp.edit(SECRET, "mine", {"data": {"tls.crt": encoded(certificate), "tls.key": encoded(key)}})
+    corp.start()
+    corp.settle()
+    assert issuer_said(corp)["Ready"] == "CaSecretInvalid"
+    put(corp, 202, subject=odd_ca.name(odd_ca.cn("Next CA")))
+    assert issuer_said(corp)["Ready"] == "Signing"
+    assert all(shown.count(b"BEGIN CERTIFICATE") == 1 for shown in anchors(corp))
     assert live(corp) == {serial(corp, "alice"), serial(corp, "bob")}
 
 
@@ -274,6 +294,26 @@ def test_another_key_that_gates_can_tell_apart_is_the_next_generation(corp, part
     put(corp, 202, **parts)
     assert issuer_said(corp)["Ready"] == "Signing"
     assert before < live(corp)
+
+
+def test_it_is_taken_once_the_certificate_of_the_generation_before_has_expired(corp):
+    corp.jump(days=336)
+    later = {"not_after": odd_ca.time(given.CA_ENDS + 365 * given.DAY)}
+    put(corp, 202, **later)
+    assert issuer_said(corp)["Ready"] == "Signing"
+
+
+@pytest.mark.promise(1)
+def test_one_that_an_older_version_published_goes_on_refusing_its_clients(corp, monkeypatch):
+    with monkeypatch.context() as older:
+        older.setattr(ca_identity, "are_mixed_up", lambda *_: False)
+        put(corp, 202)
+    corp.restart()
+    corp.settle()
+    assert issuer_said(corp)["Ready"] == "Signing"
+    corp.apply("bob", revoked=True)
+    corp.settle()
+    assert serial(corp, "bob") in promises.gate_crls(corp.cluster)["edge"]
 
 
 def test_it_is_taken_once_the_generation_before_is_distrusted(corp):
