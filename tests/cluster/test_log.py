@@ -47,7 +47,7 @@ def grep(running_operator: OperatorProcess) -> Grep:
 
 
 @pytest.fixture
-def served(home: Home) -> Home:
+def served(home: Home, grep: Grep) -> Home:  # noqa: ARG001 - the log is read from before on
     """A client that has access at one host."""
     home.partners("alice")
     home.make(INGRESSES, ingress(home.namespace, {ISSUER: "partners"}))

@@ -125,8 +125,8 @@ class Operator:
         self._certificate_memories = CertificateMemories()
         self.queue: WorkQueue[Key] = WorkQueue(clock, share=partial(share, self.view), meter=self.metrics)
         self._cut_offs = CutOffRecorder(clock, gateway.skew, self.metrics)
-        story = LedgerStory(leads=lambda: self.leads)
-        self._routing = Routing(self.view, self.queue, self._counts_due, self._cut_offs, story)
+        self._story = LedgerStory(leads=lambda: self.leads)
+        self._routing = Routing(self.view, self.queue, self._counts_due, self._cut_offs, self._story)
         self.view.sources.on_change = self._routing.source_changed
         self._subscriptions: Subscriptions | None = None
         self._domains = TrustDomains()
@@ -161,7 +161,7 @@ class Operator:
     def _join(self, source: KeySource) -> Reconciler:
         view, gateway, clock, intake = self.view, self._gateway, self._clock, self._intake
         domains, reads = self._domains, Reads(view, gateway)
-        shared = SharedWrites(view, gateway, intake, clock)
+        shared = SharedWrites(view, gateway, intake, clock, self._story)
         issuer_observer = IssuerObserver(view, gateway, clock, self._issuer_memories, self._planes)
         troubles = Troubles(clock)
         self._issuers = Issuers(view, issuer_observer, self._issuer_memories, domains, self._routing, troubles, clock)

@@ -23,6 +23,7 @@ from doorward.view import story
 from doorward.view.intake import Intake
 from doorward.view.keys import Key
 from doorward.view.stores import View
+from doorward.view.story import LedgerStory
 
 logger = logging.getLogger(__name__)
 LOSS = (
@@ -34,7 +35,8 @@ LOSS = (
 class SharedWrites:
     """Each for the key that is worked on."""
 
-    def __init__(self, view: View, gateway: Gateway, intake: Intake, clock: Clock) -> None:
+    def __init__(self, view: View, gateway: Gateway, intake: Intake, clock: Clock, ledger_story: LedgerStory) -> None:
+        self._story = ledger_story
         self._view = view
         self._gateway = gateway
         self._intake = intake
@@ -58,11 +60,11 @@ class SharedWrites:
             | ({"annotations": marks} if marks else {}),
             "spec": {"revocation": ledger_record.render_revocation(action.revocation)},
         }
-        body = await self._gateway.patch(ISSUED_CERTIFICATE, record.key.namespace, record.key.name, patch)
-        self._intake.written(ISSUED_CERTIFICATE, body, by=key)
-        if changed := unlike({"spec": patch["spec"]}, body, me=FIELD_MANAGER):
-            raise Invalid(f"the API server answers with another revocation than was written: {changed}")
-        story.tell_revocation(record, action.revocation, by=story.OPERATOR)
+        with self._story.writing(record, action.revocation):
+            body = await self._gateway.patch(ISSUED_CERTIFICATE, record.key.namespace, record.key.name, patch)
+            self._intake.written(ISSUED_CERTIFICATE, body, by=key)
+            if changed := unlike({"spec": patch["spec"]}, body, me=FIELD_MANAGER):
+                raise Invalid(f"the API server answers with another revocation than was written: {changed}")
 
     async def mark_missing(self, key: Key, action: MarkMissing) -> None:
         """Onto the record that the plan was made from, as a revocation is."""

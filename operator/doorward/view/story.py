@@ -1,12 +1,14 @@
 """What happened to a certificate or to an object, as the log tells it: each step in the same words, whoever took it."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from doorward.api.conditions import instant
 from doorward.logged import about
 from doorward.objects.ledger_record import Record, Revocation
+from doorward.objects.meta import ObjectKey
 from doorward.planning import revocation
 from doorward.view.keys import Key
 
@@ -55,6 +57,18 @@ class LedgerStory:
 
     def __init__(self, leads: Callable[[], bool]) -> None:
         self._leads = leads
+        self._under_way: dict[ObjectKey, Revocation] = {}
+        """By record, what this process writes into it: the watch may tell of that before the API server has answered."""
+
+    @contextmanager
+    def writing(self, record: Record, now: Revocation) -> Iterator[None]:
+        """A step of the serial that this process takes within the block; told when it is taken."""
+        self._under_way[record.key] = now
+        try:
+            yield
+        finally:
+            del self._under_way[record.key]
+        tell_revocation(record, now, by=OPERATOR)
 
     def changed(self, before: Record | None, now: Record | None) -> None:
         """A record is another one than before; what is new to this process is no news: it may have just started."""
@@ -62,8 +76,12 @@ class LedgerStory:
             return
         if now is None:
             logger.info("record deleted", extra=_of(before, by=ANOTHER))
-        elif now.revocation is not None and now.revocation != before.revocation:
+        elif now.revocation is not None and now.revocation != before.revocation and not self._is_ours(now):
             tell_revocation(before, now.revocation, by=ANOTHER)
+
+    def _is_ours(self, record: Record) -> bool:
+        ours, now = self._under_way.get(record.key), record.revocation
+        return ours is not None and now is not None and (ours.reason, ours.lifted) == (now.reason, now.lifted)
 
 
 def tell_conditions(key: Key, before: Iterable[Mapping[str, Any]], now: Iterable[Mapping[str, Any]]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from doorward.cli import restore
 from doorward.cli.logs import JsonLines
 from doorward.cluster.errors import Forbidden, Transient
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUER, NAMESPACE, SECRET
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, INGRESS, ISSUER, NAMESPACE, SECRET
 from doorward.objects.meta import ObjectKey
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, host_spec
 from tests.unit.runtime.looks import CRL, serial
@@ -211,4 +211,47 @@ def test_a_crl_that_is_refused_for_hours_is_told_once(served, log):
     served.apply("alice", revoked=True)
     served.advance(HALF_AN_HOUR)
     told = Counter((line["message"], line["object"]) for line in log.lines() if line["level"] != "info")
+    assert set(told.values()) == {1}
+
+
+def warned(lines):
+    """How often each warning was told of each thing."""
+    return Counter((line["message"], line["object"]) for line in lines if line["level"] != "info")
+
+
+@pytest.mark.parametrize("events", [False, True], ids=["its Events are refused too", "its Events are written"])
+def test_a_client_whose_status_is_refused_for_hours_is_told_of_once(served, log, events):
+    refused = Forbidden("a policy", status=403)
+    served.gateway.refuse = lambda write: (
+        refused if write.subresource == "status" or (write.kind == "Event" and not events) else None
+    )
+    log.lines()
+    served.apply("alice", duration="90000h")
+    served.apply("bob", duration="90000h")
+    served.advance(HALF_AN_HOUR)
+    told = warned(log.lines())
+    assert told[("trouble not told", "certificate edge/alice")] <= 1
+    assert sum(count for (words, _), count in told.items() if words == "event not written") == (0 if events else 1)
+    assert set(told.values()) == {1}
+
+
+def test_a_copy_of_a_crl_that_cannot_be_read_for_hours_is_told_of_once(served, log):
+    denied = Forbidden("a policy", status=403)
+    served.gateway.refuse = lambda write: denied if write.name == CRL else None
+    served.gateway.refuse_reads = lambda kind, _: denied if kind == SECRET else None
+    log.lines()
+    served.delete(CONFIG_MAP, CRL)
+    served.advance(HALF_AN_HOUR)
+    told = warned(log.lines())
+    assert [count for (words, _), count in told.items() if words == "copy of a crl not read"] == [1]
+
+
+def test_an_issuer_whose_crl_and_status_are_refused_for_hours_is_told_of_once(served, log):
+    refused = Forbidden("a policy", status=403)
+    served.gateway.refuse = lambda write: refused if write.name == CRL or write.subresource == "status" else None
+    log.lines()
+    served.apply("alice", revoked=True)
+    served.advance(HALF_AN_HOUR)
+    told = warned(log.lines())
+    assert told[("trouble not told", f"issuer {ISSUER_AT}")] == 1
     assert set(told.values()) == {1}

@@ -97,3 +97,25 @@ def test_a_condition_is_told_once_for_each_change(told, before, now, words):
 def test_the_time_of_a_step_is_when_it_was_taken(told):
     story.tell_revocation(given.record(), given.revocation(time=NOW - HOUR), by=story.OPERATOR)
     assert told.records[0].fields["since"] == "2026-09-01T11:00:00Z"
+
+
+def test_a_step_of_its_own_that_the_watch_tells_of_before_the_api_server_answers_is_told_once(told):
+    record, hold = given.record(), given.hold()
+    story_ = LedgerStory(leads=lambda: True)
+    with story_.writing(record, hold):
+        story_.changed(record, given.record(revocation=hold))
+    assert [(line.getMessage(), line.fields["by"]) for line in told.records] == [("certificate held", "operator")]
+
+
+def test_what_another_writes_in_the_middle_of_that_is_told_as_such(told):
+    record, hold = given.record(), given.hold()
+    story_ = LedgerStory(leads=lambda: True)
+
+    def lost_race():
+        with story_.writing(record, hold):
+            story_.changed(record, given.record(revocation=given.revocation()))
+            raise ValueError("conflict")
+
+    with pytest.raises(ValueError, match="conflict"):
+        lost_race()
+    assert [(line.getMessage(), line.fields["by"]) for line in told.records] == [("certificate revoked", "another")]
