@@ -83,7 +83,7 @@ class GateService:
             silence = follower.silence()
             if not follower.synced:
                 troubles.append(f"{follower.kind.plural}: not listed yet {follower.trouble}".rstrip())
-            elif silence > FRESH:
+            elif follower.trouble or silence > FRESH:
                 seconds = int(silence.total_seconds())
                 troubles.append(f"{follower.kind.plural}: not heard of for {seconds} s {follower.trouble}".rstrip())
         return Readiness(ready=self.synced, part="answers" if self.synced else "refuses everybody", troubles=troubles)

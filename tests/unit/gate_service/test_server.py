@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -171,6 +172,12 @@ def test_what_is_no_request_is_not_admitted(port, garbage):
     with contextlib.suppress(ConnectionError):
         assert b" 200 " not in sent(port, garbage)[:64]
     assert status(sent(port, request(GOOD))) == 200
+
+
+@pytest.mark.parametrize("verdict", [each for each in Verdict if each is not Verdict.ADMITTED])
+def test_every_other_verdict_is_403_and_names_nobody(verdict):
+    answering = Application(lambda _: Answer(verdict, GATE, ALICE), lambda _: None)
+    assert answering.respond(SimpleNamespace(method="GET", path="/", query_string="")) == (403, [])
 
 
 def test_a_fault_of_its_own_is_403_and_ends_nothing():
