@@ -21,7 +21,6 @@ from doorward.issuers.memory import Committed, IssuerMemories, IssuerMemory
 from doorward.objects import ca_proof, crl_configmap, trust_bundle
 from doorward.objects.crl_configmap import CRL_ROLE, TrustBundle
 from doorward.objects.meta import ObjectKey, crl_configmap_name, is_ours
-from doorward.objects.trust_bundle import PublishedTrust
 from doorward.planning import left_out, timing
 from doorward.planning.gone import IssuerGone
 from doorward.planning.observed import Authority, Gate, IssuerObserved, Unseen
@@ -116,7 +115,7 @@ class IssuerObserver:
             overflow=memory.overflow,
             closed=bundle.closed if bundle is not None else {},
             known={**bundle.known, **bundle.generations} if bundle is not None else {},
-            identities=_identities(bundle, trust),
+            identities=bundle.identities if bundle is not None else {},
             unproven=self._cas.unproven(found, key, proof),
             unused=_unused(authority, memory),
             gates_known=view.targets_synced(),
@@ -224,13 +223,6 @@ def _is_trusted(found: IssuerObject, newest: Authority, bundle: TrustBundle | No
     named = () if isinstance(found.spec, str) else found.spec.ca.distrust
     keys[newest.generation] = newest.public_key_sha256
     return newest.generation not in left_out.distrusted(named, keys)
-
-
-def _identities(bundle: TrustBundle | None, trust: PublishedTrust | None) -> dict[int, str]:
-    """Of all generations that are known from the bundle; what an anchor shows goes before what the annotation says."""
-    shown = trust.anchors if trust is not None else {}
-    said_of = bundle.identities if bundle is not None else {}
-    return {**said_of, **{number: anchor.identity for number, anchor in shown.items()}}
 
 
 def _newest_numbers(memory: IssuerMemory) -> dict[int, int]:

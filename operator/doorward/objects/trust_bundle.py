@@ -250,5 +250,5 @@ def bundle_of(
         generations=keys,
         closed=closed or {},
         known={**(known or {}), **keys},
-        identities={**(identities or {}), **{number: anchor.identity for number, anchor in sorted(anchors.items())}},
+        identities=dict(sorted((identities or {}).items())),
     )

@@ -46,7 +46,9 @@ class Terms:
     known: Mapping[int, str] = field(default_factory=dict)
     """The public keys of generations that were published before and have certificates that have not expired."""
     identities: Mapping[int, str] = field(default_factory=dict)
-    """The identities of those that are closed or known."""
+    """The identities of all generations that are told by them."""
+    also: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    """By generation whose CRL is signed, those whose revoked serials it lists, too: their certificates may name this CA."""
 
     @property
     def now(self) -> datetime:
@@ -107,9 +109,10 @@ def _revoked(records: Iterable[Record], terms: Terms) -> dict[int, list[Record]]
     trusted, last = terms.generations | terms.retained, terms.now - terms.keep_after_expiry
     for record in records:
         if record.refused and record.not_after > last and record.generation not in terms.closed:
-            generation = record.generation if record.generation in trusted else terms.adopting
-            if generation in found:
-                found[generation].append(record)
+            own = record.generation if record.generation in trusted else terms.adopting
+            for generation, listed in found.items():
+                if generation == own or record.generation in terms.also.get(generation, ()):
+                    listed.append(record)
     return found
 
 

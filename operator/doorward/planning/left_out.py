@@ -1,4 +1,6 @@
-"""Which CA generations no gate may trust: those that a person distrusts, and those that had to be closed."""
+"""Which CA generations no gate may trust: those that a person distrusts, and those that had to be closed; and what is known of
+the identities of generations.
+"""
 
 from collections.abc import Container, Iterable, Mapping
 
@@ -22,6 +24,19 @@ def present(held: Iterable[Authority], published: PublishedTrust | None) -> tupl
         keys[authority.generation] = authority.public_key_sha256
         identities[authority.generation] = authority.identity
     return keys, identities
+
+
+def told_apart(o: IssuerObserved, identities: Mapping[int, str]) -> dict[int, str]:
+    """The identities of the generations that were told by them from the first, those that are new included."""
+    return {**{g: each for g, each in identities.items() if g not in o.known}, **o.identities}
+
+
+def untold(o: IssuerObserved, authority: Authority, keys: Mapping[int, str]) -> frozenset[int]:
+    """The other generations over the key of this one that an older version published. It told generations by their keys: where
+    the CA got another identifier, and later the first one again, certificates of theirs name this CA.
+    """
+    over = {g for g, key in {**o.known, **keys}.items() if key == authority.public_key_sha256}
+    return frozenset(over & o.known.keys()) - o.identities.keys() - {authority.generation}
 
 
 def closed(

@@ -15,8 +15,9 @@ from doorward.api.limits import BETWEEN_CAS
 from doorward.objects.ledger_record import Record
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki import subjects
-from doorward.planning import left_out, room, timing
+from doorward.planning import ledger_use, left_out, room, timing
 from doorward.planning.crl import Terms, window
+from doorward.planning.ledger_use import LedgerUse
 from doorward.planning.observed import Authority, Gate, IssuerObserved
 from doorward.planning.plan import earliest
 from doorward.planning.terms import key_kind_of, subject_of
@@ -62,7 +63,9 @@ class Lineage:
     known: Mapping[int, str]
     """Generations that were published, and have certificates that have not expired or are distrusted: their public keys."""
     identities: Mapping[int, str]
-    """The identities of those that are known at all."""
+    """The identities of those that are told by them."""
+    untold: Mapping[int, frozenset[int]]
+    """By generation that is shown, those over its key whose certificates may name it."""
     forsaken: bool
     """The gates are shown generations that are distrusted or closed, and there is no other to show them."""
     due: datetime | None
@@ -77,33 +80,6 @@ class Lineage:
         return self.carried | {authority.generation for authority in self.shown}
 
 
-@dataclass(frozen=True, slots=True)
-class _Ledger:
-    """What the records, and the archive's index, say of the generations."""
-
-    used: frozenset[int]
-    """Those that signed anything, archived records included."""
-    alive: dict[int, datetime]
-    """Until when a certificate of a generation could get in, or be let in again."""
-    unexpired: dict[int, int]
-    """By generation, how many certificates have not expired, revoked ones too."""
-
-
-def _read(records: tuple[Record, ...], archived: frozenset[int], now: datetime) -> _Ledger:
-    """One walk over a whole ledger: 24,000 records take some milliseconds, so no property is called for most of them."""
-    alive: dict[int, datetime] = {}
-    unexpired: dict[int, int] = {}
-    for record in records:
-        if now < record.not_after:
-            unexpired[record.generation] = unexpired.get(record.generation, 0) + 1
-        revocation = record.revocation
-        if revocation is None or revocation.lifted or revocation.is_hold:  # a hold may be lifted
-            ends, generation = record.not_after, record.generation
-            if alive.get(generation, now) < ends:
-                alive[generation] = ends
-    return _Ledger(archived | {record.generation for record in records}, alive, unexpired)
-
-
 def of(
     o: IssuerObserved,
     spec: MTLSIssuerSpec,
@@ -114,7 +90,7 @@ def of(
     """The generations as they are to be at `now`; `records` is the whole ledger of the issuer, `overflowing` are generations
     whose CRLs do not fit.
     """
-    ledger = _read(records, o.archive.generations, now)
+    ledger = ledger_use.read(records, o.archive.generations, now)
     published = o.published if isinstance(o.published, PublishedTrust) else None
     held = (*o.older, *_newest(o))
     keys, identities = left_out.present(held, published)
@@ -152,7 +128,8 @@ def of(
         all_distrusted=bool(known - retired) and known - retired <= distrusted,
         closed=closed,
         known={g: key for g, key in o.known.items() if g in ledger.unexpired or g in distrusted},
-        identities={**o.identities, **identities},
+        identities=left_out.told_apart(o, identities),
+        untold={a.generation: left_out.untold(o, a, keys) for a in shown},
         forsaken=bool(anchors) and anchors <= distrusted and not usable and not carried,
         due=earliest(
             *(until for g, until in ledger.alive.items() if g < before),
@@ -181,7 +158,7 @@ def _usable(held: tuple[Authority, ...], out: frozenset[int], now: datetime) -> 
     return tuple(valid or trusted[-1:])
 
 
-def _shown(usable: tuple[Authority, ...], signing: Authority | None, ledger: _Ledger) -> Iterator[Authority]:
+def _shown(usable: tuple[Authority, ...], signing: Authority | None, ledger: LedgerUse) -> Iterator[Authority]:
     """Those that sign, or are to; and others for as long as a certificate of theirs could get in. Where none signs, all."""
     for authority in usable:
         able = signing is None or (authority.generation >= signing.generation and not authority.crl_only)
@@ -194,7 +171,7 @@ def _signing(
     able: tuple[Authority, ...],
     published: PublishedTrust | None,
     keyless: frozenset[int],
-    ledger: _Ledger,
+    ledger: LedgerUse,
     now: datetime,
 ) -> Authority | None:
     """The newest generation that may sign; None: none may yet. `keyless`: published ones that sign no certificate any more.
@@ -246,7 +223,7 @@ def _carried(
     held: tuple[Authority, ...],
     published: PublishedTrust | None,
     records: tuple[Record, ...],
-    ledger: _Ledger,
+    ledger: LedgerUse,
     now: datetime,
 ) -> Iterator[int]:
     """Without its key no serial can be added to a CRL: a generation with somebody to refuse is trusted no longer."""
@@ -348,5 +325,8 @@ def terms(spec: MTLSIssuerSpec, line: Lineage, now: datetime) -> Terms:
         next_update=next_update,
         closed=line.closed,
         known=line.known,
-        identities={g: line.identities[g] for g in line.known.keys() | line.closed.keys() if g in line.identities},
+        identities={
+            g: each for g, each in line.identities.items() if g in line.trusted | line.known.keys() | line.closed.keys()
+        },
+        also=line.untold,
     )

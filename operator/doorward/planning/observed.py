@@ -234,7 +234,9 @@ class IssuerObserved:
     known: Mapping[int, str] = field(default_factory=dict)
     """By generation that was ever published, the SHA-256 of its public key."""
     identities: Mapping[int, str] = field(default_factory=dict)
-    """The identities of those that are closed or known."""
+    """The identities of those that were told by them from the first. What an older version published, by keys alone, may have
+    signed under any name and identifier over its key.
+    """
     unproven: tuple[str, ...] = ()
     """Secrets that are labelled as CA generations of the issuer, with nothing to show that the operator made them."""
     unused: tuple[str, ...] = ()

@@ -78,6 +78,7 @@ def named(certificate: x509.Certificate) -> str:
         pytest.param(file(OURS), file(UPPER, ROOT), (), id="as it should be"),
         pytest.param(file(ROOT, UPPER, OURS), None, (), id="the root first"),
         pytest.param(file(OURS), file(OURS, UPPER, OURS, ROOT), (), id="the CA again in the chain"),
+        pytest.param(file(OURS, UPPER), file(UPPER, ROOT, UPPER), (), id="the chain in both files"),
         pytest.param(file(UPPER, ROOT), file(OURS), (), id="the files turned round"),
         pytest.param(file(OURS, BEFORE), file(UPPER), (BEFORE,), id="the CA before, of the same name"),
         pytest.param(file(BEFORE, OURS), file(UPPER), (BEFORE,), id="the CA before, first"),

@@ -225,6 +225,22 @@ def test_a_key_that_signs_crls_only_signs_no_certificate_and_is_shown_while_it_i
     assert found.carried == frozenset()
 
 
+@pytest.mark.promise(1)
+@pytest.mark.parametrize(
+    ("override", "adopting"),
+    [
+        pytest.param(OWN_BACK, 1, id="that signs, though a later one signs CRLs only"),
+        pytest.param(
+            {"spec": OWN, "authority": NO_CA, "older": (crl_only(ONE), crl_only(TWO))}, 2, id="that is newest"
+        ),
+        pytest.param({}, None, id="of none, of Doorward's making"),
+    ],
+)
+def test_whom_generations_refused_that_left_lists_the_crl_of_the_one(override, adopting):
+    o = world(**{"records": (OLD, NEW)} | override)
+    assert lineage.terms(o.spec, lineage.of(o, o.spec, o.records, NOW), NOW).adopting == adopting
+
+
 def test_nothing_is_signed_until_the_gates_have_the_ca_after_one_that_signs_crls_only():
     just_now = given.trust({1: (ONE, given.crl()), 2: (OWN_TWO, given.crl(signed=NOW))})
     kept = {"older": (crl_only(ONE),), "records": (OLD,), "published": just_now}

@@ -10,12 +10,15 @@ from cryptography.hazmat.primitives import hashes
 
 from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, ISSUER, SECRET
 from doorward.objects.meta import IDENTITIES_ANNOTATION, KNOWN_ANNOTATION
+from doorward.pki.certificates import CertificateAuthority, trust_anchor
+from doorward.pki.crls import build_crl
 from doorward.pki.keys import load_private_key
+from doorward.pki.signers import KeySigner
 from doorward.pki.subjects import Subject, to_name
 from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT
 from tests.unit import given
-from tests.unit.given import CA_BORN, CA_ENDS, DAY
+from tests.unit.given import CA_BORN, CA_ENDS, DAY, HOUR, NOW
 from tests.unit.runtime.looks import CRL, GATE, issuer_said, live, serial
 from tests.unit.runtime.own_ca import files, key_pem, pem, put, running
 
@@ -115,13 +118,20 @@ def test_a_revoked_client_is_refused_with_each_of_its_certificates_and_nobody_el
 
 
 @pytest.mark.promise(1)
-def test_a_client_that_was_revoked_before_stays_refused(own):
+@pytest.mark.parametrize(
+    ("told", "listed"), [(True, False), (False, True)], ids=["", "and only the key of its CA is known"]
+)
+def test_a_client_that_was_revoked_before_stays_refused(own, told, listed):
     own.apply("bob", revoked=True)
     own.settle()
+    if not told:  # as an older version wrote it
+        own.edit(CONFIG_MAP, CRL, {"metadata": {"annotations": {IDENTITIES_ANNOTATION: None}}})
     bob = serial(own, "bob")
     put_ca(own, renewed(identifier=ANOTHER))
-    assert promises.newest_bundle(own.cluster).lists[1] == {bob}
+    lists = promises.newest_bundle(own.cluster).lists
+    assert [bob in lists[number] for number in (1, 2)] == [True, listed]
     assert bob not in live(own)
+    assert (keys_said(own, IDENTITIES_ANNOTATION).keys() == {"1", "2"}) is told
 
 
 def test_a_lost_record_is_written_again_with_the_generation_that_signed(moved):
@@ -290,8 +300,39 @@ def test_whatever_the_annotations_say_two_generations_over_one_key_stay_what_the
     moved.settle()
     moved.apply("bob", commonName="bob2")
     moved.settle()
-    assert promises.newest_bundle(moved.cluster).lists == before
+    lists = promises.newest_bundle(moved.cluster).lists
+    assert lists.keys() == before.keys()
+    assert all(before[number] <= listed for number, listed in lists.items())
     assert live(moved) == admitted
+
+
+@pytest.mark.promise(1)
+def test_a_ca_that_an_older_version_renewed_and_that_is_put_back_refuses_whom_it_refused(own):
+    """The older version went on under the same number, and everybody was refused. With the old CA, old files work again."""
+    own.apply("bob", revoked=True)
+    own.settle()
+    before, bob = live(own), serial(own, "bob")
+    own.kill()
+    later, signer = renewed(identifier=ANOTHER), KeySigner(OURS)
+    ca = CertificateAuthority(certificate=later, chain=(), anchor=trust_anchor(later, signer), signer=signer)
+    crl = build_crl(
+        ca=ca,
+        entries=[given.entry(bob)],
+        number=promises.newest_bundle(own.cluster).number + 1,
+        this_update=NOW - HOUR,
+        next_update=NOW + 7 * DAY,
+    )
+    data = {"ca.crt": pem(ca.anchor).decode(), "ca.crl": crl.decode()}
+    own.edit(CONFIG_MAP, CRL, {"metadata": {"annotations": {IDENTITIES_ANNOTATION: None}}, "data": data})
+    put(own, tls_crt=pem(later), tls_key=key_pem(201))
+    own.start()
+    own.settle()
+    assert trusted(own) == [1]
+    put(own, **files(201))
+    own.settle()
+    lists = promises.newest_bundle(own.cluster).lists
+    assert [bob in lists[number] for number in (1, 2)] == [True, True]
+    assert before <= live(own)
 
 
 def test_the_ca_is_renewed_while_the_operator_is_down(own):
