@@ -100,8 +100,8 @@ FILES = table(
             " and ignores the rest."
         ),
         (
-            "The operator uses the certificate in Secret {secret} that fits the private key, and those above it. It does not"
-            " use {parts}. Remove what does not belong there"
+            "The operator uses the certificate in Secret {secret} that fits the private key, and those above it. Not used:"
+            " {parts}. Remove what does not belong there"
         ),
     ),
 )

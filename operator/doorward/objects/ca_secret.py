@@ -38,7 +38,8 @@ def parse(body: Object) -> CaMaterial:
     Raises NotACaSecret.
     """
     data = body.get("data") or {}
-    names = ("tls.crt", "tls.key") if "tls.crt" in data or "tls.key" in data else ("ca.crt", "ca.key")
+    # A Secret of type kubernetes.io/tls has tls.crt and tls.key, also where both are empty.
+    names = ("tls.crt", "tls.key") if data.get("tls.crt") or data.get("tls.key") else ("ca.crt", "ca.key")
     missing = [name for name in names if not data.get(name)]
     if missing:
         raise NotACaSecret(

@@ -6,7 +6,7 @@ from cryptography import x509
 
 from doorward.pki import ca_files, readability
 from doorward.pki.certificates import CertificateAuthority, extension_of, is_root, signed_by, trust_anchor
-from doorward.pki.keys import MOST_CA_BITS, kind_of, load_private_key, public_key_sha256
+from doorward.pki.keys import MOST_CA_BITS, keys_in, kind_of, load_private_key, public_key_sha256
 from doorward.pki.pem import (
     CaError,
     CaExpired,
@@ -63,6 +63,8 @@ def load_ca(*, certificate: bytes, key: bytes, chain: bytes | None, now: datetim
     fitting = [c for c in files.certificates if public_key_sha256(c.public_key()) == own]
     if not fitting:
         besides = f". Besides, {files.rest[0]}" if files.rest else ""
+        if (count := keys_in(key)) > 1:
+            besides = f": its file holds {count} private keys, and the operator reads the first{besides}"
         raise KeyDoesNotFit(f"the private key does not belong to the CA certificate{besides}")
     first = _newest(fitting, now)
     upper, others = _ordered(first, [c for c in files.certificates if c != first])

@@ -141,6 +141,11 @@ def load_private_key(data: bytes, *, most_bits: int = max(_RSA_SIZES)) -> Privat
     return key
 
 
+def keys_in(data: bytes) -> int:
+    """How many PEM blocks of a private key there are."""
+    return sum(data.count(b"-----BEGIN %b-----" % label.encode()) for label in unusable.LABELS[unusable.PRIVATE_KEY])
+
+
 def fits(data: bytes, public_key: PublicKeyTypes) -> bool:
     """Whether these bytes are a private key, PEM, of that public one; below a millisecond, and nothing is signed.
 

@@ -131,7 +131,7 @@ def not_pem(thing: str, data: bytes) -> str:
     text = b"".join(data[: 4 * _HEAD].split())
     if text.startswith(_ENCODED_BEGIN):
         return f"{thing} {TWICE}"
-    if text[:2] == b"MI":
+    if text[:1] == b"M":  # as all DER sequences begin
         return _base64_alone(thing, text)
     if text.startswith((b"ssh-", b"ecdsa-sha2-", b"sk-")):
         return _says(thing, OPENSSH)
@@ -143,8 +143,8 @@ def _binary(data: bytes) -> Format | None:
     head = data[:_HEAD]
     if head.startswith(_JAVA):
         return JAVA
-    if len(head) < 2 or head[0] != der.SEQUENCE or not 0x80 <= head[1] <= 0x84:
-        return None
+    if len(head) < 2 or head[0] != der.SEQUENCE or not (0x80 <= head[1] <= 0x84 or len(data) == 2 + head[1]):
+        return None  # below 128 bytes are keys on elliptic curves
     before, is_pkcs7, _ = head.partition(_ARC_PKCS7)
     if is_pkcs7:
         return PKCS12 if _VERSION_3 in before else PKCS7
@@ -157,7 +157,9 @@ def _base64_alone(thing: str, text: bytes) -> str:
         found = _binary(binascii.a2b_base64(text[: len(text) // 4 * 4], strict_mode=True))
     except binascii.Error:
         return f"{thing} {NO_BLOCK}"
-    return f"{thing} {NO_LINES}" if found is None or found is DER else _says(thing, found)
+    if found is None:
+        return f"{thing} {NO_LINES if text[:2] == b'MI' else NO_BLOCK}"
+    return f"{thing} {NO_LINES}" if found is DER else _says(thing, found)
 
 
 def _says(thing: str, found: Format) -> str:

@@ -82,7 +82,7 @@ def _conditions(
         yield said("CaSecretUnproven", secrets=", ".join(o.unproven[:MOST_SECRETS]) + more)
     if o.unused:
         more = f" and {len(o.unused) - MOST_PARTS} more" if len(o.unused) > MOST_PARTS else ""
-        parts = ", ".join(part[:MOST_NAME] for part in o.unused[:MOST_PARTS])
+        parts = "; ".join(part[:MOST_NAME] for part in o.unused[:MOST_PARTS])
         yield said("CaFilesUnused", secret=o.ca_secret, parts=parts + more)
     if not o.archive.readable:
         yield said("ArchiveIndexInvalid", configmap=index_name(o.key.name))

@@ -50,8 +50,16 @@ def test_ours_carries_our_labels_and_outlives_its_issuer() -> None:
         ({"tls_crt": b"certificate", "tls_key": b"key", "ca_crt": b""}, None),
         ({"ca_crt": b"certificate", "ca_key": b"key"}, None),
         ({"tls_crt": b"certificate", "tls_key": b"key", "ca_key": b"another"}, None),
+        ({"tls_crt": b"", "tls_key": b"", "ca_crt": b"certificate", "ca_key": b"key"}, None),
     ],
-    ids=["kubernetes.io/tls", "with its chain", "with an empty chain", "as openssl leaves it", "both kinds of key"],
+    ids=[
+        "kubernetes.io/tls",
+        "with its chain",
+        "with an empty chain",
+        "as openssl leaves it",
+        "both kinds of key",
+        "kubernetes.io/tls with empty files",
+    ],
 )
 def test_a_persons_own_ca_is_read(values: dict[str, bytes], chain: bytes | None) -> None:
     read = ca_secret.parse(holding(**values))

@@ -155,6 +155,13 @@ def test_the_text_that_openssl_and_easy_rsa_write_before_a_certificate_is_nothin
     assert load(file(text, OURS, text)).unused == ()
 
 
+def test_of_a_file_with_two_keys_it_is_told_that_the_first_is_read():
+    other = private_key_pem(key(150)).reveal()
+    assert load_ca(certificate=file(OURS), key=KEY + other, chain=None, now=NOW).certificate == OURS
+    with pytest.raises(KeyDoesNotFit, match="its file holds 2 private keys, and the operator reads the first"):
+        load_ca(certificate=file(OURS), key=other + KEY, chain=None, now=NOW)
+
+
 def test_a_file_of_keys_holds_no_certificate():
     with pytest.raises(PkiError, match="the certificate is a private key: put a certificate there"):
         load(KEY)

@@ -1,5 +1,6 @@
 """What people hand in and cannot be used is named, with what to do; and whatever is taken is a certificate that openssl verifies."""
 
+import base64
 from collections.abc import Callable
 from random import Random
 
@@ -111,12 +112,30 @@ def test_of_a_container_a_key_is_opened_by_another_command(openssl: OpenSsl) -> 
         (armoured(b"0\0", "PGP MESSAGE"), "holds no PEM block of its kind: put a private key there"),
         (b"", "holds no PEM block"),
         (b"MI??", "holds no PEM block"),
+        (b"Make me a key", "holds no PEM block"),
+        (b"0\x04not", "holds no PEM block"),
     ],
 )
 def test_what_is_there_instead_of_a_private_key_is_named(data: bytes, says: str) -> None:
     with pytest.raises(NoPemBlock) as caught:
         load_private_key(data)
     assert str(caught.value).startswith(f"the private key {says}")
+
+
+SHORT_KEYS = {
+    "SEC1, P-256": ("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-outform", "DER"),
+    "PKCS #8, Ed25519": ("genpkey", "-algorithm", "ED25519", "-outform", "DER"),
+}
+
+
+@pytest.mark.parametrize("command", SHORT_KEYS.values(), ids=SHORT_KEYS)
+def test_a_key_of_less_than_128_bytes_is_der_too(openssl: OpenSsl, command: tuple[str, ...]) -> None:
+    binary = openssl.makes(*command)
+    assert len(binary) < 0x82
+    with pytest.raises(NoPemBlock, match="is in DER format, and PEM is needed: convert it, as with openssl pkey"):
+        load_private_key(binary)
+    with pytest.raises(NoPemBlock, match="is base64 without its first and last line"):
+        load_private_key(base64.encodebytes(binary))
 
 
 # Encrypted keys

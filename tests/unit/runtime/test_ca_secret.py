@@ -325,3 +325,10 @@ def test_the_clients_of_a_ca_that_was_renewed_to_end_before_them_are_not_called_
     put(own, **files(201))
     own.settle()
     assert (said(own, "alice")["Admitted"], serial(own, "alice")) == ("Live", before)
+
+
+def test_what_is_not_used_of_a_ca_secret_is_told_in_a_sentence(own):
+    put(own, **files(201), ca_crt=pem(given.ca(203, "Other").certificate) * 200)
+    own.settle()
+    (told,) = [c for c in own.find(ISSUER, ISSUER_AT.name)["status"]["conditions"] if c["type"] == "CAFilesUsed"]
+    assert "Not used: the chain has " in told["message"]
