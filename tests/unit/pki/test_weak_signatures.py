@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from doorward.issuers.ca_secrets import load
+from doorward.issuers.ca_reading import load
 from doorward.objects import ca_secret
 from doorward.objects.meta import ObjectKey
 from doorward.pki import keystores
