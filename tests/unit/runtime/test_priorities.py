@@ -3,7 +3,7 @@
 import pytest
 
 from doorward.cluster.errors import Forbidden
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, NAMESPACE
 from doorward.cluster.gateway import ISSUER as MTLS_ISSUER
 from doorward.objects.meta import ObjectKey
 from doorward.view.keys import certificate_key, issuer_key, target_key
@@ -37,6 +37,14 @@ def suspend(bed):
 def delete(bed):
     bed.gateway.refuse = lambda _: Forbidden("no")
     bed.delete(CLIENT_CERTIFICATE, "alice")
+
+
+def end(bed):
+    """The namespace is deleted; a finalizer keeps it."""
+    bed.gateway.refuse = lambda _: Forbidden("no")
+    at = ObjectKey("", NAMESPACE_NAME)
+    bed.cluster.merge_patch(NAMESPACE, at, {"metadata": {"finalizers": ["tests/the-rest"]}}, PEOPLE, "")
+    bed.cluster.delete(NAMESPACE, at, PEOPLE)
 
 
 def lift(bed):
@@ -80,6 +88,7 @@ CASES = [
     pytest.param(revoke, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, Priority.CUT_OFF, id="a client that is revoked"),
     pytest.param(suspend, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, Priority.CUT_OFF, id="a client that is suspended"),
     pytest.param(delete, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, Priority.CUT_OFF, id="a client that is deleted"),
+    pytest.param(end, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, Priority.CUT_OFF, id="a client whose namespace ends"),
     pytest.param(
         lift,
         ALICE,

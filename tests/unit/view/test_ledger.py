@@ -150,6 +150,16 @@ def test_a_serial_is_about_to_be_refused_again_whose_client(record, holder, expe
     assert view.pending_again(ISSUER, frozenset({1}), NOW) == (frozenset({1}) if expected else frozenset())
 
 
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("ends", [True, False])
+def test_so_is_one_whose_clients_namespace_ends(ends):
+    view = View(FakeClock(NOW), account=given.ACCOUNT)
+    view.ledger.put(body(RECORD))
+    view.certificates.put(client())
+    view.namespaces.put({"metadata": {"name": ALICE.namespace, "resourceVersion": "2"} | (DELETED if ends else {})})
+    assert view.pending_again(ISSUER, frozenset({1}), NOW) == (frozenset({1}) if ends else frozenset())
+
+
 def test_the_records_of_a_key_are_its_own_and_its_issuers():
     seen = Ledger()
     key, other = "abc" + "0" * 61, "abc" + "1" * 61
