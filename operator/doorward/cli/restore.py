@@ -17,7 +17,7 @@ from doorward.cli import outcome
 from doorward.cli.session import AT_ONCE, add_kubeconfig, in_cluster, issuer_key, table
 from doorward.clock import SystemClock
 from doorward.cluster.errors import ApiError, Conflict, Forbidden, NotFound
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, Gateway, Object
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, Gateway, Object
 from doorward.objects import ledger_record
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey, key_of, parse_instant
@@ -170,7 +170,8 @@ async def _clients(gateway: Gateway, namespaces: set[str]) -> dict[str, dict[Obj
         except Forbidden:
             found[namespace] = None
         else:
-            alive = (body for body in items if "deletionTimestamp" not in body["metadata"])
+            ends = await _ends(gateway, namespace)
+            alive = (body for body in items if not ends and "deletionTimestamp" not in body["metadata"])
             found[namespace] = {key_of(body): body for body in alive}
     return found
 
@@ -184,7 +185,15 @@ async def _client(gateway: Gateway, at: ObjectKey, issuer: ObjectKey) -> str:
     except Forbidden:
         return UNKNOWN
     alive = "deletionTimestamp" not in body["metadata"] and _of_issuer(body, issuer) is not None
-    return str(body["metadata"]["uid"]) if alive else MISSING
+    return str(body["metadata"]["uid"]) if alive and not await _ends(gateway, at.namespace) else MISSING
+
+
+async def _ends(gateway: Gateway, namespace: str) -> bool:
+    """Whether the namespace is being deleted, and every ClientCertificate in it with it; as far as whoever asks may see that."""
+    try:
+        return "deletionTimestamp" in (await gateway.get(NAMESPACE, None, namespace))["metadata"]
+    except ApiError:
+        return False
 
 
 async def lift(gateway: Gateway, found: Sequence[Found]) -> list[str]:

@@ -8,7 +8,8 @@ from doorward.cli import restore
 from doorward.cli.main import main
 from doorward.cli.restore import Wanted
 from doorward.cluster.errors import Conflict, Forbidden
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, SECRET
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, SECRET
+from doorward.objects.meta import ObjectKey
 from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT
 from tests.unit.given import DAY, NOW
@@ -498,3 +499,11 @@ def test_a_client_that_is_renamed_as_the_runbook_says_keeps_its_file_and_its_sec
     served.delete(CLIENT_CERTIFICATE, "alice")
     served.settle()
     assert (number in live(served), again in live(served)) == (False, True)
+
+
+def test_it_calls_a_client_missing_whose_namespace_is_being_deleted(served, capsys):
+    at = ObjectKey("", served.find(CLIENT_CERTIFICATE, "alice")["metadata"]["namespace"])
+    served.cluster.merge_patch(NAMESPACE, at, {"metadata": {"finalizers": ["tests/the-rest"]}}, "kubectl", "")
+    served.cluster.delete(NAMESPACE, at, "kubectl")
+    served.settle()
+    assert "2 have no ClientCertificate" in told(served, capsys)
