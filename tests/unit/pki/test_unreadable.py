@@ -117,6 +117,10 @@ UNSHOWABLE = {
         f"its commonName is a UniversalString; {AGAIN}",
     ),
     "VisibleString": (named(odd_ca.VISIBLE, b"Corp"), "its commonName is a VisibleString"),
+    "the last of many attributes": (
+        {"subject": name(*[cn("Corp")] * 300, cn("Corp", odd_ca.VISIBLE))},
+        "its commonName is a VisibleString",
+    ),
     "octets": (named(odd_ca.OCTET_STRING, b"Corp"), "its commonName is an OCTET STRING"),
     "bits": (
         named(odd_ca.BIT_STRING, b"\0Corp", "2.5.4.45"),
