@@ -144,16 +144,18 @@ class GateObserver:
             idle = not targets[namespace] and self._view.targets_synced()
             memory = replace(memory, idle_since=(memory.idle_since or now) if idle else None)
             learned[namespace] = memory
+            refusal = None if absent or state is GateState.CLOSED else memory.refused(now)
             gates.append(
                 Gate(
                     namespace=namespace,
                     targets=tuple(sorted(name for _, name in targets[namespace])),
                     allowed=allowed,
                     state=state,
-                    detail=detail,
+                    detail=detail or (refusal.detail if refusal is not None else ""),
                     shut=absent or state is GateState.CLOSED,
                     held=self._view.secrets.get(at) is not None,
                     removable_at=self._removable_at(memory, state),
+                    left_alone_until=refusal.retry_at if refusal is not None and refusal.wait else None,
                     idle_until=None if memory.idle_since is None else memory.idle_since + timing.IDLE_GATE,
                     anchors_taken=self._anchors_taken(look, memory, state, targets[namespace]),
                 )

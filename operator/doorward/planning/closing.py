@@ -18,6 +18,8 @@ def must_close(gate: Gate, now: datetime, *, everywhere: bool = False) -> bool:
 def actions(gates: tuple[Gate, ...], now: datetime, *, everywhere: bool = False) -> Iterator[CloseGate | RemoveGate]:
     """For gates that may admit nobody and still do, and for those that are closed for long enough."""
     for gate in gates:
+        if gate.left_alone_until is not None and now < gate.left_alone_until:
+            continue  # the others must not wait for one that refuses
         closing = must_close(gate, now, everywhere=everywhere)
         if closing and _is_open(gate):
             yield CloseGate(namespace=gate.namespace)
@@ -33,7 +35,8 @@ def due(gates: tuple[Gate, ...], now: datetime, *, everywhere: bool = False) -> 
     )
     passing = (GateState.REFUSED, GateState.UNKNOWN, GateState.NOT_CLOSED)
     left = any(gate.state in passing and must_close(gate, now, everywhere=everywhere) for gate in gates)
-    return earliest(*removals, *idle, now + timing.LOOK_AGAIN if left else None)
+    retries = (gate.left_alone_until for gate in gates if must_close(gate, now, everywhere=everywhere))
+    return earliest(*removals, *idle, *retries, now + timing.LOOK_AGAIN if left else None)
 
 
 def not_closed(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
@@ -42,7 +45,9 @@ def not_closed(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
     return tuple(
         gate
         for gate in gates
-        if gate.state is GateState.NOT_CLOSED or (gate.allowed is False and gate.held and gate.state in beyond)
+        if gate.state is GateState.NOT_CLOSED
+        or gate.left_alone_until is not None
+        or (gate.allowed is False and gate.held and gate.state in beyond)
     )
 
 

@@ -183,6 +183,8 @@ class Gate:
     """From when its data plane has taken the bundle that admits nobody; None: it is not closed."""
     idle_until: datetime | None = None
     """When it may admit nobody any more since no target names it; None: one does, or may."""
+    left_alone_until: datetime | None = None
+    """It could not be closed though it was to be: when that is tried again; None: it was not tried, or is closed."""
     anchors_taken: datetime | None = None
     """By when its data plane has taken all anchors that are published; None: it does not hold them."""
 
