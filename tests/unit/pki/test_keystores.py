@@ -3,9 +3,11 @@
 import time
 
 import pytest
+from hypothesis import given as given_that
+from hypothesis import strategies as st
 
 from doorward.pki.certificates import build_leaf
-from doorward.pki.keystores import Profile, build_pkcs12, seal
+from doorward.pki.keystores import Profile, build_pkcs12, seal, usable_password
 from doorward.pki.pem import PkiError
 from tests.support.openssl import OpenSsl
 from tests.unit.given import key
@@ -97,3 +99,24 @@ def test_a_keystore_of_a_mebibyte_is_sealed_in_less_than_a_tenth_of_a_second() -
     begun = time.process_time()
     sealed(b"\0" * 1024 * 1024, rounds=20_000)
     assert time.process_time() - begun < 0.1
+
+
+PASSWORDS = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=8, max_size=64)
+
+
+@given_that(password=PASSWORDS, end=st.sampled_from(["", "\n", "\r\n", "\n\n"]))
+def test_a_password_is_its_text_without_the_line_breaks_at_its_end(password, end):
+    assert usable_password((password + end).encode()) == password.encode()
+
+
+@given_that(
+    password=PASSWORDS, at=st.integers(0, 8), what=st.sampled_from(["\0", "\n", "\t", "\u2028", "\u202e", "\x85"])
+)
+def test_a_password_that_nobody_can_type_is_none(password, at, what):
+    assert usable_password((password[:at] + what + password[at:] + ".").encode()) is None
+
+
+@given_that(value=st.binary(max_size=300))
+def test_any_bytes_are_a_password_of_text_or_none(value):
+    found = usable_password(value)
+    assert found is None or (8 <= len(found) <= 256 and found.decode() and value.startswith(found))

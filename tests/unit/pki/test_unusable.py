@@ -296,3 +296,23 @@ def test_a_request_of_openssls_is_refused_by_the_name_of_a_part_or_taken(openssl
     with pytest.raises(PkiError) as caught:
         read_request(request.pem.encode())
     assert any(fault in str(caught.value) for fault in request.faults), request.drawn
+
+
+BEGINNINGS = [
+    b"",
+    b"\x30\x82",
+    b"\x30\x80",
+    b"\xff\xfe",
+    b"MI",
+    b"LS0tLS1CRUdJTi",
+    b"-----BEGIN ",
+    b"-----BEGIN PRIVATE KEY-----\n",
+]
+
+
+@settings(max_examples=150)
+@given(begin=st.sampled_from(BEGINNINGS), data=st.binary(max_size=400), thing=st.sampled_from(sorted(READERS)))
+def test_whatever_is_handed_in_is_refused_by_a_sentence_that_begins_with_the_thing(begin, data, thing) -> None:
+    with pytest.raises(PkiError) as caught:
+        READERS[thing][0](begin + data)
+    assert str(caught.value).startswith(thing)
