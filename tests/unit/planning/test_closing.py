@@ -101,3 +101,18 @@ def test_one_that_is_not_closed_yet_is_looked_at_again(state):
 def test_it_is_told_that_a_gate_is_not_closed_where(gate, told):
     seen = given.gate(**gate)
     assert bool(closing.not_closed((seen,))) is told
+
+
+REFUSING = given.gate(left_alone_until=NOW + 15 * SECOND)
+
+
+def test_a_gate_that_refused_to_be_closed_is_left_alone_until_it_is_due_again():
+    others = given.gate("two")
+    assert [a.namespace for a in closing.actions((REFUSING, others), NOW, everywhere=True)] == ["two"]
+    assert closing.due((REFUSING,), NOW, everywhere=True) == NOW + 15 * SECOND
+    later = closing.actions((REFUSING,), NOW + 15 * SECOND, everywhere=True)
+    assert [a.namespace for a in later] == [REFUSING.namespace]
+
+
+def test_a_gate_that_refused_and_may_admit_clients_again_is_due_for_nothing():
+    assert closing.due((REFUSING,), NOW) is None
