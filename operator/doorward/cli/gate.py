@@ -15,6 +15,13 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--host", default="0.0.0.0", help="address to listen at")  # noqa: S104 - proxies come from other nodes
     parser.add_argument("--port", type=int, default=8080, help="port at which proxies ask")
     parser.add_argument("--health-port", type=int, default=8081, help="port of /healthz, /readyz and /metrics; 0: none")
+    parser.add_argument(
+        "--proxy",
+        action="append",
+        default=[],
+        choices=("ingress-nginx", "traefik", "envoy"),
+        help="a proxy that may ask; may be repeated; none: ingress-nginx",
+    )
     parser.add_argument("--log-format", choices=("json", "text"), default="json")
     parser.add_argument("-v", "--verbose", action="store_true", help="log more")
     parser.set_defaults(function=run)
@@ -30,6 +37,7 @@ def run(chosen: argparse.Namespace) -> int:
         host=chosen.host,
         port=chosen.port,
         health_port=chosen.health_port or None,
+        proxies=tuple(dict.fromkeys(chosen.proxy or ["ingress-nginx"])),
     )
     asyncio.run(process.run(settings))
     return 0

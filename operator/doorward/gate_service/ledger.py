@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 _PACKED = struct.Struct(">qI??20s")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
+SHA256_SIZE = 32
 _SHA1 = re.compile("[0-9a-f]{40}")
 NOWHERE = ObjectKey("", "")
 """The issuer of a ClientCertificate that names none: no issuer has that name."""
@@ -187,8 +188,11 @@ class Serial:
 class Serials:
     """All ledger records, by the SHA-1 of their certificate."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, *, sha256: bool = False) -> None:
+        """`sha256`: certificates are found by their SHA-256 too, which takes another 150 bytes for each."""
         self._clients = clients
+        self._sha1_of: dict[bytes, bytes] | None = {} if sha256 else None
+        """By SHA-256; what is not in the ledger any more goes with the next full list."""
         self._by_sha1: dict[bytes, Serial | tuple[Serial, ...]] = {}
         """More than one only where somebody restored a record under another name."""
         self._issuers: dict[ObjectKey, ObjectKey] = {}
@@ -198,8 +202,9 @@ class Serials:
     def __len__(self) -> int:
         return len(self._by_sha1)
 
-    def find(self, sha1: bytes, issuer: ObjectKey) -> tuple[Serial, ...]:
-        """The records of that certificate in the issuer's ledger."""
+    def find(self, digest: bytes, issuer: ObjectKey) -> tuple[Serial, ...]:
+        """The records of the certificate with that SHA-1 or SHA-256 in the issuer's ledger."""
+        sha1 = (self._sha1_of or {}).get(digest, b"") if len(digest) == SHA256_SIZE else digest
         found = self._by_sha1.get(sha1)
         if found is None:
             return ()
@@ -227,6 +232,8 @@ class Serials:
         added = Serial(record, self._issuers.setdefault(record.issuer, record.issuer), client, self._list)
         others = self._by_sha1.get(sha1)
         self._by_sha1[sha1] = added if others is None else (*_several(others), added)
+        if self._sha1_of is not None:
+            self._sha1_of[bytes.fromhex(record.sha256)] = sha1
 
     def remove(self, body: Object) -> None:
         """It was deleted: archived long after its certificate expired."""
@@ -239,6 +246,8 @@ class Serials:
         for sha1, serial in held:
             if serial.listed != self._list:
                 self._drop(sha1, serial.key)
+        if self._sha1_of is not None:
+            self._sha1_of = {sha256: sha1 for sha256, sha1 in self._sha1_of.items() if sha1 in self._by_sha1}
 
     def _drop(self, sha1: bytes, key: ObjectKey) -> None:
         found = _several(self._by_sha1.get(sha1, ()))

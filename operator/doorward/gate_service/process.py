@@ -10,7 +10,7 @@ from doorward.clock import SystemClock
 from doorward.cluster.identity import Identity
 from doorward.cluster.live import LiveGateway, connect_as
 from doorward.gate_service.metrics import Metrics
-from doorward.gate_service.server import Application, serve
+from doorward.gate_service.server import ENVOY, INGRESS_NGINX, Application, serve
 from doorward.gate_service.service import GateService
 
 
@@ -22,6 +22,8 @@ class Settings:
     host: str = "0.0.0.0"  # noqa: S104 - proxies come from other nodes
     port: int = 8080
     health_port: int | None = 8081
+    proxies: tuple[str, ...] = (INGRESS_NGINX,)
+    """Those that may ask."""
 
 
 async def run(settings: Settings) -> None:
@@ -31,7 +33,7 @@ async def run(settings: Settings) -> None:
     clock = SystemClock()
     identity = Identity(settings.kubeconfig, clock)
     gateway = LiveGateway(await connect_as(identity), clock, identity=identity)
-    service = GateService(gateway, clock)
+    service = GateService(gateway, clock, sha256=ENVOY in settings.proxies)
     metrics = Metrics(service)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -41,7 +43,8 @@ async def run(settings: Settings) -> None:
     try:
         if settings.health_port is not None:
             runner = await health.serve(settings.health_port, service.readiness, metrics.render, host=settings.host)
-        await serve(Application(service.answer, metrics.answered), settings.host, settings.port, stop)
+        application = Application(service.answer, metrics.answered, settings.proxies)
+        await serve(application, settings.host, settings.port, stop)
     finally:
         following.cancel()
         await asyncio.wait([following])

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from granian.constants import HTTPModes, Interfaces
@@ -11,7 +11,7 @@ from granian.server.embed import Server
 
 from doorward.gate_service.identity import headers_of
 from doorward.gate_service.service import Answer
-from doorward.objects.questions import ingress_nginx, traefik
+from doorward.objects.questions import envoy, ingress_nginx, traefik
 from doorward.objects.questions.question import Question
 from doorward.planning.admission import Verdict
 
@@ -43,29 +43,50 @@ class Scope(Protocol):
     def headers(self) -> Sent: ...
 
 
-PROXIES: Mapping[str, Callable[[Scope], Question | None]] = {
-    "ingress-nginx": lambda scope: ingress_nginx.parse(scope.path, scope.query_string),
-    "traefik": lambda scope: traefik.parse(scope.path, scope.query_string, _sent(scope, traefik.HEADER)),
-}
-"""How each proxy asks, by the first part of the path."""
-
-
-def question_of(scope: Scope) -> Question | None:
-    """What a request asks; None: no proxy asks so."""
-    parse = PROXIES.get(scope.path[1:65].partition("/")[0])
-    return parse(scope) if parse is not None and scope.method == "GET" else None
-
-
 def _sent(scope: Scope, header: str) -> list[str]:
     return [value for name, value in scope.headers.items() if name == header]
 
 
-class Application:
-    """The RSGI application; `counted` is told of every answer."""
+def _of_ingress_nginx(scope: Scope) -> Question | None:
+    return ingress_nginx.parse(scope.path, scope.query_string) if scope.method == "GET" else None
 
-    def __init__(self, answer: Callable[[Question | None], Answer], counted: Callable[[Answer], None]) -> None:
+
+def _of_traefik(scope: Scope) -> Question | None:
+    sent = _sent(scope, traefik.HEADER)
+    return traefik.parse(scope.path, scope.query_string, sent) if scope.method == "GET" else None
+
+
+def _of_envoy(scope: Scope) -> Question | None:
+    """It asks with the method, path and query of the client."""
+    return envoy.parse(scope.path, _sent(scope, envoy.HEADER))
+
+
+INGRESS_NGINX, TRAEFIK, ENVOY = "ingress-nginx", "traefik", "envoy"
+PROXIES: Mapping[str, Callable[[Scope], Question | None]] = {
+    INGRESS_NGINX: _of_ingress_nginx,
+    TRAEFIK: _of_traefik,
+    ENVOY: _of_envoy,
+}
+"""How each proxy asks, by the first part of the path."""
+
+
+class Application:
+    """The RSGI application; `counted` is told of every answer. Proxies that are not named are not answered."""
+
+    def __init__(
+        self,
+        answer: Callable[[Question | None], Answer],
+        counted: Callable[[Answer], None],
+        proxies: Iterable[str] = (INGRESS_NGINX,),
+    ) -> None:
         self._answer = answer
         self._counted = counted
+        self._proxies = {name: PROXIES[name] for name in proxies}
+
+    def question_of(self, scope: Scope) -> Question | None:
+        """What a request asks; None: no proxy asks so."""
+        parse = self._proxies.get(scope.path[1:65].partition("/")[0])
+        return parse(scope) if parse is not None else None
 
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
         status, headers = self.respond(scope)
@@ -74,7 +95,7 @@ class Application:
     def respond(self, scope: Scope) -> tuple[int, Headers]:
         """Status and headers of the answer."""
         try:
-            answer = self._answer(question_of(scope))
+            answer = self._answer(self.question_of(scope))
             self._counted(answer)
             if answer.verdict is Verdict.ADMITTED and (found := answer.serial) is not None:
                 return 200, headers_of(found.client.key, found.common_name, found.number)

@@ -27,10 +27,11 @@ class Answer(NamedTuple):
 class GateService:
     """Follows three kinds, and answers by what it last knew of them. Used from one event loop."""
 
-    def __init__(self, gateway: Gateway, clock: Clock) -> None:
+    def __init__(self, gateway: Gateway, clock: Clock, *, sha256: bool = False) -> None:
+        """`sha256`: a proxy names certificates by their SHA-256."""
         self._clock = clock
         self.clients = Clients()
-        self.serials = Serials(self.clients)
+        self.serials = Serials(self.clients, sha256=sha256)
         self.issuers = Issuers()
         self.followers = (
             Follower(gateway, clock, ISSUER, self.issuers),

@@ -61,13 +61,13 @@ def question(of: Record | None = None, gate: Gate = GATE) -> Question:
 class World:
     """A cluster in memory, and a gate service that follows it, in virtual time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sha256: bool = False) -> None:
         self.clock = FakeClock(given.NOW)
         self.cluster = MemoryCluster(self.clock)
         for namespace in {given.ISSUER.namespace, given.ALICE.namespace, "elsewhere"}:
             self.cluster.create(NAMESPACE, "", {"metadata": {"name": namespace}}, PEOPLE)
         self.gateway = MemoryGateway(self.cluster)
-        self.service = GateService(self.gateway, self.clock)
+        self.service = GateService(self.gateway, self.clock, sha256=sha256)
         self.metrics = Metrics(self.service)
         self._runner = virtual_loop.runner(self.clock)
 

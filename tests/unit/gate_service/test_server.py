@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from doorward.gate_service.ledger import Client, Serial
-from doorward.gate_service.server import Application, serve
+from doorward.gate_service.server import PROXIES, Application, serve
 from doorward.gate_service.service import Answer
 from doorward.objects.questions.question import Question
 from doorward.planning.admission import Verdict
@@ -38,7 +38,7 @@ def serving(answer: Callable[[Question | None], Answer] = admitting) -> Iterator
     (port,) = leased = ports.lease(1)
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     counted: list[Answer] = []
-    running = serve(Application(answer, counted.append), "127.0.0.1", port, stop)
+    running = serve(Application(answer, counted.append, PROXIES), "127.0.0.1", port, stop)
     thread = threading.Thread(target=loop.run_until_complete, args=(running,))
     thread.start()
     try:
@@ -95,6 +95,32 @@ CERTIFICATE = base64.b64encode(b"\x30\x82\x01\x00" + b"a" * 256).decode()
 )
 def test_of_traefik_one_header_is_read_that_was_sent_once(port, headers, expected):
     assert status(sent(port, request(TRAEFIK, *headers))) == expected
+
+
+HASH = "Hash=" + "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param([f"X-Forwarded-Client-Cert: {HASH}"], 200, id="as Envoy sends it"),
+        pytest.param([], 403, id="no certificate"),
+        pytest.param([f"X-Forwarded-Client-Cert: {HASH}"] * 2, 403, id="two of them"),
+        pytest.param([f"X-Forwarded-Client-Cert: {HASH},{HASH}"], 403, id="two in one"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_of_envoy_one_header_with_one_hash_is_read_whatever_the_client_asks(port, method, headers, expected):
+    target = "/envoy/shop/issuers/partners/a/../b?verify=NONE"
+    assert status(sent(port, request(target, "Content-Length: 0", *headers, method=method))) == expected
+
+
+def test_a_proxy_that_is_not_named_is_not_answered():
+    scope = SimpleNamespace(
+        method="GET", path=TRAEFIK, query_string="", headers={"x-forwarded-tls-client-cert": CERTIFICATE}
+    )
+    assert Application(admitting, lambda _: None, ["traefik"]).respond(scope)[0] == 200
+    assert Application(admitting, lambda _: None).respond(scope)[0] == 403
 
 
 def test_who_is_admitted_gets_200_and_the_identity(port):

@@ -107,6 +107,22 @@ def test_the_serial_number_has_to_be_that_of_the_record(world: World):
     assert world.answer(Question(GATE, Presented(digest, None))) == "admitted"
 
 
+def test_a_certificate_is_found_by_its_sha256_only_where_a_proxy_names_it_so(world: World):
+    asked = Question(GATE, Presented(bytes.fromhex(rules.record().sha256), None))
+    assert world.answer(asked) == "not_issued"
+    with World(sha256=True) as other:
+        other.add(given.issuer(), given.client(), given.record())
+        other.start()
+        assert other.answer(asked) == "admitted"
+        other.patch(ISSUED_CERTIFICATE, RECORD, held())
+        assert other.answer(asked) == "held"
+        other.cut_the_line()
+        other.cluster.delete(ISSUED_CERTIFICATE, RECORD, "kubectl")
+        other.mend_the_line()
+        assert other.answer(asked) == "not_issued"
+        assert other.service.serials._sha1_of == {}
+
+
 def test_a_serial_of_a_distrusted_ca_generation_is_refused(world: World):
     world.patch(ISSUER, rules.ISSUER, {"spec": {"ca": {"distrust": [1]}}})
     assert world.answer() == "distrusted"
@@ -262,6 +278,17 @@ def test_what_was_deleted_while_the_api_server_was_away_is_gone_when_it_is_back(
     world.add(given.issuer())
     world.advance()
     assert world.answer() == "client_gone"
+
+
+def test_a_record_that_was_deleted_while_the_api_server_was_away_admits_nobody(world: World):
+    bob = replace(rules.record(0xB0B), holder=ObjectKey("issuers", "bob"))
+    world.add(given.client(bob.holder), given.record(bob))
+    world.advance()
+    world.cut_the_line()
+    world.cluster.delete(ISSUED_CERTIFICATE, RECORD, "kubectl")
+    world.mend_the_line()
+    assert world.answer() == "not_issued"
+    assert world.answer(question(bob)) == "admitted"
 
 
 def test_a_watch_that_is_too_far_behind_lists_again(world: World):
