@@ -129,7 +129,7 @@ def bad_files(openssl: OpenSsl, ours: Issued) -> Iterator[tuple[Mapping[str, byt
     yield files_of(ours) | {"tls.crt": b"\x00garbage" + ours.certificate}, "CAFilesUsed"
     yield {"tls.crt": b"garbage", "tls.key": b"garbage"}, "CAKeyHeld"
     yield files_of(ours) | {"tls.key": locked}, "CAKeyHeld"
-    yield files_of(ours) | {"tls.crt": other.certificate}, "CRLCurrent"
+    yield files_of(ours) | {"tls.crt": other.certificate}, "CAKeyHeld"
     yield {}, "CAKeyHeld"
     yield None, "CAKeyHeld"
 

@@ -109,6 +109,19 @@ FILES = table(
 KEY = table(
     "CAKeyHeld",  # said only while a CA that the gates trust is not in its Secret
     (
+        "CaKeyInSecret",
+        "True",
+        Mender.ISSUER,
+        (
+            "The Secret holds the key of the CA that the gates trust, and no certificate of that CA that can be used. The operator"
+            " issues no certificates and goes on signing CRLs."
+        ),
+        (
+            "Secret {secret} holds the key of the CA that the gates trust, and no certificate of that CA that can be used: see Ready."
+            " The operator issues no certificates. It goes on signing CRLs, so revocations take effect"
+        ),
+    ),
+    (
         "CaKeyInMemory",
         "False",
         Mender.ISSUER,

@@ -76,6 +76,6 @@ def authority_of(ca: CertificateAuthority, *, generation: int, generated: bool, 
 
 
 def is_good(loaded: LoadedCa, version: int, now: datetime, *, generated: bool) -> bool:
-    """Whether it is what that version of its Secret holds, seen as the same kind of CA, and has not expired."""
+    """Whether it is what that version of its Secret holds, seen as the same kind of CA, has not expired, and is not followed."""
     same = (loaded.version, loaded.authority.generated) == (version, generated)
-    return same and now < loaded.authority.not_after
+    return same and now < min(loaded.authority.not_after, loaded.signer.followed_at or loaded.authority.not_after)

@@ -21,6 +21,7 @@ from doorward.issuers.memory import Committed, IssuerMemories, IssuerMemory
 from doorward.objects import ca_proof, crl_configmap, trust_bundle
 from doorward.objects.crl_configmap import CRL_ROLE, TrustBundle
 from doorward.objects.meta import ObjectKey, crl_configmap_name, is_ours
+from doorward.pki.certificates import CertificateAuthority
 from doorward.planning import left_out, timing
 from doorward.planning.gone import IssuerGone
 from doorward.planning.observed import Authority, Gate, IssuerObserved, Unseen
@@ -86,6 +87,7 @@ class IssuerObserver:
             and _is_trusted(found, authority, bundle)
         ):
             older, memory = crl_only.used(found, authority, memory)
+        newest = _newest(authority, memory)
         gates, memory = await self._look_at_gates(found, key, committed, memory)
         observed = IssuerObserved(
             account=view.account,
@@ -117,7 +119,8 @@ class IssuerObserver:
             known={**bundle.known, **bundle.generations} if bundle is not None else {},
             identities=bundle.identities if bundle is not None else {},
             unproven=self._cas.unproven(found, key, proof),
-            unused=_unused(authority, memory),
+            unused=newest.unused if newest is not None else (),
+            followed_at=newest.followed_at if newest is not None else None,
             gates_known=view.targets_synced(),
             unsynced=self._unsynced(key, gates),
             put_back_at=rolled_back_at,
@@ -211,10 +214,10 @@ class IssuerObserver:
         return IssuerGone(sure=sure, gates=gates), replace(memory, gates=known)
 
 
-def _unused(newest: Authority | Condition | Unseen, memory: IssuerMemory) -> tuple[str, ...]:
-    """What lies beside the newest CA in its Secret."""
+def _newest(newest: Authority | Condition | Unseen, memory: IssuerMemory) -> CertificateAuthority | None:
+    """The newest CA as it was loaded."""
     loaded = memory.held.get(newest.generation) if isinstance(newest, Authority) else None
-    return loaded.signer.unused if loaded is not None else ()
+    return loaded.signer if loaded is not None else None
 
 
 def _is_trusted(found: IssuerObject, newest: Authority, bundle: TrustBundle | None) -> bool:

@@ -73,6 +73,7 @@ def load_ca(*, certificate: bytes, key: bytes, chain: bytes | None, now: datetim
         certificate=first,
         chain=upper,
         unused=(*(f"{display(c.subject)} (serial {c.serial_number:x})" for c in others), *files.rest),
+        followed_at=min((c.not_valid_before_utc for c in fitting if now < c.not_valid_before_utc), default=None),
         anchor=trust_anchor(first, signer),
         signer=signer,
     )

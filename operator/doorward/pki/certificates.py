@@ -31,6 +31,8 @@ class CertificateAuthority:
     chain: tuple[x509.Certificate, ...]
     unused: tuple[str, ...] = ()
     """What lies beside them in its files and is not used, as a message names it."""
+    followed_at: datetime | None = None
+    """When another certificate over its key begins that lies in its files; None: there is none."""
     anchor: x509.Certificate
     signer: Signer = field(repr=False)
 

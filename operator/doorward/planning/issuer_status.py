@@ -83,7 +83,8 @@ def _conditions(
     if o.unused:
         more = f" and {len(o.unused) - MOST_PARTS} more" if len(o.unused) > MOST_PARTS else ""
         parts = "; ".join(part[:MOST_NAME] for part in o.unused[:MOST_PARTS])
-        yield said("CaFilesUnused", secret=o.ca_secret, parts=parts + more)
+        unused = said("CaFilesUnused", secret=o.ca_secret, parts=parts + more)
+        yield unused.until(o.followed_at) if o.followed_at is not None else unused
     if not o.archive.readable:
         yield said("ArchiveIndexInvalid", configmap=index_name(o.key.name))
     elif o.archiving:
@@ -272,6 +273,8 @@ def _key_condition(o: IssuerObserved, line: Lineage | None, now: datetime) -> It
     elif _keyless(line) and any(now < anchor.not_after for anchor in o.published.anchors.values()):
         until = instant(o.published.next_update)
         yield said("CaKeyNotLoaded", secret=o.ca_secret, count=_unlisted(o, now), until=until)
+    elif line.signing is None and line.announced is None and any(authority.crl_only for authority in line.shown):
+        yield said("CaKeyInSecret", secret=o.ca_secret)
 
 
 def _room(o: IssuerObserved, line: Lineage | None) -> Iterator[Condition]:

@@ -243,6 +243,8 @@ class IssuerObserved:
     """Secrets that are labelled as CA generations of the issuer, with nothing to show that the operator made them."""
     unused: tuple[str, ...] = ()
     """What the Secret of the newest CA generation holds beside it and its chain."""
+    followed_at: datetime | None = None
+    """When another certificate in that Secret begins, over the same key."""
     gates_known: bool = True
     """Whether all targets were heard of; before that, there may be gates beside `gates`."""
     unsynced: tuple[str, ...] = ()

@@ -1,17 +1,18 @@
 """What a person puts into the CA Secret of an issuer that runs: the right files are used, whatever lies beside them."""
 
 import base64
+from datetime import timedelta
 
 import pytest
 
-from doorward.cluster.gateway import CONFIG_MAP, INGRESS, ISSUER, SECRET
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, INGRESS, ISSUER, SECRET
 from doorward.objects.meta import ObjectKey
 from doorward.pki.certificates import build_ca
 from doorward.pki.subjects import Subject
 from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT, PEOPLE
 from tests.unit import given
-from tests.unit.given import DAY, NOW
+from tests.unit.given import CA_ENDS, DAY, NOW
 from tests.unit.runtime.looks import CRL, GATE, issuer_said, live, said, serial
 from tests.unit.runtime.own_ca import files, key_pem, pem, put, running
 
@@ -58,6 +59,24 @@ def test_the_new_and_the_old_ca_in_one_file_are_a_rotation_to_the_one_that_fits_
     own.apply("alice", suspended=True)
     own.settle()
     assert not promises.live_serials(own.cluster, own.cluster.now()) & {old, serial(own, "alice")}
+
+
+def test_a_certificate_that_begins_later_is_used_when_its_time_comes(own):
+    before = live(own)
+    later = build_ca(
+        subject=Subject(common_name="Mine"),
+        key=given.key(201),
+        serial=9,
+        not_before=NOW + timedelta(hours=1),
+        not_after=CA_ENDS + DAY,
+    )
+    put(own, tls_crt=pem(later, OURS), tls_key=key_pem(201))
+    own.settle()
+    assert issuer_said(own)["CAFilesUsed"] == "CaFilesUnused"
+    assert pem(OURS).decode() == own.find(CONFIG_MAP, CRL)["data"]["ca.crt"]
+    own.advance(3600)
+    assert pem(later).decode() == own.find(CONFIG_MAP, CRL)["data"]["ca.crt"]
+    assert live(own) == before
 
 
 # Nothing usable is left
@@ -133,6 +152,15 @@ def test_where_nothing_usable_is_left_the_crl_is_renewed(broken):
     broken.settle()
     assert promises.newest_bundle(broken.cluster).number > before
     assert {serial(broken, "alice"), serial(broken, "bob")} <= live(broken)
+
+
+@pytest.mark.promise(1)
+def test_where_nothing_usable_is_left_a_deleted_client_is_refused_and_goes(broken):
+    bob = serial(broken, "bob")
+    broken.delete(CLIENT_CERTIFICATE, "bob")
+    broken.advance(15)
+    assert broken.find(CLIENT_CERTIFICATE, "bob") is None
+    assert bob in promises.newest_crl(broken.cluster)
 
 
 def test_the_right_files_put_back_end_it_and_reissue_nothing(broken):

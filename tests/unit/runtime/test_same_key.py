@@ -244,7 +244,7 @@ def test_where_the_right_key_is_left_revocations_take_effect_after_a_restart_too
     own.apply("alice", suspended=True)
     own.settle()
     assert promises.newest_crl(own.cluster) == {serial(own, "alice")}
-    assert issuer_said(own)["Ready"] == "CaSecretInvalid"
+    assert (issuer_said(own)["Ready"], issuer_said(own)["CAKeyHeld"]) == ("CaSecretInvalid", "CaKeyInSecret")
 
 
 # A CA of Doorward's making
