@@ -86,8 +86,14 @@ READY = table(
         "CaSecretForeign",
         "False",
         Mender.ISSUER,
-        "A Secret with the name of the generated CA's is there and is not Doorward's.",
-        "Secret {secret} is not Doorward's: move it away",
+        (
+            "A Secret with the name of the generated CA's is there, without the labels that the operator gives it. If it holds"
+            " the CA's key, the operator signs CRLs with it, and no certificates."
+        ),
+        (
+            "Secret {secret} has the name of a CA that the operator made, and lacks its labels. If you restored that CA, add the"
+            " labels app.kubernetes.io/managed-by=doorward and doorward.io/role=ca. Otherwise move the Secret away"
+        ),
     ),
     (
         "CrlForeign",

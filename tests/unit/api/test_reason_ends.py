@@ -171,7 +171,7 @@ ENDS: dict[str, Ends] = {
         test_ends.test_a_ca_is_no_longer_the_clusters_own_when_the_cluster_has_another,
     ),
     "CaReplaced": Ends("the Secret as it was, or spec.ca.distrust", (SEC, MTLS)),
-    "CaSecretForeign": Ends("the Secret is moved away", (SEC,)),
+    "CaSecretForeign": Ends("the Secret is moved away, or gets its labels", (SEC,)),
     "CrlForeign": Ends(
         "the ConfigMap is moved away",
         (),

@@ -310,6 +310,41 @@ def test_an_older_generation_whose_secret_is_deleted_goes_on_refusing(served):
     assert sorted(promises.newest_bundle(served.cluster).lists) == [1, 2]
 
 
+@pytest.mark.promise(1)
+def test_a_generated_ca_that_is_restored_without_its_labels_signs_crls_and_with_them_certificates(served):
+    body = served.find(SECRET, "partners-ca-1")
+    served.delete(SECRET, "partners-ca-1")
+    served.settle()
+    bare = {"metadata": {"name": "partners-ca-1"}, "type": "Opaque", "data": body["data"]}
+    served.cluster.create(SECRET, ISSUER_AT.namespace, bare, PEOPLE)
+    served.restart()
+    served.settle()
+    assert issuer_said(served)["Ready"] == "CaSecretForeign"
+    assert "CAKeyHeld" not in issuer_said(served)
+    assert refused_later(served)
+    served.edit(SECRET, "partners-ca-1", {"metadata": {"labels": body["metadata"]["labels"]}})
+    served.apply("carol")
+    served.settle()
+    assert issuer_said(served)["Ready"] == "Signing"
+    assert said(served, "carol")["Admitted"] == "Live"
+
+
+def test_a_key_that_the_gates_do_not_trust_signs_nothing_where_the_secret_lacks_its_labels(served):
+    served.delete(SECRET, "partners-ca-1")
+    served.settle()
+    data = {f.replace("_", "."): base64.b64encode(content).decode() for f, content in files(203).items()}
+    served.cluster.create(
+        SECRET, ISSUER_AT.namespace, {"metadata": {"name": "partners-ca-1"}, "type": "Opaque", "data": data}, PEOPLE
+    )
+    served.restart()
+    served.settle()
+    number = promises.newest_bundle(served.cluster).number
+    served.apply("alice", revoked=True)
+    served.settle()
+    assert (issuer_said(served)["Ready"], issuer_said(served)["CAKeyHeld"]) == ("CaSecretForeign", "CaKeyNotLoaded")
+    assert promises.newest_bundle(served.cluster).number == number
+
+
 @pytest.mark.parametrize("number", [1, 2], ids=["a gate is there", "no host has a gate"])
 def test_the_clients_of_a_ca_that_is_distrusted_with_no_other_in_its_place_are_not_called_live(own, number):
     if number == 2:
