@@ -13,17 +13,6 @@ READY = table(
         "there is no Secret {secret}: {advice}",
     ),
     (
-        "CaNotRestored",
-        "False",
-        Mender.ISSUER,
-        "The ledger was restored from a backup, and the CA that signed its certificates was not. The operator signs nothing.",
-        (
-            "Certificates in the ledger are older than the CA in Secret {secret}, so another CA signed them. Restore this Secret"
-            " from the backup that the IssuedCertificates are from. If it is lost, add {generation} to spec.ca.distrust: then the"
-            " operator creates another CA, and those certificates are refused"
-        ),
-    ),
-    (
         "CaSecretInvalid",
         "False",
         Mender.ISSUER,

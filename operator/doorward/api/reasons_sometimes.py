@@ -87,6 +87,20 @@ ORIGIN = table(
             " restore the CRL ConfigMap of the same backup, or name the Secret in spec.ca.secretRef"
         ),
     ),
+    (
+        "CaNotRestored",
+        "False",
+        Mender.ISSUER,
+        (
+            "The ledger was restored from a backup, and the CA that signed its certificates was not. Gates refuse those"
+            " certificates."
+        ),
+        (
+            "Certificates in the ledger are older than the CA in Secret {secret}, so another CA signed them, and gates refuse them."
+            " Restore this Secret from the backup that the IssuedCertificates are from. If it is lost, add {generation} to"
+            " spec.ca.distrust: then the operator creates another CA, and clients get new certificates"
+        ),
+    ),
 )
 
 FILES = table(

@@ -31,10 +31,7 @@ def proven(
             continue
         a, name = ca.authority, ca_secret_name(issuer.name, generation)
         if proof.accepts(generation, a.public_key_sha256, loaded) and proof.is_same(a.public_key_sha256, a.identity):
-            begun = now < a.not_before + RESTORE
-            if begun and proof.contradicts(a.public_key_sha256, ledger.oldest(issuer, generation, now)):
-                found.append((generation, said("CaNotRestored", secret=name, generation=generation)))
-                continue
+            pass
         elif proof.restores(generation, a.not_before, ledger.oldest(issuer, generation, now)):
             restored.add(generation)
         else:
@@ -42,3 +39,18 @@ def proven(
             continue
         found.append((generation, ca))
     return frozenset(restored), found
+
+
+def contradicted(
+    issuer: ObjectKey, held: Iterable[LoadedCa], proof: CaProof, ledger: Ledger, before: frozenset[int], now: datetime
+) -> frozenset[int]:
+    """The CA generations of the operator's making that cannot have signed all that the ledger has of them: their CA was not restored
+    with it, so far. `before`: those that were known already. All records are walked through, so only young CAs are asked about.
+    """
+    authorities = [loaded.authority for loaded in held if loaded.authority.generated]
+    return frozenset(
+        a.generation
+        for a in authorities
+        if (a.generation in before or now < a.not_before + RESTORE)
+        and proof.contradicts(a.public_key_sha256, ledger.oldest(issuer, a.generation, now))
+    )

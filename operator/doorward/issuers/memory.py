@@ -82,6 +82,8 @@ class IssuerMemory:
     """By generation, how many serials the plan asked for when the CRLs did not fit all the same; empty: the last ones did."""
     made: Mapping[int, str] = field(default_factory=dict)
     """By generation that this process made, the SHA-256 of its public key."""
+    not_restored: frozenset[int] = frozenset()
+    """Generations whose CA cannot have signed all that the ledger has of them."""
     restored: frozenset[int] = frozenset()
     """Generations whose CA a backup brought in place of the one that is published."""
     configmap_unmanaged: bool = False

@@ -119,6 +119,7 @@ class IssuerObserver:
             known={**bundle.known, **bundle.generations} if bundle is not None else {},
             identities=bundle.identities if bundle is not None else {},
             unproven=self._cas.unproven(found, key, proof),
+            not_restored=min(memory.not_restored, default=0),
             unused=newest.unused if newest is not None else (),
             followed_at=newest.followed_at if newest is not None else None,
             gates_known=view.targets_synced(),

@@ -80,6 +80,8 @@ def _conditions(
     if o.unproven:
         more = f" and {len(o.unproven) - MOST_SECRETS} more" if len(o.unproven) > MOST_SECRETS else ""
         yield said("CaSecretUnproven", secrets=", ".join(o.unproven[:MOST_SECRETS]) + more)
+    elif o.not_restored:
+        yield said("CaNotRestored", secret=ca_secret_name(o.key.name, o.not_restored), generation=o.not_restored)
     if o.unused:
         more = f" and {len(o.unused) - MOST_PARTS} more" if len(o.unused) > MOST_PARTS else ""
         parts = "; ".join(part[:MOST_NAME] for part in o.unused[:MOST_PARTS])

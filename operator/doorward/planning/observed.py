@@ -239,6 +239,8 @@ class IssuerObserved:
     """The identities of those that were told by them from the first. What an older version published, by keys alone, may have
     signed under any name and identifier over its key.
     """
+    not_restored: int = 0
+    """The first CA generation that cannot have signed all that the ledger has of it; 0: there is none."""
     unproven: tuple[str, ...] = ()
     """Secrets that are labelled as CA generations of the issuer, with nothing to show that the operator made them."""
     unused: tuple[str, ...] = ()

@@ -147,7 +147,6 @@ ENDS: dict[str, Ends] = {
         test_ends.test_a_ca_of_a_persons_own_is_said_to_have_expired_when_it_does,
     ),
     "CaSecretMissing": Ends("the Secret", (SEC,)),
-    "CaNotRestored": Ends("the Secret of the backup, or a distrust", (SEC, MTLS)),
     "CaSecretInvalid": Ends("another Secret", (SEC,)),
     "CaExpired": Ends("another CA", (SEC, MTLS)),
     "CaNotYetValid": Ends(
@@ -266,6 +265,7 @@ ENDS: dict[str, Ends] = {
     "CaKeyInSecret": Ends("a certificate that can be used", (SEC,)),
     "CaKeyInMemory": Ends("the Secret as it was, or the last certificate of that CA", (SEC, RECORD)),
     "CaKeyNotLoaded": Ends("the Secret as it was", (SEC,)),
+    "CaNotRestored": Ends("the Secret of the backup, or a distrust", (SEC, MTLS)),
     "CaSecretUnproven": Ends("the Secret is deleted, or proven", (SEC, MAP)),
     "DurationOutOfRange": Ends("another spec", (MTLS,)),
     "HandshakeOnly": Ends("another spec", (MTLS,)),
