@@ -96,11 +96,13 @@ def test_a_configmap_in_the_way_is_missed_when_somebody_moves_it(fresh):
 
 
 def test_a_crl_that_nobody_can_renew_is_said_to_have_expired_when_it_does(served):
+    served.edit(ISSUER, ISSUER_AT.name, {"spec": {"crl": {"validity": "4h", "renewEvery": "2h"}}})
+    passes(served, 3 * HOUR)
     served.delete(SECRET, f"{ISSUER_AT.name}-ca-1")
     served.restart()
     served.settle()
     assert issuer_said(served)["CRLCurrent"] == "Published"
-    passes(served, 8 * DAY)
+    passes(served, 5 * HOUR)
     assert issuer_said(served)["CRLCurrent"] == "NotPublished"
 
 
