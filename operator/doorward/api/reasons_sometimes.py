@@ -32,13 +32,13 @@ SETTLED = table(
         "False",
         Mender.ISSUER,
         (
-            "The gates no longer trust an older CA generation: a certificate from it was revoked, and its key is gone, so no CRL can"
-            " say that. All certificates from it are refused."
+            "The gates no longer trust another CA generation, since its key is gone: a certificate from it was revoked and no CRL can"
+            " say so, or its last CRL has expired. All certificates from it are refused."
         ),
         (
-            "CA generation {signing} signs. The gates no longer trust generation {detail}: a certificate from it was revoked,"
-            " and the operator does not have its key, so it cannot sign a CRL that says so. All certificates from it are refused."
-            " The clients' Secrets hold other certificates: hand those out"
+            "The gates do not trust CA generation {detail}: the operator does not have its key, and without a CRL nobody could be"
+            " refused. All certificates from it are refused, also of clients that are not revoked. Give these clients the"
+            " certificates that are in their Secrets now"
         ),
     ),
 )

@@ -243,8 +243,8 @@ def _generations_condition(o: IssuerObserved, line: Lineage | None) -> Iterator[
         else:
             now_signs = f"generation {signing}" if signing else "nothing"
             yield said("NextCaShown", generation=line.announced.generation, signing=now_signs)
-    elif dropped := line.moving - line.trusted:
-        yield said("OldCaDropped", signing=signing, detail=", ".join(map(str, sorted(dropped))))
+    elif line.dropped:
+        yield said("OldCaDropped", detail=", ".join(map(str, sorted(line.dropped))))
     elif line.moving:
         yield said("ClientsMoving", signing=signing, detail=", ".join(map(str, sorted(line.moving))))
 

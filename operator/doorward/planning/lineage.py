@@ -50,6 +50,8 @@ class Lineage:
     """Generations before the one that signs, with certificates that are good and are to have successors."""
     staying: Mapping[int, Authority]
     """Generations before the one that signs whose certificates are good until they are renewed: only their number is too high."""
+    dropped: frozenset[int]
+    """Generations with certificates that are good, which the gates do not trust though nobody asked for that: their keys are gone."""
     unexpired: Mapping[int, int]
     """By generation, how many certificates have not expired, revoked ones too."""
     lost: int
@@ -112,6 +114,7 @@ def of(
     awaited = tuple(_awaited(o, now)) if announced else ()
     before = signing.generation if signing else 0
     shown = tuple(_shown(usable, signing, ledger))
+    trusted = carried | {authority.generation for authority in shown}
     old = [authority for authority in shown if authority.generation < before]
     staying = {a.generation: a for a in old if _is_staying(a, published, spec.ca.generate, now)}
     return Lineage(
@@ -122,6 +125,7 @@ def of(
         awaited=awaited,
         moving=frozenset(g for g in ledger.alive if g < before and g not in distrusted and g not in staying),
         staying=staying,
+        dropped=frozenset(ledger.alive) - trusted - distrusted if published is not None else frozenset(),
         unexpired=ledger.unexpired,
         lost=lost,
         distrusted=distrusted,
@@ -132,7 +136,7 @@ def of(
         untold={a.generation: left_out.untold(o, a, keys) for a in shown},
         forsaken=bool(anchors) and anchors <= distrusted and not usable and not carried,
         due=earliest(
-            *(until for g, until in ledger.alive.items() if g < before),
+            *(until for g, until in ledger.alive.items() if g < before or g not in trusted),
             *(gate.anchors_taken for gate in awaited),
             _waited_until(announced, able, published) if announced else None,
             *(_renewal(authority, spec.ca.generate) for authority in staying.values()),

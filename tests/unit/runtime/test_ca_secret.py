@@ -360,13 +360,29 @@ def test_the_clients_of_a_ca_that_is_distrusted_with_no_other_in_its_place_are_n
     assert {said(own, name)["Admitted"] for name in ("alice", "bob")} == {"Live"}
 
 
-def test_it_is_told_that_a_ca_whose_key_is_gone_was_dropped_for_a_revocation(own):
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param(None, id="the next CA signs"),
+        pytest.param({"tls_crt": b"junk"}, id="nothing signs"),
+        pytest.param(files(201), id="the one before signs again"),
+    ],
+)
+def test_it_is_told_that_a_ca_whose_key_is_gone_was_dropped_for_a_revocation(own, then):
     put(own, **files(202, "Next"))
     own.settle()
     assert issuer_said(own)["CASettled"] == "ClientsMoving"
+    gone = 1
+    if then == files(201):
+        put(own, **then)
+        own.settle()
+        gone = 2
     own.apply("bob", revoked=True)
     own.settle()
-    assert promises.newest_bundle(own.cluster).lists.keys() == {2}
+    assert gone not in promises.newest_bundle(own.cluster).lists
+    if then is not None:
+        put(own, **then)
+        own.settle()
     assert issuer_said(own)["CASettled"] == "OldCaDropped"
     own.jump(days=91)
     own.settle()
