@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from doorward.api.conditions import Condition, said
-from doorward.issuers.memory import Unusable
+from doorward.issuers.memory import IssuerMemory, Unusable
 from doorward.objects.ca_proof import CaProof
 from doorward.objects.meta import ObjectKey, ca_secret_name
 from doorward.planning import timing
@@ -13,6 +13,10 @@ from doorward.view.trust_domains import LoadedCa
 
 RESTORE = timing.BACKDATE + timedelta(hours=1)
 """So long after a CA was made it is asked whether the ledger has certificates that are older: a restore is under way."""
+
+FEW = 2000
+"""Records that take no time to walk through; with more of them it is asked once in a while."""
+ASK_AGAIN = timedelta(minutes=1)
 
 
 def proven(
@@ -39,6 +43,12 @@ def proven(
             continue
         found.append((generation, ca))
     return frozenset(restored), found
+
+
+def is_asked(memory: IssuerMemory, records: int, now: datetime) -> bool:
+    """Whether `contradicted` is worth its time now: it walks through all records, at each look at the issuer."""
+    last = memory.asked_at
+    return records <= FEW or bool(memory.not_restored) or last is None or not last <= now < last + ASK_AGAIN
 
 
 def contradicted(

@@ -10,7 +10,7 @@ from doorward.cluster.errors import Forbidden, NotFound
 from doorward.cluster.gateway import CONFIG_MAP, Gateway, Object
 from doorward.cluster.store import version_of
 from doorward.issuers import ca_reading, crl_only
-from doorward.issuers.ca_proven import contradicted, proven
+from doorward.issuers.ca_proven import contradicted, is_asked, proven
 from doorward.issuers.memory import IssuerMemory, Unusable
 from doorward.objects import crl_configmap, trust_bundle
 from doorward.objects.ca_proof import CaProof
@@ -111,8 +111,9 @@ class CaObserver:
             )
         last = cas[-1][1] if cas else Unseen.ABSENT
         memory = replace(memory, held=held, cas_seen=known)
-        older = contradicted(key, usable.values(), proof, self._view.ledger, memory.not_restored, now)
-        memory = replace(memory, not_restored=older)
+        if is_asked(memory, len(self._view.ledger.heard_of(key)), now):
+            older = contradicted(key, usable.values(), proof, self._view.ledger, memory.not_restored, now)
+            memory = replace(memory, not_restored=older, asked_at=now)
         return (last.authority if isinstance(last, LoadedCa) else last), crl_only.others(held, last), memory
 
     async def _ca(

@@ -84,6 +84,8 @@ class IssuerMemory:
     """By generation that this process made, the SHA-256 of its public key."""
     not_restored: frozenset[int] = frozenset()
     """Generations whose CA cannot have signed all that the ledger has of them."""
+    asked_at: datetime | None = None
+    """When that was asked last."""
     restored: frozenset[int] = frozenset()
     """Generations whose CA a backup brought in place of the one that is published."""
     configmap_unmanaged: bool = False
