@@ -170,9 +170,22 @@ def _plan(look: _Look, signing: Authority | Condition) -> Plan:
     if isinstance(problem, CreateCa):
         return _before(look, signing, problem)
     if problem is not None and (not look.line.shown or o.published is Unseen.DENIED):
-        gates = look.closings
-        return Plan(actions=gates) if gates else issuer_status.write(o, problem, now, line=look.line)
+        actions: tuple[Action, ...] = (*_last_bundle(look), *look.closings)
+        return Plan(actions=actions) if actions else issuer_status.write(o, problem, now, line=look.line)
     return _running(look, signing)
+
+
+def _last_bundle(look: _Look) -> Iterator[WriteGate]:
+    """Where no key is left to sign with, a gate that was deleted, or that is new, gets what is published, if that trusts nobody
+    else and its CRLs name everybody who is to be refused.
+    """
+    o, p = look.o, look.published
+    if p is None or not p.sound or p.anchors.keys() != look.line.carried or issuer_status.unlisted(o, look.now):
+        return
+    states = {gate.namespace: gate.state for gate in o.gates}
+    for write in _writings(o, look.now):
+        if states[write.namespace] in (GateState.ABSENT, GateState.CLOSED):
+            yield write
 
 
 def _before(look: _Look, signing: Authority | Condition, creation: CreateCa) -> Plan:

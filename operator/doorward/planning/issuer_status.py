@@ -57,7 +57,7 @@ def _conditions(
     if trouble is not None and trouble.publication:
         yield said("NotPublished", configmap=configmap, detail=trouble.detail[:MOST_DETAIL])
     elif (
-        isinstance(o.published, PublishedTrust) and line is not None and _keyless(line) and (count := _unlisted(o, now))
+        isinstance(o.published, PublishedTrust) and line is not None and _keyless(line) and (count := unlisted(o, now))
     ):
         yield said("NotPublished", configmap=configmap, detail=f"it lacks {count} revoked certificates, see CAKeyHeld")
     elif isinstance(o.published, PublishedTrust):
@@ -254,7 +254,7 @@ def _keyless(line: Lineage) -> bool:
     return not line.shown and not line.none_left
 
 
-def _unlisted(o: IssuerObserved, now: datetime) -> int:
+def unlisted(o: IssuerObserved, now: datetime) -> int:
     """How many revoked certificates the gates admit all the same."""
     assert isinstance(o.published, PublishedTrust)
     assert not isinstance(o.records, Unseen)
@@ -274,7 +274,7 @@ def _key_condition(o: IssuerObserved, line: Lineage | None, now: datetime) -> It
         yield said("CaKeyInMemory", secret=secret, generations=numbers)
     elif _keyless(line) and any(now < anchor.not_after for anchor in o.published.anchors.values()):
         until = instant(o.published.next_update)
-        yield said("CaKeyNotLoaded", secret=o.ca_secret, count=_unlisted(o, now), until=until)
+        yield said("CaKeyNotLoaded", secret=o.ca_secret, count=unlisted(o, now), until=until)
     elif line.signing is None and line.announced is None and any(authority.crl_only for authority in line.shown):
         yield said("CaKeyInSecret", secret=o.ca_secret)
 

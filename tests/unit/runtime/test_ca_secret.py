@@ -411,3 +411,18 @@ def test_what_is_not_used_of_a_ca_secret_is_told_in_a_sentence(own):
     own.settle()
     (told,) = [c for c in own.find(ISSUER, ISSUER_AT.name)["status"]["conditions"] if c["type"] == "CAFilesUsed"]
     assert "Not used: the chain has " in told["message"]
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["nobody was revoked since", "somebody was"])
+def test_a_gate_that_is_deleted_when_no_key_is_left_gets_the_last_bundle_if_that_refuses_whom_it_should(own, refused):
+    put(own, tls_crt=b"junk")
+    own.restart()
+    own.settle()
+    assert issuer_said(own)["CAKeyHeld"] == "CaKeyNotLoaded"
+    if refused:
+        own.apply("bob", revoked=True)
+        own.settle()
+    own.delete(SECRET, GATE)
+    own.settle()
+    assert (own.find(SECRET, GATE) is None) is refused
+    assert issuer_said(own)["GatesCurrent"] == ("SomeNotCurrent" if refused else "AllCurrent")
