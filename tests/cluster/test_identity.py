@@ -77,4 +77,4 @@ def test_new_clients_are_heard_of_with_each_new_token(served: Home, plugin: tupl
 
     for _ in range(3):
         eventually(another_is_heard_of, "the token is replaced", pause=2.0)
-    assert "Kopf's part is started again" not in operator.log
+    assert "kopf watcher restarts" not in operator.log

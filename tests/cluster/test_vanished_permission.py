@@ -24,7 +24,7 @@ from tests.support.openssl import OpenSsl
 from .policies_support import ISSUER, ingress, unbound
 
 CLUSTER_ROLES = Kind("apis/rbac.authorization.k8s.io/v1", "clusterroles")
-STOPPED = "Kopf's part is started again"
+STOPPED = "kopf watcher restarts"
 
 
 @contextmanager
