@@ -1,0 +1,1 @@
+"""Hosts where ingress-nginx asks the gate service at every request."""

@@ -1,0 +1,89 @@
+"""Public and protected paths of one host."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.policies_support import NGINX
+from tests.gate.doors import (
+    CLOSED,
+    ENDPOINTS,
+    IN,
+    REFUSED,
+    SERVICES,
+    Door,
+    Street,
+)
+from tests.support.ca import OpensslCa
+from tests.support.home import Home
+from tests.support.kube import CERTIFICATES, INGRESSES, eventually
+from tests.testbed import manifests
+
+from .asking import (
+    AT_ONCE,
+    annotations,
+)
+
+
+@pytest.fixture
+def mixed(home: Home, street: Street) -> Door:
+    """`/` is protected; `/public`, exactly, is a Service of its own that anybody may use."""
+    home.partners("alice", gates={"allowOptional": True})
+    shop = street.door("shop", **{"doorward.io/verify-client": "optional"})
+    for kind, body in zip((SERVICES, ENDPOINTS), manifests.service(home.namespace, "public"), strict=True):
+        home.make(kind, body)
+    body = street.manifest("public", issuer=None)
+    backend = {"service": {"name": "public", "port": {"name": "http"}}}
+    paths = [{"path": "/public", "pathType": "Exact", "backend": backend}]
+    body["spec"]["rules"] = [{"host": shop.host, "http": {"paths": paths}}]
+    body["spec"]["tls"] = [{"hosts": [shop.host]}]
+    home.make(INGRESSES, body)
+    eventually(
+        lambda: annotations(home).get(NGINX + "auth-tls-verify-client") == "optional", "a certificate is optional"
+    )
+    shop.comes_to_tell(home.files(), IN)
+    eventually(lambda: shop.ingress.hosts.ask(shop.host, "/public").status == 200, "the public path is served")
+    return shop
+
+
+def test_a_public_path_needs_no_certificate_and_all_others_do(home: Home, mixed: Door):
+    public = mixed.ingress.hosts.ask(mixed.host, "/public")
+    assert json.loads(public.body)["application"] == f"{home.namespace}-public-http"
+    assert mixed.ingress.hosts.ask(mixed.host, "/").status == 403
+    files = home.files()
+    private = mixed.ingress.hosts.ask(mixed.host, "/private", cert=files["tls.crt"], key=files["tls.key"])
+    assert private.status == 200
+    assert json.loads(private.body)["headers"]["x-doorward-client"] == f"{home.namespace}/alice"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/public/",
+        "/public/..;/private",
+        "/public/../private",
+        "/public/%2e%2e/private",
+        "/public/%252e%252e/private",
+        "/public;/private",
+        "/public%2f..%2fprivate",
+        "/public%00/private",
+        "/PUBLIC",
+        "/private",
+        "/Public",
+        "//private",
+        "/public.html",
+        "/publicprivate",
+    ],
+)
+def test_no_spelling_of_another_path_is_public(mixed: Door, path):
+    assert mixed.ingress.hosts.ask(mixed.host, path).status in (400, 403)
+
+
+def test_where_a_certificate_is_optional_a_bad_one_gets_in_nowhere(home: Home, mixed: Door, tmp_path: Path):
+    theirs = OpensslCa(tmp_path / "theirs")
+    theirs.create("/CN=theirs")
+    assert mixed.tells(theirs.client("mallory")) == REFUSED
+    files = home.files()
+    home.respec(CERTIFICATES, "alice", revoked=True)
+    eventually(lambda: mixed.tells(files) in (CLOSED, REFUSED), "she is refused", seconds=AT_ONCE)
