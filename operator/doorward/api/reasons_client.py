@@ -286,7 +286,7 @@ ADMITTED = table(
         "CaNotTrusted",
         "False",
         Mender.ITSELF,
-        "The CA generation that signed the certificate is distrusted, was retired, or has expired; the next one signs a new one.",
+        "The CA generation that signed the certificate is distrusted, was retired, or has expired, or its last CRL has; the next one signs a new one.",
         "serial {serial} is from CA generation {generation}, {why}",
     ),
     (

@@ -21,7 +21,7 @@ def admitted(o: CertificateObserved, now: datetime) -> Condition:
         shown = max(trusted, key=lambda record: record.not_after, default=None)
     if shown is None:
         if in_secret is not None and not _is_trusted(o, in_secret, now):
-            return _untrusted(o, in_secret)
+            return _untrusted(o, in_secret, now)
         return _none_left(o, now)
     serial, until = f"{shown.serial:x}", instant(shown.not_after)
     if now >= shown.not_after:
@@ -66,11 +66,15 @@ def _ca_ends(o: CertificateObserved, record: Record) -> datetime | None:
     return anchor.not_after if anchor is not None else None
 
 
-def _untrusted(o: CertificateObserved, record: Record) -> Condition:
+def _untrusted(o: CertificateObserved, record: Record, now: datetime) -> Condition:
     """Why a certificate is refused that is good by itself."""
     trusted = o.issuer.trusted if isinstance(o.issuer, Issuer) else None
     ends = _ca_ends(o, record) if trusted is not None and record.generation in trusted else None
     why = f"which expired at {instant(ends)}" if ends is not None else "which the gates do not trust"
+    published = o.issuer.published if isinstance(o.issuer, Issuer) else None
+    crl = published.crls.get(record.generation) if published is not None else None
+    if crl is not None and now >= crl.next_update:
+        why = f"whose last CRL expired at {instant(crl.next_update)}"
     return said("CaNotTrusted", serial=f"{record.serial:x}", generation=record.generation, why=why)
 
 

@@ -45,7 +45,7 @@ class Decision:
     staying: Mapping[int, Authority] = field(default_factory=dict)
     """Older generations whose certificates are left in use until they are renewed."""
     none_trusted: bool = False
-    """No generation is left that a gate may trust, and the gates are closed."""
+    """The gates admit nobody: they are closed, since no CA is left that they may trust, or all their CRLs have expired."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ def decide(o: IssuerObserved, now: datetime) -> Decision:
         plan=replace(plan, due=earliest(plan.due, closed)),
         signing=signing,
         staying=look.line.staying,
-        none_trusted=issuer_status.none_trusted(o, look.line),
+        none_trusted=issuer_status.none_trusted(o, look.line, now),
     )
 
 

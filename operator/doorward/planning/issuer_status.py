@@ -44,8 +44,12 @@ def gates_behind(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
     return tuple(g for g in gates if g.targets and g.allowed is not False and g.state is not GateState.CURRENT)
 
 
-def none_trusted(o: IssuerObserved, line: Lineage | None) -> bool:
-    """Whether no CA generation is left that a gate may trust, and all gates are closed: the bundle that is published is the last."""
+def none_trusted(o: IssuerObserved, line: Lineage | None, now: datetime) -> bool:
+    """Whether no CA generation is left that a gate may trust, and all gates are closed; or every CRL that is published has expired,
+    so that gates refuse everybody.
+    """
+    if isinstance(o.published, PublishedTrust) and all(now >= crl.next_update for crl in o.published.crls.values()):
+        return True
     return line is not None and line.none_left and all(gate.shut for gate in gates_behind(o.gates))
 
 
@@ -327,7 +331,7 @@ def _counts(o: IssuerObserved, line: Lineage | None, now: datetime) -> dict[str,
     """A generation that the gates do not trust takes its certificates with it."""
     assert not isinstance(o.records, Unseen)
     published = o.published.anchors if isinstance(o.published, PublishedTrust) else None
-    trusted = {} if none_trusted(o, line) else published
+    trusted = {} if none_trusted(o, line, now) else published
     found = Counter(state_of(record, trusted, now) for record in o.records)
     return {
         "live": found[CertificateState.LIVE],

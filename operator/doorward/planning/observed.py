@@ -86,7 +86,7 @@ class Issuer:
     staying: Mapping[int, Authority] = field(default_factory=dict)
     """Older generations whose certificates are left in use until they are renewed."""
     none_trusted: bool = False
-    """What is published is the last bundle, and the gates are closed: no CA is left that they may trust."""
+    """The gates admit nobody: they are closed, since no CA is left that they may trust, or all their CRLs have expired."""
 
     @property
     def trusted(self) -> AbstractSet[int] | None:

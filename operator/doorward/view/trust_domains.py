@@ -40,7 +40,7 @@ class TrustDomain:
     """Why there is none; empty where there is one."""
     published: PublishedTrust | None = None
     none_trusted: bool = False
-    """What is published is the last bundle, and the gates are closed: no CA is left that they may trust."""
+    """The gates admit nobody: they are closed, since no CA is left that they may trust, or all their CRLs have expired."""
     near_capacity: bool = False
     gates_behind: bool = False
     held: Mapping[int, LoadedCa] = field(default_factory=dict, repr=False)

@@ -426,3 +426,16 @@ def test_a_gate_that_is_deleted_when_no_key_is_left_gets_the_last_bundle_if_that
     own.settle()
     assert (own.find(SECRET, GATE) is None) is refused
     assert issuer_said(own)["GatesCurrent"] == ("SomeNotCurrent" if refused else "AllCurrent")
+
+
+def test_no_client_is_called_live_once_the_last_crl_has_expired(own):
+    put(own, tls_crt=b"junk")
+    own.restart()
+    own.settle()
+    assert said(own, "alice")["Admitted"] == "Live"
+    own.advance((8 * DAY).total_seconds())
+    assert issuer_said(own)["CRLCurrent"] == "NotPublished"
+    assert said(own, "alice")["Admitted"] == "CaNotTrusted"
+    put(own, **files(201))
+    own.settle()
+    assert said(own, "alice")["Admitted"] == "Live"
