@@ -15,7 +15,7 @@ from .doors import IN, REFUSED, Files, Street, admitted
 
 pytestmark = pytest.mark.promise(7)
 
-SEEDS = range(24)
+SEEDS = range(28)
 EXPLICIT = ("ecparam", "-genkey", "-noout", "-name", "prime256v1", "-param_enc", "explicit")
 UNREADABLE = {
     "negative": (EC_KEY, ("-set_serial", "-5")),
