@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,9 @@ class CaMaterial:
     """`spec.ca.generate.rotate` when Doorward made it."""
 
 
+_TLS, _CA = ("tls.crt", "tls.key"), ("ca.crt", "ca.key")
+
+
 class NotACaSecret(ValueError):
     """The Secret lacks the keys of a CA; the text says which."""
 
@@ -32,14 +36,23 @@ def decode(value: Any) -> bytes:
         raise ValueError("a value that is no base64") from error
 
 
+def _names(data: Mapping[str, Any]) -> tuple[str, str]:
+    """The pair that holds anything. A Secret of type kubernetes.io/tls has tls.crt and tls.key also where both are empty, and is
+    told of these where it has nothing else.
+    """
+    for names in (_TLS, _CA):
+        if any(data.get(name) for name in names):
+            return names
+    return _TLS if data.keys() & {*_TLS} else _CA
+
+
 def parse(body: Object) -> CaMaterial:
     """The CA in a Secret with `tls.crt` and `tls.key` (chain in `ca.crt`), or `ca.crt` and `ca.key` as openssl leaves them.
 
     Raises NotACaSecret.
     """
     data = body.get("data") or {}
-    # A Secret of type kubernetes.io/tls has tls.crt and tls.key, also where both are empty.
-    names = ("tls.crt", "tls.key") if data.get("tls.crt") or data.get("tls.key") else ("ca.crt", "ca.key")
+    names = _names(data)
     missing = [name for name in names if not data.get(name)]
     if missing:
         raise NotACaSecret(

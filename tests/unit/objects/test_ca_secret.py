@@ -75,9 +75,21 @@ def test_a_persons_own_ca_is_read(values: dict[str, bytes], chain: bytes | None)
         (holding(tls_crt=b"certificate"), "tls.key"),
         (holding(tls_crt=b"certificate", ca_key=b"key"), "tls.key"),
         (holding(tls_crt=b"", tls_key=b"key"), "tls.crt"),
+        (holding(tls_crt=b"", tls_key=b""), "tls.crt and tls.key"),
+        (holding(tls_crt=b"", tls_key=b"", ca_crt=b"certificate"), "ca.key"),
         (holding(other=b"value"), "ca.crt and ca.key"),
     ],
-    ids=["no data", "null", "no CA key", "no TLS key", "keys of both shapes", "an empty certificate", "others"],
+    ids=[
+        "no data",
+        "null",
+        "no CA key",
+        "no TLS key",
+        "keys of both shapes",
+        "an empty certificate",
+        "both empty",
+        "only a CA",
+        "others",
+    ],
 )
 def test_what_is_missing_is_named_with_what_it_needs(body: dict[str, Any], missing: str) -> None:
     with pytest.raises(ca_secret.NotACaSecret) as caught:
