@@ -149,7 +149,7 @@ def test_a_secret_that_is_immutable_is_told_by_the_client_and_so_is_a_label_that
     home.change(SECRETS, "alice-mtls", {"immutable": True})
     home.respec(CERTIFICATES, "alice", keystores={"pkcs12": {"profile": "LegacyDES"}})
     home.respec(CERTIFICATES, "bob", secretTemplate={"labels": {"bad key!": "x"}})
-    assert "immutable" in home.says(CERTIFICATES, "alice", "Ready", "WriteRefused")
+    assert "immutable" in home.says(CERTIFICATES, "alice", "Ready", "SecretImmutable")
     bob = home.body(CERTIFICATES, "bob")
 
     def told() -> bool:
