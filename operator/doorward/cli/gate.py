@@ -22,8 +22,7 @@ def add_parser(verbs: Any) -> None:
         choices=("ingress-nginx", "traefik", "envoy"),
         help="a proxy that may ask; may be repeated; none: ingress-nginx",
     )
-    parser.add_argument("--log-format", choices=("json", "text"), default="json")
-    parser.add_argument("-v", "--verbose", action="store_true", help="log more")
+    logs.add_options(parser)
     parser.set_defaults(function=run)
 
 

@@ -1,5 +1,6 @@
 """Structured logs: one JSON object a line, naming the object that it is about; never a key."""
 
+import argparse
 import base64
 import json
 import logging
@@ -60,6 +61,12 @@ class Text(logging.Formatter):
         fields = "".join(f" {name}={_word(value)}" for name, value in _fields(record).items())
         text = f"{record.levelname[0]} {record.getMessage()}" + (f"  [{named}]" if named else "") + fields
         return without_keys(text + ("\n" + self.formatException(record.exc_info) if record.exc_info else ""))
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a verb that runs until it is stopped."""
+    parser.add_argument("--log-format", choices=("json", "text"), default="json")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log more")
 
 
 def configure(*, json_lines: bool, verbose: bool) -> None:

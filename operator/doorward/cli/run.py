@@ -46,8 +46,7 @@ def add_parser(verbs: Any) -> None:
         help="http://<host> of the gate service, which ingress-nginx is to ask at every request; without it the service is not"
         " installed",
     )
-    parser.add_argument("--log-format", choices=("json", "text"), default="json")
-    parser.add_argument("-v", "--verbose", action="store_true", help="log more")
+    logs.add_options(parser)
     parser.set_defaults(function=run)
 
 

@@ -4,6 +4,7 @@ Common names are not compared with DNS constraints: RFC 5280 has no such rule.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -11,8 +12,8 @@ from cryptography import x509
 from doorward.pki import subjects
 from doorward.pki.subjects import AltNames, Subject
 
+T = TypeVar("T")
 _MOST_SHOWN = 4
-_Fits = Callable[[str, str], bool]
 
 
 def constraints_of(ca_certificate: x509.Certificate) -> x509.NameConstraints | None:
@@ -48,26 +49,19 @@ def _violations(
                 )
             elif why := _why_not(value, allowed, barred, fits):
                 yield attribute, f"{attribute} {value[:40]!a}: the CA {why}"
-    if why := _subject_why_not(subject, _names(permitted), _names(excluded)):
-        yield "subject", f"the subject {subjects.display(subjects.to_name(subject))[:200]!a}: the CA {why}"
+    name = subjects.to_name(subject)
+    if why := _why_not(name, _names(permitted), _names(excluded), _begins_with, subjects.display):
+        yield "subject", f"the subject {subjects.display(name)[:200]!a}: the CA {why}"
 
 
-def _why_not(value: str, allowed: list[str], barred: list[str], fits: _Fits) -> str:
+def _why_not(
+    value: T, allowed: list[T], barred: list[T], fits: Callable[[T, T], bool], shown: Callable[[T], str] = str
+) -> str:
     for base in barred:
         if fits(value, base):
-            return f"excludes {base[:80]!a} in its name constraints"
+            return f"excludes {shown(base)[:80]!a} in its name constraints"
     if allowed and not any(fits(value, base) for base in allowed):
-        return f"permits {_listed(allowed)} only in its name constraints"
-    return ""
-
-
-def _subject_why_not(subject: Subject, allowed: list[x509.Name], barred: list[x509.Name]) -> str:
-    name = _canonical(subjects.to_name(subject))
-    for base in barred:
-        if _begins_with(name, base):
-            return f"excludes {subjects.display(base)[:80]!a} in its name constraints"
-    if allowed and not any(_begins_with(name, base) for base in allowed):
-        return f"permits {_listed([subjects.display(base) for base in allowed])} only in its name constraints"
+        return f"permits {_listed([shown(base) for base in allowed])} only in its name constraints"
     return ""
 
 
@@ -129,6 +123,6 @@ def _canonical(name: x509.Name) -> tuple[_Relative, ...]:
     )
 
 
-def _begins_with(name: tuple[_Relative, ...], base: x509.Name) -> bool:
+def _begins_with(name: x509.Name, base: x509.Name) -> bool:
     wanted = _canonical(base)
-    return name[: len(wanted)] == wanted
+    return _canonical(name)[: len(wanted)] == wanted

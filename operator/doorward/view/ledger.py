@@ -98,7 +98,7 @@ class Ledger:
         """The records that say of a serial that it is or was refused, and all of these serials; without a walk through the ledger,
         which is long.
         """
-        named = (record for serial in serials for record in self.store.lookup("serial", serial))
+        named = (record for serial in serials for record in self.with_serial(serial))
         live = [record for record in named if record.revocation is None and record.issuer == issuer]
         return (*live, *self.store.lookup("revocation", issuer))
 
