@@ -10,7 +10,7 @@ import yaml
 
 from doorward.gates.ingress_nginx.per_request import AUTH_URL, IDENTITY, RESPONSE_HEADERS, UNDOING
 from doorward.objects.meta import ObjectKey
-from doorward.objects.questions import ingress_nginx
+from doorward.objects.proxy_requests import ingress_nginx
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "gate-service"

@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from doorward.gate_service.service import Answer, GateService
-from doorward.objects.questions.question import Gate
+from doorward.objects.proxy_requests.question import Gate
 from doorward.planning.admission import Verdict
 
 

@@ -11,8 +11,8 @@ from granian.server.embed import Server
 
 from doorward.gate_service.identity import headers_of
 from doorward.gate_service.service import Answer
-from doorward.objects.questions import envoy, ingress_nginx, traefik
-from doorward.objects.questions.question import Question
+from doorward.objects.proxy_requests import envoy, ingress_nginx, traefik
+from doorward.objects.proxy_requests.question import Question
 from doorward.planning.admission import Verdict
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from doorward.gate_service.following import Follower
 from doorward.gate_service.issuers import Issuers
 from doorward.gate_service.ledger import Clients, Serial, Serials
 from doorward.health import Readiness
-from doorward.objects.questions.question import Gate, Question
+from doorward.objects.proxy_requests.question import Gate, Question
 from doorward.planning.admission import FRESH, Verdict, verdict
 
 

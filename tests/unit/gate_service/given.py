@@ -11,7 +11,7 @@ from doorward.gate_service.service import GateService
 from doorward.objects import ledger_record
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey, key_of
-from doorward.objects.questions.question import Gate, Presented, Question
+from doorward.objects.proxy_requests.question import Gate, Presented, Question
 from tests.support import virtual_loop
 from tests.support.clock import FakeClock
 from tests.support.memory_cluster import MemoryCluster

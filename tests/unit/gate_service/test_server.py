@@ -13,7 +13,7 @@ import pytest
 from doorward.gate_service.ledger import Client, Serial
 from doorward.gate_service.server import PROXIES, Application, serve
 from doorward.gate_service.service import Answer
-from doorward.objects.questions.question import Question
+from doorward.objects.proxy_requests.question import Question
 from doorward.planning.admission import Verdict
 from tests.testbed import ports
 from tests.unit import given

@@ -8,7 +8,7 @@ import pytest
 from doorward.cluster.errors import Forbidden, NoSuchKind, Transient
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER
 from doorward.objects.meta import ObjectKey
-from doorward.objects.questions.question import Gate, Presented, Question
+from doorward.objects.proxy_requests.question import Gate, Presented, Question
 from doorward.planning.admission import FRESH
 from tests.unit import given as rules
 from tests.unit.given import ALICE, DAY, NOW

@@ -8,7 +8,7 @@ from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUED_CERTIFI
 from doorward.gate_service.service import GateService
 from doorward.gates.ingress_nginx.per_request import AUTH_URL, RESPONSE_HEADERS
 from doorward.gates.registry import planes
-from doorward.objects.questions.question import Gate, Presented, Question
+from doorward.objects.proxy_requests.question import Gate, Presented, Question
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, OperatorBed
 from tests.unit.given import NOW
 from tests.unit.runtime.looks import issuer_said, record, serial

@@ -1,6 +1,6 @@
 """The annotations by which ingress-nginx asks the gate service at every request, and those that would undo it.
 
-`auth-url` holds for the paths of its Ingress; what nginx fills in is in `objects/questions/ingress_nginx.py`.
+`auth-url` holds for the paths of its Ingress; what nginx fills in is in `objects/proxy_requests/ingress_nginx.py`.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any
 from doorward.cluster.gateway import FIELD_MANAGER
 from doorward.gates.ingress_nginx.known import PREFIX
 from doorward.objects.meta import ObjectKey
-from doorward.objects.questions import ingress_nginx
+from doorward.objects.proxy_requests import ingress_nginx
 
 AUTH_URL = PREFIX + "auth-url"
 RESPONSE_HEADERS = PREFIX + "auth-response-headers"

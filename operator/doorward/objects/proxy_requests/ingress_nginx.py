@@ -7,7 +7,7 @@ variables say what nginx itself verified on this connection; no part of a reques
 import re
 
 from doorward.objects.meta import ObjectKey
-from doorward.objects.questions.question import GATE, Gate, Presented, Question
+from doorward.objects.proxy_requests.question import GATE, Gate, Presented, Question
 
 PREFIX = "/ingress-nginx/"
 QUERY = "verify=$ssl_client_verify&serial=$ssl_client_serial&fingerprint=$ssl_client_fingerprint"

@@ -7,7 +7,7 @@ hash alone. Whatever else it holds may have come from a client, and a second ele
 import re
 from collections.abc import Sequence
 
-from doorward.objects.questions.question import GATE, Gate, Presented, Question, gate_of
+from doorward.objects.proxy_requests.question import GATE, Gate, Presented, Question, gate_of
 
 PREFIX = "/envoy/"
 HEADER = "x-forwarded-client-cert"

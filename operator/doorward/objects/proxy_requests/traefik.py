@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from doorward.objects.questions.question import Presented, Question, gate_of
+from doorward.objects.proxy_requests.question import Presented, Question, gate_of
 
 PREFIX = "/traefik/"
 HEADER = "x-forwarded-tls-client-cert"

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from doorward.gates.ingress_nginx.known import VALUES
 from doorward.objects.meta import ObjectKey
-from doorward.objects.questions import ingress_nginx
-from doorward.objects.questions.ingress_nginx import LONGEST, parse, url
-from doorward.objects.questions.question import Gate, Presented, Question
+from doorward.objects.proxy_requests import ingress_nginx
+from doorward.objects.proxy_requests.ingress_nginx import LONGEST, parse, url
+from doorward.objects.proxy_requests.question import Gate, Presented, Question
 
 from .mutations import MILLION, mutated
 

@@ -5,8 +5,8 @@ from hypothesis import given as for_any
 from hypothesis import strategies as st
 
 from doorward.objects.meta import ObjectKey
-from doorward.objects.questions.envoy import parse
-from doorward.objects.questions.question import Gate, Presented, Question
+from doorward.objects.proxy_requests.envoy import parse
+from doorward.objects.proxy_requests.question import Gate, Presented, Question
 
 from .mutations import MILLION, mutated
 

@@ -9,8 +9,8 @@ from hypothesis import given as for_any
 from hypothesis import strategies as st
 
 from doorward.objects.meta import ObjectKey
-from doorward.objects.questions.question import Gate, Presented, Question
-from doorward.objects.questions.traefik import LONGEST, parse
+from doorward.objects.proxy_requests.question import Gate, Presented, Question
+from doorward.objects.proxy_requests.traefik import LONGEST, parse
 from tests.unit import given
 
 from .mutations import MILLION, mutated
