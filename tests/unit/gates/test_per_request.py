@@ -12,8 +12,9 @@ from .test_ingress_nginx import ISSUER, PARTNERS, SETTLED, decision, ingress
 SERVICE = "http://doorward-gate.doorward-system.svc.cluster.local"
 URL = (
     f"{SERVICE}/ingress-nginx/edge/issuers/partners"
-    "?verify=$ssl_client_verify&serial=$ssl_client_serial&fingerprint=$ssl_client_fingerprint"
+    "?verify=$ssl_client_verify&serial=$ssl_client_serial&fingerprint=$ssl_client_fingerprint&ingress=$ingress_name"
 )
+EARLIER = URL.removesuffix("&ingress=$ingress_name")
 ASKED = SETTLED | {AUTH_URL: URL, RESPONSE_HEADERS: IDENTITY}
 OPTED_IN = {ISSUER: "issuers/partners"}
 OAUTH = "http://oauth2-proxy.auth.svc.cluster.local/oauth2/auth"
@@ -53,6 +54,12 @@ def test_a_question_about_another_issuer_follows_the_reference():
 def test_a_question_to_another_service_is_put_right():
     before = ASKED | {AUTH_URL: URL.replace(SERVICE, "http://mallory.edge.svc.cluster.local")}
     assert changes(ingress(OPTED_IN | before, owned=ASKED)) == ASKED
+
+
+def test_a_question_of_an_earlier_doorward_is_written_anew():
+    before = ASKED | {AUTH_URL: EARLIER}
+    assert changes(ingress(OPTED_IN | before, owned=ASKED)) == ASKED
+    assert ingress_nginx.read(ingress(OPTED_IN | before), SERVICE).unasked == ""
 
 
 def test_once_the_service_is_uninstalled_nothing_is_asked_any_more():
@@ -140,9 +147,11 @@ def test_an_ingress_that_never_opted_in_keeps_what_it_asks():
         URL.replace("edge", "shop"),
         URL.replace("$ssl_client_verify", "SUCCESS"),
         URL + "&x=y",
+        EARLIER + "&ingress=other",
         URL.partition("?")[0],
     ],
 )
 def test_what_is_no_question_is_not_taken_for_one(value):
     assert is_question(URL, "edge")
+    assert is_question(EARLIER, "edge")
     assert not is_question(value, "edge")

@@ -11,7 +11,7 @@ PREFIX = "nginx.ingress.kubernetes.io/"
 
 _DNS = r"(?:[*][.])?[a-z0-9-]+(?:[.][a-z0-9-]+)*"
 _URL = r"[A-Za-z0-9._~:/?&=-]"
-_VARIABLE = r"[$](?:host|http_host|scheme|request_uri|escaped_request_uri|server_name|ssl_client_[a-z_]+)"
+_VARIABLE = r"[$](?:host|http_host|scheme|request_uri|escaped_request_uri|server_name|ingress_name|ssl_client_[a-z_]+)"
 
 VALUES = {
     "all": "all",

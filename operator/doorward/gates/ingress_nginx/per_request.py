@@ -39,7 +39,8 @@ def wanted(service: str, namespace: str, issuer: ObjectKey) -> dict[str, str]:
 def is_question(value: str, namespace: str) -> bool:
     """Whether a value of `auth-url` asks a gate service about a gate of that namespace."""
     base, middle, rest = value.partition(f"{ingress_nginx.PREFIX}{namespace}/")
-    return base.startswith("http://") and middle != "" and rest.endswith(f"?{ingress_nginx.QUERY}")
+    queries = (f"?{ingress_nginx.QUERY}", f"?{ingress_nginx.EARLIER_QUERY}")
+    return base.startswith("http://") and middle != "" and rest.endswith(queries)
 
 
 def foreign(body: Mapping[str, Any]) -> frozenset[str]:

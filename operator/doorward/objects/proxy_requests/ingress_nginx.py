@@ -10,17 +10,23 @@ from doorward.objects.meta import ObjectKey
 from doorward.objects.proxy_requests.question import GATE, Gate, Presented, Question
 
 PREFIX = "/ingress-nginx/"
-QUERY = "verify=$ssl_client_verify&serial=$ssl_client_serial&fingerprint=$ssl_client_fingerprint"
-"""`$ssl_client_fingerprint` is the SHA-1 of the whole certificate. A second certificate with the same SHA-1 must be a second
+EARLIER_QUERY = "verify=$ssl_client_verify&serial=$ssl_client_serial&fingerprint=$ssl_client_fingerprint"
+"""Of Doorward before access lists: it does not say which Ingress asks. Ingresses from then have it until the operator writes.
+
+`$ssl_client_fingerprint` is the SHA-1 of the whole certificate. A second certificate with the same SHA-1 must be a second
 preimage of one in the ledger: whoever gets a certificate from Doorward chooses neither its serial number nor its times.
 """
-LONGEST = 512
-"""Characters of a question; the longest that nginx asks has 292."""
+QUERY = f"{EARLIER_QUERY}&ingress=$ingress_name"
+"""`$ingress_name` is set by ingress-nginx in each location: the Ingress that the location was made from."""
+LONGEST = 768
+"""Characters of a question; the longest that nginx asks has 554."""
 
+_INGRESS = "[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?"
 _ASKED = re.compile(
     f"{PREFIX}{GATE}[?]"
     "(?:verify=SUCCESS&serial=((?:[0-9A-F]{2}){1,20})&fingerprint=([0-9a-f]{40})"
     "|verify=(?:NONE|FAILED:[!-%'-~]*)?&serial=(?:[0-9A-F]{2})*&fingerprint=(?:[0-9a-f]{40})?)"
+    f"(?:&ingress=({_INGRESS}))?"
 )
 
 
@@ -36,6 +42,5 @@ def parse(path: str, query: str) -> Question | None:
     if found is None:
         return None
     gate = Gate(found[1], ObjectKey(found[2], found[3]))
-    if found[5] is None:
-        return Question(gate, None)
-    return Question(gate, Presented(bytes.fromhex(found[5]), int(found[4], 16)))
+    certificate = None if found[5] is None else Presented(bytes.fromhex(found[5]), int(found[4], 16))
+    return Question(gate, certificate, found[6] or "")

@@ -39,6 +39,8 @@ class Question:
     gate: Gate
     certificate: Presented | None
     """None: the proxy verified none."""
+    ingress: str | None = None
+    """The Ingress in the gate's namespace at whose paths the request is; None: the proxy knows no Ingresses. Empty: it does not say."""
 
 
 def gate_of(text: str) -> Gate | None:

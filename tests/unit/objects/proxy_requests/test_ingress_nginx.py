@@ -22,11 +22,14 @@ SHA1 = "0123456789abcdef0123456789abcdef01234567"
 names = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
 
 
-def filled(namespace: str, issuer: ObjectKey, verify: str, serial: str, fingerprint: str) -> tuple[str, str]:
+def filled(
+    namespace: str, issuer: ObjectKey, verify: str, serial: str, fingerprint: str, ingress: str = "till"
+) -> tuple[str, str]:
     """The annotation with nginx's variables filled in, as path and query."""
     said = url(BASE, namespace, issuer).removeprefix(BASE)
     for name, value in (("verify", verify), ("serial", serial), ("fingerprint", fingerprint)):
         said = said.replace(f"$ssl_client_{name}", value)
+    said = said.replace("$ingress_name", ingress)
     path, _, query = said.partition("?")
     return path, query
 
@@ -42,7 +45,13 @@ def asked(verify: str = "SUCCESS", serial: str = "0A1B", fingerprint: str = SHA1
 
 
 def test_a_verified_certificate_is_named_by_the_digest_of_all_of_it():
-    assert asked() == Question(GATE, Presented(bytes.fromhex(SHA1), 0xA1B))
+    assert asked() == Question(GATE, Presented(bytes.fromhex(SHA1), 0xA1B), "till")
+
+
+def test_an_ingress_from_before_access_lists_does_not_say_its_name():
+    path, query = filled(*GATE, "SUCCESS", "0A1B", SHA1)
+    earlier = query.removesuffix("&ingress=till")
+    assert parse(path, earlier) == Question(GATE, Presented(bytes.fromhex(SHA1), 0xA1B), "")
 
 
 @for_any(
@@ -50,10 +59,13 @@ def test_a_verified_certificate_is_named_by_the_digest_of_all_of_it():
     issuer=st.builds(ObjectKey, names, names),
     serial=st.integers(1, 2**160 - 1),
     digest=st.binary(min_size=20, max_size=20),
+    ingress=st.from_regex(
+        r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?){0,2}", fullmatch=True
+    ),
 )
-def test_whatever_is_rendered_is_read_back(namespace, issuer, serial, digest):
-    found = parse(*filled(namespace, issuer, "SUCCESS", hex_of(serial), digest.hex()))
-    assert found == Question(Gate(namespace, issuer), Presented(digest, serial))
+def test_whatever_is_rendered_is_read_back(namespace, issuer, serial, digest, ingress):
+    found = parse(*filled(namespace, issuer, "SUCCESS", hex_of(serial), digest.hex(), ingress))
+    assert found == Question(Gate(namespace, issuer), Presented(digest, serial), ingress)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +78,7 @@ def test_whatever_is_rendered_is_read_back(namespace, issuer, serial, digest):
     ],
 )
 def test_what_nginx_did_not_verify_is_no_certificate(verify, serial, fingerprint):
-    assert asked(verify, serial, fingerprint) == Question(GATE, None)
+    assert asked(verify, serial, fingerprint) == Question(GATE, None, "till")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +101,11 @@ def test_what_nginx_did_not_verify_is_no_certificate(verify, serial, fingerprint
         pytest.param(PATH, f"verify=success&serial=0A&fingerprint={SHA1}", id="another case"),
         pytest.param(PATH, f"fingerprint={SHA1}&serial=0A&verify=SUCCESS", id="another order"),
         pytest.param(PATH, f"verify=SUCCESS&serial=0A&fingerprint={SHA1}#", id="a fragment"),
+        pytest.param(PATH, f"verify=SUCCESS&serial=0A&fingerprint={SHA1}&ingress=", id="no Ingress"),
+        pytest.param(PATH, f"verify=SUCCESS&serial=0A&fingerprint={SHA1}&ingress=a&ingress=b", id="two Ingresses"),
+        pytest.param(PATH, f"verify=SUCCESS&serial=0A&fingerprint={SHA1}&ingress=A", id="an Ingress in upper case"),
+        pytest.param(PATH, f"verify=SUCCESS&serial=0A&fingerprint={SHA1}&ingress=a/b", id="a namespace more"),
+        pytest.param(PATH, f"verify=SUCCESS&serial=0A&fingerprint={SHA1}&ingress={'a' * 254}", id="a long Ingress"),
         pytest.param(PATH + "/", f"verify=SUCCESS&serial=0A&fingerprint={SHA1}", id="a slash more"),
         pytest.param("/ingress-nginx/shop/partners", f"verify=SUCCESS&serial=0A&fingerprint={SHA1}", id="no namespace"),
         pytest.param("//ingress-nginx/a/b/c", f"verify=SUCCESS&serial=0A&fingerprint={SHA1}", id="another root"),
@@ -113,7 +130,7 @@ def test_what_nginx_does_not_send_is_not_read(path, query):
 
 def test_the_longest_question_of_nginx_is_read():
     long = "x" * 63
-    path, query = filled(long, ObjectKey(long, long), "SUCCESS", "F" * 40, SHA1)
+    path, query = filled(long, ObjectKey(long, long), "SUCCESS", "F" * 40, SHA1, "i" * 253)
     assert parse(path, query) is not None
     assert len(path) + 1 + len(query) <= LONGEST
 
@@ -128,7 +145,24 @@ def test_of_a_million_texts_none_is_read_that_nginx_did_not_write():
         "?".join(filled(*GATE, *said))
         for said in (("SUCCESS", "0A1B", SHA1), ("NONE", "", ""), ("", "", ""), ("FAILED:x", "0A", SHA1))
     ]
-    words = ["verify=", "serial=", "fingerprint=", "SUCCESS", "NONE", "FAILED:", "&", "?", "/", "0A", SHA1, "shop", ""]
+    seeds += [seed.removesuffix("&ingress=till") for seed in seeds]
+    words = [
+        "&ingress=",
+        "till",
+        "verify=",
+        "serial=",
+        "fingerprint=",
+        "SUCCESS",
+        "NONE",
+        "FAILED:",
+        "&",
+        "?",
+        "/",
+        "0A",
+        SHA1,
+        "shop",
+        "",
+    ]
     read = verified = 0
     for text in mutated(seeds, words, MILLION):
         path, _, query = text.partition("?")
@@ -143,6 +177,8 @@ def test_of_a_million_texts_none_is_read_that_nginx_did_not_write():
         assert serial is not None
         # nginx shows the zeros that a serial number in a certificate begins with; nothing else has two spellings.
         shown = re.sub("serial=(?:00)*(?=(?:[0-9A-F]{2})+&)", "serial=", query)
-        assert (path, shown) == filled(*found.gate, "SUCCESS", hex_of(serial), digest.hex())
+        assert found.ingress is not None
+        wanted, all_said = filled(*found.gate, "SUCCESS", hex_of(serial), digest.hex(), found.ingress)
+        assert (path, shown) == (wanted, all_said if found.ingress else all_said.removesuffix("&ingress="))
     assert read > 1_000
     assert verified > 1_000
