@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: help venv check unit test demo up down bench crds docs lock
+.PHONY: help venv check unit test demo up down bench crds docs attacks lock
 
 help:           ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
@@ -30,10 +30,15 @@ unit: $(STAMP)  ## the pure tests, in seconds
 crds: $(STAMP)  ## deploy/crds/ from the models
 	$(BIN)/doorward crds --directory deploy/crds
 
-docs: $(STAMP)  ## docs/reference/ from the reasons, the metrics and the tests
+docs: $(STAMP)  ## docs/reference/ from the reasons, the metrics and the tests; the table of docs/enforcement.md
 	$(BIN)/doorward explain --markdown > docs/reference/reasons.md
 	$(BIN)/python -m tests.support.promised > docs/reference/promises.md
 	$(BIN)/python -m tests.support.metrics_page > docs/reference/metrics.md
+	$(BIN)/python -m tests.gate.asked.table
+
+attacks: $(STAMP) ## docs/enforcement.md from attacks that are tried now
+	DOORWARD_RECORD_ATTACKS=1 $(BIN)/pytest tests/gate/asked/test_attacks.py
+	$(BIN)/python -m tests.gate.asked.table
 
 lock:           ## requirements/*.txt from requirements/*.in
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip -q install uv

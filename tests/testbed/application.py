@@ -1,13 +1,23 @@
-"""The application behind every protected host: answers 200 and what it was asked, so that a test sees who let a request in."""
+"""The application behind every protected host: answers 200 and what it was asked, so that a test sees who let a request in.
 
+At `/stream` its answer goes on until the client leaves; at `/echo` it upgrades to a protocol that returns every byte.
+"""
+
+import contextlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 # The controller's own default backend is reached here too, since its balancer is Lua; it must not look like an application.
 _NO_APPLICATION = ("upstream-default-backend", "-", "")
+
+PULSE = 0.05
+"""Seconds between two pieces of a stream."""
+LONGEST = 300.0
+"""Seconds after which a stream, or a silent upgraded connection, ends by itself."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -16,6 +26,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         upstream = self.headers.get("X-Testbed-Upstream", "")
         found = upstream not in _NO_APPLICATION
+        if found and self.path in _ENDLESS:
+            with contextlib.suppress(OSError):
+                _ENDLESS[self.path](self)
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = {"application": upstream, "method": self.command, "path": self.path, "headers": headers}
         body = json.dumps(answer if found else {"application": None}).encode()
@@ -33,6 +48,29 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Nginx keeps the log."""
+
+
+def _stream(request: _Handler) -> None:
+    request.send_response(200)
+    request.send_header("Transfer-Encoding", "chunked")
+    request.end_headers()
+    end = time.monotonic() + LONGEST
+    while time.monotonic() < end:
+        request.wfile.write(b"1\r\n.\r\n")
+        time.sleep(PULSE)
+
+
+def _echo(request: _Handler) -> None:
+    request.send_response(101)
+    request.send_header("Connection", "Upgrade")
+    request.send_header("Upgrade", "websocket")
+    request.end_headers()
+    request.connection.settimeout(LONGEST)
+    while said := request.connection.recv(1024):
+        request.connection.sendall(said)
+
+
+_ENDLESS = {"/stream": _stream, "/echo": _echo}
 
 
 class _Server(ThreadingHTTPServer):

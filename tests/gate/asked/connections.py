@@ -51,11 +51,11 @@ def connected(
     using: ssl.SSLContext,
     *,
     session: ssl.SSLSession | None = None,
-    sni: bool = True,
+    sni: bool | str = True,
     host: str | None = None,
 ) -> Iterator[Connection]:
-    """A connection to the door; `host`: what its requests name instead."""
-    name = door.host if sni else None
+    """A connection to the door; `sni`: no server name, or another; `host`: what its requests name instead."""
+    name = sni if isinstance(sni, str) else door.host if sni else None
     with (
         socket.create_connection((door.ingress.address, door.ingress.https_port), 20) as plain,
         using.wrap_socket(plain, server_hostname=name, session=session) as sock,
