@@ -144,11 +144,11 @@ class OperatorProcess:
 class GateServiceProcess:
     """`doorward gate` with the rights of deploy/gate-service and no others, where ingress-nginx asks it."""
 
-    def __init__(self, cluster: Cluster, port: int) -> None:
+    def __init__(self, cluster: Cluster, port: int, *, arguments: Sequence[str] = ()) -> None:
         (self._health_port,) = self._ports = ports.lease(1)
         kubeconfig = cluster.kubeconfig_for_service_account(NAMESPACE, GATE_ACCOUNT)
         command = [DOORWARD, "gate", f"--kubeconfig={kubeconfig}", "--host=127.0.0.1", f"--port={port}"]
-        command.append(f"--health-port={self._health_port}")
+        command += [f"--health-port={self._health_port}", *arguments]
         self._process = Process("doorward-gate", command, cluster.run_dir / "doorward-gate.log")
 
     @property
