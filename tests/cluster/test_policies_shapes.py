@@ -1,15 +1,21 @@
 """Whoever may edit Ingresses makes none that opted in and that ingress-nginx is not known to protect; nor can the status."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from tests.support.ingress_shapes import KNOWN, UNKNOWN, changed, setting
+from doorward.objects.meta import ObjectKey
+from doorward.objects.questions import ingress_nginx
+from tests.support.ingress_shapes import BESIDE, KNOWN, UNKNOWN, Change, changed, setting
+from tests.support.installation import GATE_SERVICE
 from tests.support.kube import INGRESSES, MERGE, Answer
 
 from .policies_support import CHOICE, ISSUER, NGINX, VERIFY, Place, host_of, ingress, unbound
 
 PARTNERS = "issuers/partners"
+REFUSED: Mapping[str, Change] = {**UNKNOWN, **BESIDE}
+SNIPPETS = ("configuration", "server", "stream", "auth", "modsecurity", "location", "http")
 
 
 def protected(edge: Place, annotations: dict[str, str] | None = None) -> dict[str, Any]:
@@ -29,7 +35,7 @@ def replaced(edge: Place, body: dict[str, Any]) -> Answer:
 def test_no_ingress_of_an_unknown_shape_opts_in(edge):
     answers = {
         name: edge.person.create(INGRESSES, changed(protected(edge), change), dry_run=True)
-        for name, change in UNKNOWN.items()
+        for name, change in REFUSED.items()
     }
     assert {name: answer.body for name, answer in answers.items() if answer.status != 422} == {}
 
@@ -37,13 +43,13 @@ def test_no_ingress_of_an_unknown_shape_opts_in(edge):
 @pytest.mark.promise(3)
 def test_no_protected_ingress_is_changed_into_an_unknown_shape(edge):
     made = edge.person.create(INGRESSES, protected(edge)).body
-    answers = {name: replaced(edge, changed(made, change)) for name, change in UNKNOWN.items()}
+    answers = {name: replaced(edge, changed(made, change)) for name, change in REFUSED.items()}
     assert {name: answer.body for name, answer in answers.items() if answer.status != 422} == {}
 
 
 @pytest.mark.promise(3)
 def test_no_open_ingress_of_an_unknown_shape_opts_in_later(edge):
-    for name, change in UNKNOWN.items():
+    for name, change in REFUSED.items():
         body = changed(ingress(edge.namespace, {}), change)
         made = edge.person.create(INGRESSES, body)
         if made.ok:  # the API server itself refuses some
@@ -77,6 +83,123 @@ def test_the_refusal_names_the_annotation_and_says_what_to_do(edge, name, value,
     answer = edge.person.create(INGRESSES, changed(protected(edge), setting(name, value)))
     assert answer.status == 422
     assert message in answer.message
+
+
+TRUE = ("true", "True", "TRUE", "t", "T", "1", "yes", "on", "any", " true", "true ", "true\n", "\ttrue", "tru\u0435")
+FALSE = ("false", "False", "FALSE", "f", "F", "0", "no", "off", " false", "false ", "false\n", "\ufefffalse")
+"""As ingress-nginx may read them: it uses Go's ParseBool, and trims some values."""
+SPELLINGS: Mapping[str, Sequence[str]] = {
+    "satisfy": (
+        *TRUE,
+        *FALSE,
+        "any",
+        "Any",
+        "ANY",
+        " any",
+        "any ",
+        "any\n",
+        "\tany",
+        '"any"',
+        "any;",
+        "all ",
+        "All",
+        "",
+    ),
+    "ssl-passthrough": (*TRUE, *(value for value in FALSE if value != "false"), ""),
+    "enable-global-auth": (*FALSE, *(value for value in TRUE if value != "true"), ""),
+    "ssl-redirect": (*FALSE, *(value for value in TRUE if value != "true"), ""),
+    "canary": (*TRUE, *(value for value in FALSE if value != "false"), ""),
+    "auth-tls-verify-client": (
+        "off",
+        "Off",
+        "OFF",
+        " off",
+        "off ",
+        "optional_no_ca",
+        "optional",
+        "On",
+        "on ",
+        "true",
+        "1",
+        "",
+    ),
+    "auth-tls-error-page": (
+        *(
+            "/",
+            "/sorry",
+            "sorry",
+            "@named",
+            "@",
+            "//help.example/",
+            "http:/help.example/",
+            "javascript:alert(1)",
+            " ",
+            "",
+        ),
+        *(
+            "https://help.example/sorry?lang=en",
+            "https://help.example/?",
+            "https://help.example/#top",
+            "https://help.example",
+        ),
+        *(
+            "https://help.example/a/b",
+            "https://help.example/a b",
+            "https://help.example/%2e%2e",
+            "https://help.example/a;b",
+        ),
+        *("https://help.example/$uri", "https://user@help.example/", "HTTPS://help.example/", " https://help.example/"),
+        *("https://help.example/\n", "https://help.example/a\nb", "https://[::1]/"),
+    ),
+    **{f"{kind}-snippet": ("", " ", "#", "deny all;", "satisfy any;", "ssl_verify_client off;") for kind in SNIPPETS},
+}
+
+
+def spelled(names: Iterable[str]) -> Mapping[str, Change]:
+    """Each name in the ways that a person may write the prefix; the API server takes a prefix in capitals, too."""
+    prefixes = (NGINX, NGINX.upper(), NGINX.title())
+    return {
+        prefix + name: lambda body, key=prefix + name: body["metadata"]["annotations"].update({key: "any"})
+        for name in names
+        for prefix in prefixes
+    }
+
+
+@pytest.mark.promise(3)
+def test_no_other_spelling_of_a_value_or_a_name_passes(edge):
+    changes = {f"{name}: {value!r}": setting(name, value) for name, values in SPELLINGS.items() for value in values}
+    changes |= spelled(["satisfy", "auth-snippet", "auth-cache-key", "auth-signin", "auth-url", "Satisfy", "AUTH-URL"])
+    answers = {
+        name: edge.person.create(INGRESSES, changed(protected(edge), change), dry_run=True)
+        for name, change in changes.items()
+    }
+    assert {name: answer.body for name, answer in answers.items() if answer.status != 422} == {}
+
+
+def test_what_asks_somebody_else_may_stay_where_it_stood_before_this_version(edge):
+    probe = ingress(edge.namespace, {ISSUER: "No!"}, name="probe")
+    mine = {NGINX + "auth-url": "https://$host/oauth2/auth", NGINX + "auth-signin": "https://in.example/"}
+    with unbound(edge.admin, "ingress.doorward.io", lambda: edge.admin.create(INGRESSES, probe, dry_run=True)):
+        made = edge.person.create(INGRESSES, protected(edge, mine))
+        assert made.ok, made.message
+        open_ = changed(protected(edge, mine), lambda body: body["metadata"].update(name="open"))
+        del open_["metadata"]["annotations"][ISSUER]
+        assert edge.person.create(INGRESSES, open_).ok
+    assert edge.person.patch(INGRESSES, made.body, {"metadata": {"annotations": {"a": "b"}}}).ok
+    other = {"metadata": {"annotations": {NGINX + "auth-url": "https://other.example/"}}}
+    assert edge.person.patch(INGRESSES, made.body, other).status == 422
+    opts_in = {"metadata": {"annotations": {ISSUER: PARTNERS}}}
+    assert edge.person.patch(INGRESSES, open_, opts_in).status == 422
+    assert edge.person.patch(INGRESSES, made.body, {"metadata": {"annotations": dict.fromkeys(mine)}}).ok
+    assert edge.person.patch(INGRESSES, made.body, {"metadata": {"annotations": mine}}).status == 422
+
+
+def test_the_gate_services_own_question_may_stand_in_git_before_it_is_installed(edge):
+    question = ingress_nginx.url(GATE_SERVICE, edge.namespace, ObjectKey("issuers", "partners"))
+    answer = edge.person.create(INGRESSES, protected(edge, {NGINX + "auth-url": question}), dry_run=True)
+    assert answer.ok, answer.message
+    answer = edge.person.create(INGRESSES, protected(edge, {NGINX + "auth-url": question + "&a=b"}), dry_run=True)
+    assert answer.status == 422
 
 
 def test_a_huge_value_is_refused(edge):

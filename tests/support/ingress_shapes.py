@@ -153,7 +153,7 @@ _KNOWN_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "default-backend": ("app",),
     "auth-tls-error-page": ("https://help.example/certificates", "http://help.example:8443/"),
     "auth-tls-match-cn": ("CN=alice.example", "CN=^a.*$"),
-    "auth-url": ("https://$host/oauth2/auth", "http://auth.default.svc.cluster.local/check?to=$scheme"),
+    "enable-global-auth": ("true",),
     "rewrite-target": ("/", "/$2"),
     "use-regex": ("true",),
     "from-to-www-redirect": ("true",),
@@ -167,6 +167,19 @@ _KNOWN_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "enable-cors": ("true",),
     "cors-allow-origin": ("https://a.example, https://*.b.example", "*"),
 }
+_BESIDE_SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "auth-url": (
+        "https://$host/oauth2/auth",
+        "http://auth.default.svc.cluster.local/check?to=$scheme",
+        "http://doorward-gate.doorward-system.svc.cluster.local/ingress-nginx/edge/edge/other?verify=SUCCESS",
+    ),
+    "auth-cache-key": ("$cookie_user", "x"),
+    "auth-cache-duration": ("200 202 30m", "401 5m"),
+    "auth-signin": ("https://in.example/start?to=$escaped_request_uri", "https://in.example/"),
+    "auth-signin-redirect-param": ("to",),
+    "auth-method": ("GET", "POST"),
+    "enable-global-auth": ("false",),
+}
 
 
 def _settings(table: Mapping[str, tuple[str, ...]]) -> dict[str, Change]:
@@ -177,3 +190,5 @@ UNKNOWN: Mapping[str, Change] = dict(_UNKNOWN_RULES) | _settings(_UNKNOWN_SETTIN
 """Changes after which ingress-nginx may let somebody in without a certificate, or may go on with what it had, by name."""
 KNOWN: Mapping[str, Change] = dict(_KNOWN) | _settings(_KNOWN_SETTINGS)
 """Changes after which it protects the host as before."""
+BESIDE: Mapping[str, Change] = _settings(_BESIDE_SETTINGS)
+"""Changes after which ingress-nginx would ask somebody else than Doorward, keep an answer or ask nobody: they open no host."""

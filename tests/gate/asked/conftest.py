@@ -19,10 +19,12 @@ def gate_service(cluster: Cluster, ingress_nginx: IngressNginx, admin: Person) -
     files = [word for path in OWN for word in ("-f", str(path))]
     cluster.kubectl("apply", "--server-side", "--force-conflicts", *files)
     process = GateServiceProcess(cluster, ingress_nginx.gate_port)
-    body = ingress("default", {ISSUER: "partners", NGINX + "auth-cache-key": "x"})
+    body = ingress("default", {ISSUER: "partners", NGINX + "auth-response-headers": "X-User"})
     try:
         process.start()
-        eventually(lambda: "gate service" in admin.create(INGRESSES, body, dry_run=True).message, "its policies hold")
+        eventually(
+            lambda: "auth-response-headers" in admin.create(INGRESSES, body, dry_run=True).message, "its policies hold"
+        )
         yield process
     finally:
         process.close()

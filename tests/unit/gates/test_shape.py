@@ -10,8 +10,9 @@ from hypothesis import given as given_that
 from hypothesis import strategies as st
 
 from doorward.gates.ingress_nginx import annotations, known
+from doorward.gates.ingress_nginx.per_request import AUTH_URL, UNDOING
 from doorward.gates.ingress_nginx.shape import LONGEST, shape_of
-from tests.support.ingress_shapes import KNOWN, NGINX, SERVICE, UNKNOWN, changed
+from tests.support.ingress_shapes import BESIDE, KNOWN, NGINX, SERVICE, UNKNOWN, changed
 
 MANIFEST = Path(__file__).parents[3] / "deploy" / "manifests" / "validating-ingress.yaml"
 RULE = {"host": "app.example", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": SERVICE}]}}
@@ -23,7 +24,7 @@ TRUE = ("true", "True", "TRUE", "t", "T", "1")
 """What ingress-nginx takes for true."""
 
 
-@pytest.mark.parametrize("change", KNOWN.values(), ids=KNOWN)
+@pytest.mark.parametrize("change", [*KNOWN.values(), *BESIDE.values()], ids=[*KNOWN, *BESIDE])
 def test_is_known_to_be_protected(change):
     assert shape_of(changed(BODY, change)).fault == ""
 
@@ -117,6 +118,14 @@ def test_the_policy_holds_the_same_values():
 
 def test_the_policy_knows_the_same_annotations():
     assert ast.literal_eval(variables()["known"]) == known.ANNOTATIONS
+
+
+def test_the_policy_refuses_the_same_annotations_beside_doorward():
+    listed = re.match(r"\[(.*?)\]", variables()["beside"])
+    assert listed is not None
+    assert set(re.findall("'([^']+)'", listed[1])) == set(known.BESIDE)
+    assert set(known.BESIDE) <= set(known.ANNOTATIONS)
+    assert {known.PREFIX + name for name in known.BESIDE} >= {*UNDOING, AUTH_URL}
 
 
 def test_the_policy_holds_the_same_paths():

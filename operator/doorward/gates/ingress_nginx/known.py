@@ -167,6 +167,19 @@ ANNOTATIONS = {
 }
 """The kind of value of each, by its name after the prefix."""
 
+BESIDE = (
+    "auth-cache-duration",
+    "auth-cache-key",
+    "auth-method",
+    "auth-signin",
+    "auth-signin-redirect-param",
+    "auth-url",
+    "enable-global-auth",
+)
+"""Of these, those that an Ingress may not have newly once it opts in: they open no host by themselves, and decide beside Doorward
+whom ingress-nginx asks at a request. The policy accepts Doorward's own `auth-url` and `enable-global-auth: "true"`, the default.
+"""
+
 _ATOM = r"(?:[A-Za-z0-9._~%/-]|\\[.dwsDWS/-]|\[\^?(?:a-z|A-Z|0-9|[A-Za-z0-9_.])+-?\])[*+?]?"
 PATHS = {
     "Exact": "/[A-Za-z0-9._/-]*",
