@@ -18,6 +18,8 @@ from tests.support.kube import (
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "manifests"
 FILES = sorted(path for path in FOLDER.glob("*.yaml") if path.name != "kustomization.yaml")
+NEVER_IN_THE_WAY = "warning-namespace.doorward.io"
+"""Without the CRD of its parameters it would refuse the deletion of every namespace."""
 PODS = SECRETS._replace(plural="pods")
 
 
@@ -46,7 +48,7 @@ def test_the_kustomization_lists_every_file():
 @pytest.mark.parametrize("policy", policies(), ids=lambda body: f"{body['kind']} {body['metadata']['name']}")
 def test_every_policy_fails_closed_and_is_bound(policy):
     name = policy["metadata"]["name"]
-    assert policy["spec"]["failurePolicy"] == "Fail"
+    assert policy["spec"]["failurePolicy"] == ("Ignore" if name == NEVER_IN_THE_WAY else "Fail")
     [binding] = [body for body in objects(policy["kind"] + "Binding") if body["metadata"]["name"] == name]
     assert binding["spec"]["policyName"] == name
     warns = name.startswith("warning-")
