@@ -14,6 +14,8 @@ OPEN = (
     "a first host without http, and a defaultBackend",
 )
 """Shapes of which a host lets a stranger in."""
+CHALLENGE = "a challenge of ACME"
+"""A path that is never redirected to HTTPS."""
 
 
 @pytest.fixture
@@ -106,12 +108,14 @@ def test_no_host_of_a_known_shape_lets_a_stranger_in(street, mallory):
         if (alias := body["metadata"]["annotations"].get("nginx.ingress.kubernetes.io/server-alias")) is not None:
             aliases = [f"n{n}.{each.strip().removeprefix('*.')}" for each in alias.split(",")]
             body = changed(body, setting("server-alias", ", ".join(aliases)))
+            body = changed(body, setting("force-ssl-redirect", "true"))
             doors |= {f"{name}, alias {each}": Door(street.ingress, each) for each in aliases}
         answer = mallory.create(INGRESSES, body)
         assert answer.ok, (name, answer.message)
         doors |= {f"{name}, host {host}": Door(street.ingress, asked(host)) for host in hosts(body)}
+    reasons = ["PlainHTTP: " if name == CHALLENGE else "Protected: " for name in KNOWN]
     eventually(
-        lambda: all(said(street, f"known{n}").startswith("Protected: ") for n in range(len(KNOWN))), "all are protected"
+        lambda: all(said(street, f"known{n}").startswith(reason) for n, reason in enumerate(reasons)), "all are told"
     )
     for door in doors.values():
         eventually(lambda door=door: is_loaded(door), f"{door.host} is loaded")
@@ -137,8 +141,12 @@ def test_a_host_without_tls_is_open_over_plain_http_and_said_to_be(street, mallo
     eventually(lambda: plain("plain") == 200, "a stranger gets in over plain HTTP")
     eventually(lambda: plain("tls") in range(300, 400), "the other is redirected")
     eventually(lambda: plain("elsewhere") in range(300, 400), "any TLS section redirects")
-    eventually(lambda: said(street, "plain").startswith("PlainHttp: "), "it is said of the one")
-    eventually(lambda: said(street, "tls").startswith("Protected: "), "and not of the other")
+    eventually(lambda: said(street, "plain").startswith("PlainHTTP: "), "it is said of the one")
+    eventually(
+        lambda: said(street, "tls").startswith("SameServiceElsewhere: "), "and of the other, whose Service it is"
+    )
+    assert mallory.delete(INGRESSES, without).ok
+    eventually(lambda: said(street, "tls").startswith("Protected: "), "alone, that one is protected")
 
 
 def test_an_error_page_that_the_controller_refuses_is_not_written(street):

@@ -94,11 +94,62 @@ GATE = table(
         ),
     ),
     (
-        "PlainHttp",
+        "NotServed",
         "False",
         Mender.OWNER,
-        "The Ingress has no TLS section, so the host answers over plain HTTP, where no certificate is asked for.",
-        "clients of {issuer} get in over HTTPS, but anybody gets in over plain HTTP: add spec.tls with the host",
+        (
+            "No ingress-nginx serves the Ingress, by its Ingress class. Another controller may serve it, and ignore the annotations or,"
+            " as Traefik does, read them without the CRL: then a client whose access is revoked keeps it."
+        ),
+        "not protected by ingress-nginx: {fix}",
+    ),
+    (
+        "PlainHTTP",
+        "False",
+        Mender.OWNER,
+        (
+            "The host, or a path of it, answers over plain HTTP, where no certificate is asked for: there is no TLS section for it, or the"
+            " redirect to HTTPS is switched off on the Ingress or in the ConfigMap of ingress-nginx."
+        ),
+        "clients of {issuer} get in over HTTPS, but anybody may get in over plain HTTP: {fix}",
+    ),
+    (
+        "HostlessAuthTLS",
+        "False",
+        Mender.OWNER,
+        (
+            "Another Ingress has a rule without a host and sets auth-tls-secret. ingress-nginx verifies clients that send no server name"
+            " (SNI) with that trust bundle, at every host, in whatever namespace that Ingress is."
+        ),
+        (
+            "Ingress {other} has a rule without a host and sets auth-tls-secret: a client that sends no SNI is verified with that Secret"
+            " here too. Add a host to its rules, or remove the annotation from it"
+        ),
+    ),
+    (
+        "SameServiceElsewhere",
+        "False",
+        Mender.OWNER,
+        (
+            "Another Ingress routes to the same Service and is not protected by an MTLSIssuer. Whoever gets in there needs no certificate."
+        ),
+        (
+            "Ingress {other} routes to the same Service {service} without protection: protect it with doorward.io/issuer, or give it a"
+            " Service of its own"
+        ),
+    ),
+    (
+        "NoAuthLocation",
+        "False",
+        Mender.OWNER,
+        (
+            "A path of the Ingress begins with one of the no-auth-locations of ingress-nginx (default /.well-known/acme-challenge), where"
+            " it never asks the gate service."
+        ),
+        (
+            "the gate service is not asked at {path}, which begins with one of the no-auth-locations of ingress-nginx: remove the path, or"
+            " move it to an Ingress with a Service of its own"
+        ),
     ),
     (
         "OptionalNotAllowed",

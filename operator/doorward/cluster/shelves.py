@@ -20,6 +20,8 @@ class Shelves(Generic[V]):
         self._get = get
         self._shelves: dict[Hashable, ObjectKey | tuple[ObjectKey, ...] | dict[ObjectKey, V]] = {}
         """One key as it is, a few as a tuple, many with their objects: of those all are asked for at once, again and again."""
+        self._ordered: dict[Hashable, tuple[ObjectKey, ...]] = {}
+        """Of entries that were asked for in order since they changed last."""
 
     def __len__(self) -> int:
         return len(self._shelves)
@@ -33,8 +35,18 @@ class Shelves(Generic[V]):
             return tuple(shelf.values())
         return (self._get(shelf),) if isinstance(shelf, ObjectKey) else tuple([self._get(key) for key in shelf])
 
+    def ordered(self, entry: Hashable) -> tuple[ObjectKey, ...]:
+        """The keys that are filed under the entry, in their order; asked for again, it costs nothing until the entry changes."""
+        found = self._ordered.get(entry)
+        if found is None:
+            shelf = self._shelves.get(entry, ())
+            found = (shelf,) if isinstance(shelf, ObjectKey) else tuple(sorted(shelf))
+            self._ordered[entry] = found
+        return found
+
     def file(self, entry: Hashable, key: ObjectKey, value: V) -> None:
         """Put an object under an entry; it is not there yet."""
+        self._ordered.pop(entry, None)
         shelf = self._shelves.get(entry)
         if shelf is None:
             self._shelves[entry] = key
@@ -46,6 +58,7 @@ class Shelves(Generic[V]):
 
     def take(self, entry: Hashable, key: ObjectKey) -> None:
         """Take an object off an entry; an entry without any is dropped."""
+        self._ordered.pop(entry, None)
         shelf = self._shelves[entry]
         if isinstance(shelf, dict):
             del shelf[key]

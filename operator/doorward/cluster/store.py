@@ -139,6 +139,10 @@ class Store(Generic[V]):
         """The objects that `index` files under `value`."""
         return self._index[index].find(value)
 
+    def ordered(self, index: str, value: Hashable) -> tuple[ObjectKey, ...]:
+        """The keys of the objects that `index` files under `value`, in their order."""
+        return self._index[index].ordered(value)
+
     def groups(self, name: str) -> Iterable[Any]:
         """The groups with objects, whether they ended or not."""
         return self._ends[name].groups()

@@ -1,6 +1,6 @@
 """What a data plane must be able to say and to be told; everything that knows one is in a package of its own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -9,6 +9,7 @@ from doorward.api.conditions import Condition
 from doorward.cluster.gateway import Kind, Object
 from doorward.objects.meta import ObjectKey, key_of
 from doorward.planning.gate import Decision, parse_reference
+from doorward.planning.openings import Openings
 from doorward.view.stores import TargetKind
 
 
@@ -23,14 +24,34 @@ class Target:
     other_secret: bool
     fault: str = ""
     """Why the data plane may admit somebody without a certificate at its hosts, and what to do; empty: it does not."""
-    plain: bool = False
-    """Its hosts answer over plain HTTP as well, where nobody is asked for a certificate."""
     hosts: tuple[str, ...] = ()
     """The hosts that it is about; `*.` before a name stands for each name with one label more."""
     overrides: bool = False
     """It has not opted in, and decides by itself who gets in at its hosts."""
     unasked: str = ""
     """Why the gate service is not asked at every request, and what to do; empty: it is, or is not installed."""
+    services: tuple[str, ...] = ()
+    """The Services that it routes to, in its own namespace."""
+    opens: bool = False
+    """By itself, it admits clients to them without protection."""
+    may_be_plain: bool = False
+    """It does so over plain HTTP, unless others at its hosts keep it from that."""
+    catches_all: bool = False
+    """It sets the trust bundle for clients that name no host, at every host."""
+    served_with: object = None
+    """What else of it decides how its hosts are served, also for others at them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What of the cluster decides how a data plane serves its targets, as far as it may be read."""
+
+    classes: Mapping[str, str] | None = None
+    """The controller of each IngressClass; None: they may not be read."""
+    settings: Mapping[str, str] | None = None
+    """What the data plane's own ConfigMap says; None: it may not be read, or is not there."""
+    settings_at: str = ""
+    """Its namespace and name, for messages."""
 
 
 class DataPlane(Protocol):
@@ -54,6 +75,15 @@ class DataPlane(Protocol):
         """What the target says."""
         ...
 
+    @property
+    def asks(self) -> bool:
+        """Whether the gate service is installed."""
+        ...
+
+    def openings(self, body: Mapping[str, Any], sharing: Iterable[Mapping[str, Any]], around: Surroundings) -> Openings:
+        """What leaves the hosts of a target open though the target itself is right; `sharing`: the others at its hosts."""
+        ...
+
     def wanted(self, body: Mapping[str, Any], decision: Decision) -> Mapping[str, Any] | None:
         """The fields of the target that must be applied, all of ours; None where nothing differs."""
         ...
@@ -74,6 +104,20 @@ def issuer_of(plane: DataPlane, body: Object) -> Iterator[ObjectKey]:
         yield issuer
 
 
+def _services(target: Target) -> Iterator[ObjectKey]:
+    return (ObjectKey(target.key.namespace, name) for name in target.services)
+
+
+def _opened(plane: DataPlane, body: Object) -> Iterator[ObjectKey]:
+    target = plane.read(body)
+    return _services(target) if target.opens or target.may_be_plain else iter(())
+
+
+def _guarded(plane: DataPlane, body: Object) -> Iterator[ObjectKey]:
+    target = plane.read(body)
+    return _services(target) if target.reference is not None else iter(())
+
+
 def target_kind(plane: DataPlane) -> TargetKind:
     """What the view must know of a data plane."""
     return TargetKind(
@@ -82,4 +126,7 @@ def target_kind(plane: DataPlane) -> TargetKind:
         issuer_of=lambda body: issuer_of(plane, body),
         hosts_of=lambda body: plane.read(body).hosts,
         shared=plane.read,
+        opens=lambda body: _opened(plane, body),
+        guards=lambda body: _guarded(plane, body),
+        catches_all=lambda body: plane.read(body).catches_all,
     )

@@ -12,13 +12,14 @@ from doorward.api.kinds import MTLSIssuerSpec
 from doorward.cluster.errors import ApiError, NotFound
 from doorward.cluster.gateway import SECRET, Gateway, Object
 from doorward.cluster.store import version_of
-from doorward.gates.interface import DataPlane, Target
+from doorward.gates.interface import DataPlane, Surroundings, Target
 from doorward.gates.memory import GateMemory, GateView, WantedBundle
 from doorward.objects import closed_bundle, crl_configmap, trust_bundle
 from doorward.objects.meta import ObjectKey, gate_secret_name, is_deleting, is_ours, parse_instant
 from doorward.planning import timing
-from doorward.planning.gate import GateObserved, parse_reference, rival_of
+from doorward.planning.gate import GateObserved, handshake_alone, parse_reference, rival_of
 from doorward.planning.observed import Gate, GateState, Unseen
+from doorward.planning.openings import Neighbour, elsewhere
 from doorward.planning.permission import namespace_allowed
 from doorward.view.keys import Key
 from doorward.view.reads import Reads
@@ -47,18 +48,44 @@ class TargetObserver:
             return None
         target = self._planes[key.plural].read(body)
         seen = self._observed(target, body)
-        return body, seen if seen.reference is None else replace(seen, rival=self._rival(key, seen, target.hosts))
+        return body, seen if seen.reference is None else self._among_others(key, target, body, seen)
 
-    def _rival(self, key: Key, seen: GateObserved, hosts: tuple[str, ...]) -> ObjectKey | Unseen | None:
-        """Who decides at its hosts; unknown while not all targets were heard of."""
-        if not self._view.targets[key.plural].synced:
-            return Unseen.UNKNOWN
-        plane = self._planes[key.plural]
-        others = ((plane.read(body), body) for body in self._view.sharing(key.plural, key.at, hosts))
-        return rival_of(
-            seen,
-            (self._observed(other, body) for other, body in others if other.reference is not None or other.overrides),
+    def _among_others(self, key: Key, target: Target, body: Object, seen: GateObserved) -> GateObserved:
+        """With what others do at its hosts and Services; unknown while not all targets were heard of."""
+        view, plane = self._view, self._planes[key.plural]
+        if not view.targets[key.plural].synced:
+            return replace(seen, rival=Unseen.UNKNOWN)
+        sharing = tuple(view.sharing(key.plural, key.at, target.hosts))
+        others = ((plane.read(other), other) for other in sharing)
+        rivals = (self._observed(o, other) for o, other in others if o.reference is not None or o.overrides)
+        openings = replace(
+            plane.openings(body, sharing, Surroundings()),
+            catches_all=view.catching_all(key.plural, key.at),
+            elsewhere=self._elsewhere(key, target, handshake_alone=handshake_alone(seen, asks=plane.asks)),
         )
+        return replace(seen, rival=rival_of(seen, rivals), openings=openings, asks=plane.asks)
+
+    def _elsewhere(self, key: Key, target: Target, *, handshake_alone: bool) -> tuple[str, ObjectKey] | None:
+        """A Service of the target to which another one lets clients without protection, and which."""
+        plane, hosts = self._planes[key.plural], frozenset(target.hosts)
+        for service in target.services:
+            at = ObjectKey(key.at.namespace, service)
+            others = (
+                _neighbour(plane.read(other))
+                for other in self._view.open_at(key.plural, key.at, at)
+                if self._opens(plane, other)
+            )
+            if (found := elsewhere(hosts, others, handshake_alone=handshake_alone)) is not None:
+                return service, found
+        return None
+
+    def _opens(self, plane: DataPlane, body: Object) -> bool:
+        """Whether a target that may let clients to its Services without protection does."""
+        target = plane.read(body)
+        if target.opens:
+            return True
+        sharing = self._view.sharing(plane.kind.plural, target.key, target.hosts)
+        return plane.openings(body, sharing, Surroundings()).plain != ""
 
     def _observed(self, target: Target, body: Object) -> GateObserved:
         """One target by itself."""
@@ -86,10 +113,18 @@ class TargetObserver:
             gate=gate if isinstance(gate, Unseen) else Unseen.UNKNOWN if is_deleting(gate) else _made_at(gate),
             foreign=not isinstance(gate, Unseen) and not is_ours(gate, crl_configmap.GATE_ROLE),
             fault=target.fault,
-            plain=target.plain,
             overrides=target.overrides,
             unasked=target.unasked,
         )
+
+
+def _neighbour(target: Target) -> Neighbour:
+    return Neighbour(
+        key=target.key,
+        hosts=frozenset(target.hosts),
+        opted_in=target.reference is not None,
+        overrides=target.overrides,
+    )
 
 
 def _made_at(body: Object) -> datetime:

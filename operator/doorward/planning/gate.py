@@ -10,7 +10,9 @@ from doorward.api.fields import DNS_LABEL
 from doorward.api.issuer_parts import IngressSettings
 from doorward.api.kinds import MTLSIssuerSpec
 from doorward.objects.meta import ObjectKey, gate_secret_name
+from doorward.planning import openings
 from doorward.planning.observed import Unseen
+from doorward.planning.openings import NONE, Openings
 from doorward.planning.permission import consent
 
 GATE_AWAITED = timedelta(seconds=5)
@@ -39,8 +41,10 @@ class GateObserved:
     """What is there is somebody else's trust bundle, under the name of the gate."""
     fault: str = ""
     """Why the data plane may admit somebody without a certificate all the same, and what to do; empty: it does not."""
-    plain: bool = False
-    """Its hosts answer over plain HTTP as well, where nobody is asked for a certificate."""
+    openings: Openings = NONE
+    """What leaves its hosts open though it is right itself."""
+    asks: bool = False
+    """Whether the gate service is installed."""
     overrides: bool = False
     """It has not opted in, and decides by itself who gets in at its hosts."""
     unasked: str = ""
@@ -116,13 +120,21 @@ def decide(o: GateObserved, now: datetime) -> Decision:
         return Decision(protection=protection, said=_out_of_reach(o, issuer))
     if isinstance(o.gate, Unseen):
         return Decision(protection=protection, said=said("GateMissing", issuer=issuer, namespace=o.key.namespace))
-    if o.plain:
-        return Decision(protection=protection, said=said("PlainHttp", issuer=issuer))
-    if wanted and not optional:
-        return Decision(protection=protection, said=said("OptionalNotAllowed", issuer=issuer))
-    if every_request and o.unasked:
-        return Decision(protection=protection, said=said("NotAsked", issuer=issuer, fix=o.unasked))
-    return Decision(protection=protection, said=said("Protected", issuer=issuer))
+    return Decision(
+        protection=protection, said=_behind_gate(o, issuer, optional=(wanted, optional), asked=every_request)
+    )
+
+
+def _behind_gate(o: GateObserved, issuer: ObjectKey, *, optional: tuple[bool, bool], asked: bool) -> Condition:
+    """What is said of a target whose gate is there."""
+    opened = openings.first(o.openings, issuer, asked=asked and o.asks)
+    if opened is not None:
+        return opened
+    if optional == (True, False):
+        return said("OptionalNotAllowed", issuer=issuer)
+    if asked and o.unasked:
+        return said("NotAsked", issuer=issuer, fix=o.unasked)
+    return said("Protected", issuer=issuer)
 
 
 def _out_of_reach(o: GateObserved, issuer: ObjectKey) -> Condition:
@@ -143,6 +155,8 @@ def _not_enforced(o: GateObserved) -> Condition | None:
     """What makes all else that could be said of the gate untrue: that it is closed, or that clients get in."""
     if o.fault:
         return said("NotEnforced", fix=o.fault)
+    if o.openings.unserved:
+        return said("NotServed", fix=o.openings.unserved)
     if o.foreign and (issuer := parse_reference(o.reference or "", o.key.namespace)) is not None:
         return said("GateForeign", secret=f"{o.key.namespace}/{gate_secret_name(issuer)}")
     if isinstance(o.rival, ObjectKey):
@@ -154,6 +168,15 @@ def _optional(o: GateObserved, issuer: MTLSIssuerSpec) -> tuple[bool, bool]:
     """Whether the target, or the issuer for it, wants no certificate to be asked for; and whether it gets that."""
     wanted = o.wants_optional or issuer.ingress.verify_client == "optional"
     return wanted, wanted and issuer.gates.allow_optional
+
+
+def handshake_alone(o: GateObserved, *, asks: bool) -> bool:
+    """Whether a certificate is asked for at the handshake, and nobody is asked at each request; `asks`: the gate service is
+    installed.
+    """
+    if isinstance(o.issuer, Unseen) or _optional(o, o.issuer)[1]:
+        return False
+    return not asks or o.issuer.enforcement.mode != "EveryRequest"
 
 
 def rival_of(o: GateObserved, others: Iterable[GateObserved]) -> ObjectKey | None:

@@ -4,7 +4,8 @@
 | --- | --- |
 | ClientCertificate | itself; where it is gone or has another CSR, those whose CSR has the same public key; where it is gone, those with the same secretName |
 | MTLSIssuer | itself and its ledger; where its spec changed, its targets and its ClientCertificates |
-| target of a data plane | itself, the issuers that it names or named, and the targets with which it shares a host |
+| target of a data plane | itself, the issuers that it names or named, and the targets with which it shares a host, or a Service that one of them leaves open |
+| the first target that sets the trust bundle for clients that name no host | every target that opted in |
 | IssuedCertificate | its ClientCertificate; its issuer, where its revocation changed, or where the counts are due |
 | Secret | ClientCertificates that it belongs to or that take their password from it; issuers whose CA or gate it is |
 | ConfigMap | the issuer whose CRL, or whose archive's index, it is |
@@ -15,6 +16,7 @@
 | the cluster was rolled back | every issuer |
 """
 
+import asyncio
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -39,7 +41,7 @@ from doorward.view.parsed import CertificateObject, IssuerObject, gate_of
 from doorward.view.stores import TargetKind, View
 from doorward.view.story import LedgerStory
 from doorward.view.trust_domains import TrustDomain
-from doorward.view.waking import wake_all
+from doorward.view.waking import FEW, wake_all
 from doorward.workqueue.priority import Priority
 from doorward.workqueue.queue import WorkQueue
 
@@ -71,6 +73,10 @@ class Routing:
         self._counts_due = counts_due
         self._cut_offs = cut_offs or NobodyWatches()
         self._story = story or LedgerStory(leads=lambda: True)
+        self._crowded: set[tuple[Kind, ObjectKey]] = set()
+        """Services whose many targets are about to be woken."""
+        self._catching_all: dict[str, ObjectKey | None] = {}
+        """By plural of the kind: the target that was last seen to set the trust bundle for clients that name no host."""
 
     def wake(self, key: Key) -> None:
         """Make a key ready: cut-offs and what publishes them go before the issuing of many."""
@@ -204,6 +210,40 @@ class Routing:
         if seen[0] != seen[1]:
             for body in filter(None, (before, now)):
                 yield from self._sharing(target, body)
+            yield from self._services(target, key, before, now)
+            yield from self._caught(target)
+
+    def _services(self, target: TargetKind, key: ObjectKey, before: Object | None, now: Object | None) -> Iterator[Key]:
+        """The targets that look at a Service which this one, or another at a host of it, leaves open, or no longer does."""
+        plural = target.kind.plural
+        bodies = [body for body in (before, now) if body is not None]
+        sharing = [other for body in bodies for other in self._view.sharing(plural, key, target.hosts_of(body))]
+        for service in {service for body in (*bodies, *sharing) for service in target.opens(body)}:
+            looking = self._view.targets[plural].lookup("guards", service)
+            if len(looking) <= FEW:
+                yield from (target_key(target.kind, key_of(body)) for body in looking)
+            elif (target.kind, service) not in self._crowded:
+                self._crowded.add((target.kind, service))
+                asyncio.get_running_loop().call_soon(self._wake_crowd, target.kind, service)
+
+    def _wake_crowd(self, kind: Kind, service: ObjectKey) -> None:
+        """All that look at a Service: once, however many others at it changed in this turn of the event loop."""
+        self._crowded.discard((kind, service))
+        sharing = self._view.targets[kind.plural].lookup("guards", service)
+        wake_all((target_key(kind, key_of(body)) for body in sharing), self.wake)
+
+    def _caught(self, target: TargetKind) -> Iterator[Key]:
+        """Every target that opted in, where another one sets the trust bundle for clients that name no host."""
+        plural = target.kind.plural
+        found = self._view.catching_all(plural)
+        if self._catching_all.get(plural) != found:
+            self._catching_all[plural] = found
+            yield from self._opted_in(target)
+
+    def _opted_in(self, target: TargetKind) -> Iterator[Key]:
+        for body in self._view.targets[target.kind.plural].values():
+            if any(True for _ in target.issuer_of(body)):
+                yield target_key(target.kind, key_of(body))
 
     def _sharing(self, target: TargetKind, body: Object) -> Iterator[Key]:
         """The targets that look at a host of this one."""

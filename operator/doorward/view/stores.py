@@ -43,6 +43,12 @@ class TargetKind:
     hosts_of: Callable[[Object], Iterable[str]]
     shared: Callable[[Object], object]
     """What of it matters to another one with the same host, as something that can be compared."""
+    opens: Callable[[Object], Iterable[ObjectKey]]
+    """The Services to which it lets clients without protection, or may do so."""
+    guards: Callable[[Object], Iterable[ObjectKey]]
+    """The Services in front of which it is to ask for a certificate."""
+    catches_all: Callable[[Object], bool]
+    """Whether it sets the trust bundle for clients that name no host."""
 
 
 def parent_of(host: str) -> str:
@@ -53,6 +59,15 @@ def parent_of(host: str) -> str:
 def _takes_part(target: TargetKind, body: Object) -> Iterable[str]:
     if any(True for _ in target.issuer_of(body)):
         yield body["metadata"]["namespace"]
+
+
+ALL = "all"
+"""The only entry of an index."""
+
+
+def _catches_all(target: TargetKind, body: Object) -> Iterable[str]:
+    if target.catches_all(body):
+        yield ALL
 
 
 def _hosts(target: TargetKind, body: Object) -> Iterable[str]:
@@ -103,6 +118,9 @@ class View:
                     "takes part": partial(_takes_part, target),
                     "host": partial(_hosts, target),
                     "wildcard": partial(_wildcards, target),
+                    "opens": target.opens,
+                    "guards": target.guards,
+                    "catches all": partial(_catches_all, target),
                 },
             )
             for target in targets
@@ -193,6 +211,17 @@ class View:
         for body in self.sharing(plural, key, hosts | {parent_of(host) for host in hosts if host}):
             if any(True for _ in kind.issuer_of(body)):
                 yield key_of(body)
+
+    def open_at(self, plural: str, key: ObjectKey, service: ObjectKey) -> Iterator[Object]:
+        """The other targets that let clients to the Service without protection, or may do so, by name."""
+        store = self.targets[plural]
+        for other in store.ordered("opens", service):
+            if other != key and (body := store.get(other)) is not None:
+                yield body
+
+    def catching_all(self, plural: str, key: ObjectKey | None = None) -> ObjectKey | None:
+        """The first other target that sets the trust bundle for clients that name no host."""
+        return next((other for other in self.targets[plural].ordered("catches all", ALL) if other != key), None)
 
     def pending_again(self, issuer: ObjectKey, serials: AbstractSet[int], now: datetime) -> frozenset[int]:
         """Of the serials, those that no record refuses though their client is deleted, revoked or suspended: its own rules

@@ -295,7 +295,11 @@ ENDS: dict[str, Ends] = {
     "OtherSecret": Ends("another annotation", (HOST,)),
     "NotEnforced": Ends("another Ingress", (HOST,)),
     "HostShared": Ends("another Ingress", (HOST,)),
-    "PlainHttp": Ends("another Ingress", (HOST,)),
+    "NotServed": Ends("another Ingress", (HOST,)),
+    "PlainHTTP": Ends("another Ingress", (HOST,)),
+    "HostlessAuthTLS": Ends("another Ingress", (HOST,)),
+    "SameServiceElsewhere": Ends("another Ingress", (HOST,)),
+    "NoAuthLocation": Ends("another Ingress", (HOST,)),
     "OptionalNotAllowed": Ends("another rule, or another annotation", (MTLS, HOST)),
     "NotAsked": Ends("another annotation, or another enforcement.mode", (HOST, MTLS)),
     "FieldConflict": Ends(

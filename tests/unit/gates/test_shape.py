@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given as given_that
 from hypothesis import strategies as st
 
-from doorward.gates.ingress_nginx import annotations, known
+from doorward.gates.ingress_nginx import annotations, known, openings
 from doorward.gates.ingress_nginx.per_request import AUTH_URL, UNDOING
 from doorward.gates.ingress_nginx.shape import LONGEST, shape_of
 from tests.support.ingress_shapes import BESIDE, KNOWN, NGINX, SERVICE, UNKNOWN, changed
@@ -32,7 +32,8 @@ def test_is_known_to_be_protected(change):
 @pytest.mark.promise(3)
 @pytest.mark.parametrize("change", UNKNOWN.values(), ids=UNKNOWN)
 def test_is_not_known_to_be_protected(change):
-    fault = shape_of(changed(BODY, change)).fault
+    shape = shape_of(changed(BODY, change))
+    fault = shape.fault or openings.plain(shape, (), openings.Settings())
     assert re.match("(add|change|remove) ", fault), "it says what to do"
 
 
@@ -85,23 +86,6 @@ def test_no_value_ends_a_directive_or_is_endless(kind):
         BODY, lambda body: body["metadata"]["annotations"].update({NGINX + "limit-whitelist": "a" * (LONGEST + 1)})
     )
     assert shape_of(body).fault != ""
-
-
-@pytest.mark.parametrize(
-    ("change", "plain"),
-    [
-        pytest.param(lambda _: None, False, id="with a TLS section"),
-        pytest.param(lambda body: body["spec"].pop("tls"), True, id="without one"),
-        pytest.param(lambda body: body["spec"].update(tls=[]), True, id="with an empty one"),
-    ],
-)
-def test_a_host_answers_over_plain_http(change, plain):
-    assert annotations.read(changed(BODY, change)).plain is plain
-
-
-def test_a_redirect_by_annotation_needs_no_tls_section():
-    body = changed(BODY, lambda body: body["metadata"]["annotations"].update({NGINX + "force-ssl-redirect": "true"}))
-    assert annotations.read(body | {"spec": {"rules": [RULE]}}).plain is False
 
 
 # --- the policy

@@ -7,8 +7,10 @@ import pytest
 from doorward.objects.meta import ObjectKey
 from doorward.planning import gate
 from doorward.planning.observed import Unseen
+from doorward.planning.openings import Openings
 from tests.unit import given
 
+PLAIN = Openings(plain="add spec.tls with the host")
 OPTIONAL = {"verifyClient": "optional"}
 ALLOWED = {"allowOptional": True}
 
@@ -92,11 +94,15 @@ def test_a_reference_is_an_issuer_or_namespace_and_issuer(text, expected):
             "NotEnforced",
             id="it may, though the namespace is not allowed",
         ),
-        pytest.param(given.target(plain=True), "PlainHttp", id="its host answers over plain HTTP"),
+        pytest.param(given.target(openings=PLAIN), "PlainHTTP", id="its host answers over plain HTTP"),
         pytest.param(
-            given.target(plain=True, wants_optional=True), "PlainHttp", id="over plain HTTP, and optional without leave"
+            given.target(openings=PLAIN, wants_optional=True),
+            "PlainHTTP",
+            id="over plain HTTP, and optional without leave",
         ),
-        pytest.param(given.target(plain=True, gate=Unseen.ABSENT), "GateMissing", id="closed over plain HTTP as well"),
+        pytest.param(
+            given.target(openings=PLAIN, gate=Unseen.ABSENT), "GateMissing", id="closed over plain HTTP as well"
+        ),
     ],
 )
 @pytest.mark.promise(3)

@@ -4,18 +4,20 @@ All of auth-tls holds for a host, not a path; the controller reads only `ca.crt`
 stand in the Ingress's own namespace (see docs/architecture.md).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from doorward.api.conditions import Condition
 from doorward.api.fields import GROUP
 from doorward.cluster.gateway import FIELD_MANAGER
+from doorward.gates.ingress_nginx import openings as ways
 from doorward.gates.ingress_nginx import per_request
 from doorward.gates.ingress_nginx.known import PREFIX
 from doorward.gates.ingress_nginx.shape import Shape, accepted, shape_of
-from doorward.gates.interface import Target
+from doorward.gates.interface import Surroundings, Target
 from doorward.objects.meta import GATE_ANNOTATION, ISSUER_ANNOTATION, gate_secret_name, key_of
 from doorward.planning.gate import Decision, Protection, differences, parse_reference
+from doorward.planning.openings import Openings
 
 SECRET = PREFIX + "auth-tls-secret"
 VERIFY_CLIENT = PREFIX + "auth-tls-verify-client"
@@ -58,6 +60,19 @@ def _unowned(body: Mapping[str, Any]) -> frozenset[str]:
     return remembered if isinstance(remembered, frozenset) else per_request.without_owner(body)
 
 
+def openings(
+    body: Mapping[str, Any], sharing: Iterable[Mapping[str, Any]], around: Surroundings, controllers: Collection[str]
+) -> Openings:
+    """What leaves its hosts open though its annotations are right; `sharing`: the others at its hosts."""
+    shape, settings = _shape(body), ways.settings_of(around.settings or {}, around.settings_at)
+    return Openings(
+        plain=ways.plain(shape, map(_shape, sharing), settings),
+        plain_path=ways.plain_path(shape, settings),
+        unasked_path=ways.unasked_path(shape, settings),
+        unserved="" if around.classes is None else ways.unserved(shape, around.classes, controllers),
+    )
+
+
 def read(body: Mapping[str, Any], service: str | None = None) -> Target:
     """What the Ingress says; `service`: where the gate service is, if it is installed."""
     annotations = body["metadata"].get("annotations") or {}
@@ -67,16 +82,22 @@ def read(body: Mapping[str, Any], service: str | None = None) -> Target:
     secret = annotations.get(SECRET)
     expected = f"{key.namespace}/{gate_secret_name(issuer)}" if issuer else None
     shape = _shape(body)
+    other_secret = secret is not None and secret != expected and not _is_gate(secret, key.namespace)
+    unredirected = shape.redirects is False and not shape.forced
     return Target(
         key=key,
         reference=reference,
         wants_optional=annotations.get(CHOICE) == "optional",
-        other_secret=secret is not None and secret != expected and not _is_gate(secret, key.namespace),
+        other_secret=other_secret,
         fault=shape.fault,
-        plain=shape.plain,
         hosts=shape.hosts,
-        overrides=reference is None and (secret is not None or shape.setting != ""),
+        overrides=reference is None and (secret is not None or shape.setting != "" or unredirected),
         unasked=per_request.undone(body) if service is not None else "",
+        services=shape.services,
+        opens=issuer is None or shape.fault != "" or other_secret,
+        may_be_plain=shape.may_be_plain,
+        catches_all=shape.hostless and secret is not None,
+        served_with=(shape.tls, shape.ingress_class),
     )
 
 

@@ -1,6 +1,6 @@
 """ingress-nginx as a data plane: its targets are Ingresses, and all that it is told stands in their annotations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -8,8 +8,10 @@ from typing import Any
 from doorward.api.conditions import Condition
 from doorward.cluster.gateway import INGRESS, Kind, Object
 from doorward.gates.ingress_nginx import annotations
-from doorward.gates.interface import Target
+from doorward.gates.ingress_nginx.openings import CONTROLLERS
+from doorward.gates.interface import Surroundings, Target
 from doorward.planning.gate import Decision
+from doorward.planning.openings import Openings
 
 SETTLES = timedelta(seconds=30)
 """Ten times what it takes by default (measured: 3 s); what it has loaded nobody can ask it."""
@@ -21,6 +23,8 @@ class IngressNginx:
 
     gate_service: str | None = None
     """`http://` and the host at which it is to ask at every request; None: it is not installed."""
+    controllers: tuple[str, ...] = CONTROLLERS
+    """What an IngressClass calls ingress-nginx."""
 
     @property
     def kind(self) -> Kind:
@@ -32,6 +36,13 @@ class IngressNginx:
 
     def keep(self, body: Mapping[str, Any]) -> Object:
         return annotations.kept(body)
+
+    @property
+    def asks(self) -> bool:
+        return self.gate_service is not None
+
+    def openings(self, body: Mapping[str, Any], sharing: Iterable[Mapping[str, Any]], around: Surroundings) -> Openings:
+        return annotations.openings(body, sharing, around, self.controllers)
 
     def read(self, body: Mapping[str, Any]) -> Target:
         return annotations.read(body, self.gate_service)

@@ -13,8 +13,14 @@ from doorward.gates.ingress_nginx.known import ANNOTATIONS, NO_PATH, PATHS, PREF
 Object = Mapping[str, Any]
 _VALUES = {kind: re.compile(pattern) for kind, pattern in VALUES.items()}
 _PATHS = {kind: re.compile(pattern) for kind, pattern in PATHS.items()}
+REDIRECT = f"{PREFIX}ssl-redirect"
+OLD_CLASS = "kubernetes.io/ingress.class"
+_TRUE, _FALSE = ("1", "t", "T", "true", "True", "TRUE"), ("0", "f", "F", "false", "False", "FALSE")
+"""As Go's strconv.ParseBool has them."""
 LONGEST = 2048
 """Characters of a value or path that is looked at; longer ones are not known."""
+LONGEST_ALIAS = 16_384
+"""The same, of a list of aliases: whoever hides one behind many others has a host all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,29 +28,67 @@ class Shape:
     """What matters of an Ingress beside its marks, in few words: a cluster may have thousands."""
 
     hosts: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    """Those of the hosts that no rule names."""
+    paths: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    """The Services that it routes to, in its own namespace."""
     setting: str = ""
     """What of its annotations takes protection from a host, also from one that another Ingress protects; empty: nothing."""
     rules: str = ""
     """What of its spec leaves it without protection; empty: nothing."""
-    plain: bool = False
-    """Its hosts answer over plain HTTP, where nobody is asked for a certificate."""
+    hostless: bool = False
+    """A rule of it is for clients that name no host of the controller's."""
+    tls: bool = False
+    redirects: bool | None = None
+    """What it says of redirecting plain HTTP to HTTPS where its host has TLS; None: nothing that can be read."""
+    forced: bool | None = None
+    """The same, of redirecting in any case."""
+    ingress_class: str | None = None
+    old_class: bool = False
+    """Its class is given by the old annotation."""
 
     @property
     def fault(self) -> str:
         """Why its hosts may admit somebody without a certificate, and what to do; empty: they do not."""
         return self.setting or self.rules
 
+    @property
+    def named(self) -> frozenset[str]:
+        """The hosts that its rules name."""
+        return frozenset(self.hosts) - frozenset(self.aliases)
+
+    @property
+    def may_be_plain(self) -> bool:
+        """Whether it serves plain HTTP, where nobody is asked for a certificate, unless others at its hosts keep it from that."""
+        return not self.forced and (self.redirects is False or not self.tls or bool(self.aliases))
+
 
 def shape_of(body: Object) -> Shape:
     """The shape of an Ingress as the API server gives it."""
     annotations = body["metadata"].get("annotations") or {}
     spec = body.get("spec") or {}
+    hosts, aliases = set(_hosts(spec)), set(_aliases(annotations))
+    named_class = spec.get("ingressClassName")
     return Shape(
-        hosts=tuple(sorted({*_hosts(spec), *_aliases(annotations)})),
+        hosts=tuple(sorted(hosts | aliases)),
+        aliases=tuple(sorted(aliases - hosts)),
+        paths=tuple(sorted(set(_paths(spec)))),
+        services=tuple(sorted({*_services(spec), *_fallback(annotations)})),
         setting=next(_settings(annotations), ""),
         rules=next(_rules(spec), ""),
-        plain=not spec.get("tls") and annotations.get(f"{PREFIX}force-ssl-redirect") != "true",
+        hostless="" in hosts,
+        tls=bool(spec.get("tls")),
+        redirects=boolean(annotations.get(REDIRECT)),
+        forced=boolean(annotations.get(f"{PREFIX}force-ssl-redirect")),
+        ingress_class=named_class if named_class is not None else annotations.get(OLD_CLASS),
+        old_class=named_class is None,
     )
+
+
+def boolean(text: str | None) -> bool | None:
+    """As ingress-nginx reads it; None: it cannot, or there is none."""
+    return True if text in _TRUE else False if text in _FALSE else None
 
 
 def _hosts(spec: Object) -> Iterator[str]:
@@ -53,8 +97,31 @@ def _hosts(spec: Object) -> Iterator[str]:
 
 
 def _aliases(annotations: Mapping[str, str]) -> Iterator[str]:
+    """In lower case, as nginx compares them: of two servers with one name it takes the first."""
     alias = annotations.get(f"{PREFIX}server-alias", "")
-    yield from filter(None, map(str.strip, alias[:LONGEST].split(",")))
+    yield from filter(None, map(str.strip, alias[:LONGEST_ALIAS].lower().split(",")))
+
+
+def _paths(spec: Object) -> Iterator[str]:
+    for rule in spec.get("rules") or ():
+        for path in (rule.get("http") or {}).get("paths") or ():
+            yield path.get("path") or "/"
+
+
+def _fallback(annotations: Mapping[str, str]) -> Iterator[str]:
+    """The Service that is asked where another one has no endpoint."""
+    if name := annotations.get(f"{PREFIX}default-backend"):
+        yield name[:LONGEST]
+
+
+def _services(spec: Object) -> Iterator[str]:
+    backends = [
+        path.get("backend") for rule in spec.get("rules") or () for path in (rule.get("http") or {}).get("paths") or ()
+    ]
+    for backend in (spec.get("defaultBackend"), *backends):
+        name = ((backend or {}).get("service") or {}).get("name")
+        if name:
+            yield name
 
 
 def accepted(kind: str, value: str) -> bool:
@@ -69,8 +136,8 @@ def _matches(pattern: re.Pattern[str], text: str) -> bool:
 def _settings(annotations: Mapping[str, str]) -> Iterator[str]:
     """In the order of their names: what is said must not change by itself."""
     for name in sorted(annotations):
-        if not name.lower().startswith(PREFIX):
-            continue
+        if not name.lower().startswith(PREFIX) or (name == REDIRECT and boolean(annotations[name]) is not None):
+            continue  # whether plain HTTP is redirected is asked for by itself
         kind = ANNOTATIONS.get(name.removeprefix(PREFIX))
         if kind is None:
             yield f"remove the annotation {name[:120]}, with which ingress-nginx is not known to protect a host"
