@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from doorward.objects.meta import ObjectKey
-from doorward.objects.questions import ingress_nginx
+from doorward.objects.proxy_requests import ingress_nginx
 from tests.support.ingress_shapes import BESIDE, KNOWN, UNKNOWN, Change, changed, setting
 from tests.support.installation import GATE_SERVICE
 from tests.support.kube import INGRESSES, MERGE, Answer
