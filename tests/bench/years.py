@@ -3,6 +3,9 @@
 Time is not simulated: the cluster is brought to where it is after three years. The clients of today are issued by the operator. The
 records of the 127 days before (30 of validity, 7 of the CRL, 90 of retention) are put into etcd as the API server stores one of them,
 since it takes an hour to create them. The archives of the rest are written as the operator would write them.
+
+Two issuers share the clients: of 10,000 with 720h each 15,000 certificates are unexpired at a time, and one CA signs no more than
+its CRL could list. Their CAs are a person's own, and older than all records: a generated one that is younger was not restored.
 """
 
 import asyncio
@@ -20,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from kubernetes import config
 
 from doorward.api.conditions import instant
@@ -31,17 +35,22 @@ from doorward.objects.archive import ArchivedRecord, archived
 from doorward.objects.archive_index import NO_ARCHIVE, ArchiveIndex, Part
 from doorward.objects.ledger_record import Record, record_name
 from doorward.objects.meta import ObjectKey
+from doorward.pki import keys
+from doorward.pki.certificates import build_ca
+from doorward.pki.subjects import Subject
 from tests.bench.figures import Cost, show
 from tests.bench.storm import BLOCK, create_all, longest_callback
 from tests.support import installation
-from tests.support.home import Home, client
-from tests.support.kube import Person
+from tests.support.home import Home, client, issuer
+from tests.support.kube import ISSUERS, Person
 from tests.testbed.controlplane import Cluster
 
 LIFETIME, EVERY = timedelta(hours=720), timedelta(hours=480)
 """Of a certificate, and how often it is renewed: at two thirds."""
 KEPT = LIFETIME + timedelta(days=97)
 YEARS = 3
+DOMAINS = 2
+"""Issuers that the clients are shared by."""
 AT_ONCE = 100
 """Records in one write to etcd."""
 MOST_MEMORY, MOST_ETCD, LONGEST_START = 300.0, 150.0, 30.0
@@ -59,14 +68,31 @@ def run(folder: Path, clients: int) -> bool:
             admin = Person(config.new_client_from_config(config_file=str(cluster.kubeconfig)))
             home = Home.found(admin, folder)
             operator.start()
-            home.partners()
+            _issuers(home)
             uids = asyncio.run(_issue(cluster, operator, home.namespace, clients))
             operator.stop()
-            kept = _ledger_and_archive(cluster, ObjectKey(home.namespace, "partners"), uids)
+            kept = _ledger_and_archive(cluster, home.namespace, uids)
             kept &= _start(cluster, operator, home.namespace)
         finally:
             operator.close()
         return _longest_step(cluster, folder / "longest-callback") and kept
+
+
+def _issuers(home: Home) -> None:
+    now = SystemClock().now()
+    for number in range(DOMAINS):
+        name, key = _issuer(number), keys.generate(keys.KeyKind(algorithm=keys.KeyAlgorithm.ECDSA, size=256))
+        begin, end = now - timedelta(days=365 * (YEARS + 1)), now + timedelta(days=3650)
+        ca = build_ca(subject=Subject(common_name=name), key=key, serial=number + 1, not_before=begin, not_after=end)
+        pair = {"ca.crt": ca.public_bytes(Encoding.PEM), "ca.key": keys.private_key_pem(key).reveal()}
+        home.secret(f"{name}-pair", pair)
+        home.make(ISSUERS, issuer(name, ca={"secretRef": {"name": f"{name}-pair"}}))
+        home.signing(name)
+
+
+def _issuer(number: int) -> str:
+    """The name of the issuer of this client."""
+    return f"partners-{number % DOMAINS}"
 
 
 @asynccontextmanager
@@ -83,7 +109,7 @@ async def _issue(
 ) -> Sequence[str]:
     """Today's certificates, by the operator itself; the UIDs of the clients."""
     async with _gateway(cluster) as gateway:
-        bodies = (client(_name(number), duration="720h") for number in range(clients))
+        bodies = (client(_name(number), issuer=_issuer(number), duration="720h") for number in range(clients))
         await create_all(gateway, CLIENT_CERTIFICATE, namespace, bodies)
         async with asyncio.timeout(PATIENCE):
             # Of the operator's own figures: a list of all is work for an API server that is to issue.
@@ -113,17 +139,18 @@ def _is_ready(body: dict[str, Any]) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def _records(issuer: ObjectKey, uids: Sequence[str], seed: int, begin: datetime, end: datetime) -> Iterator[Record]:
+def _records(namespace: str, uids: Sequence[str], seed: int, begin: datetime, end: datetime) -> Iterator[Record]:
     """What was issued in that time, each client at its own moment of each renewal period; one in fifty is revoked."""
     chance = random.Random(seed)
     for number, uid in enumerate(uids):
         issued = begin + EVERY * random.Random(number).random()
         while issued < end:
-            yield _record(issuer, number, uid, chance, issued.replace(microsecond=0))
+            yield _record(namespace, number, uid, chance, issued.replace(microsecond=0))
             issued += EVERY
 
 
-def _record(issuer: ObjectKey, number: int, uid: str, chance: random.Random, issued: datetime) -> Record:
+def _record(namespace: str, number: int, uid: str, chance: random.Random, issued: datetime) -> Record:
+    issuer = ObjectKey(namespace, _issuer(number))
     serial = chance.getrandbits(159)
     revoked = ledger_record.Revocation(reason="superseded", time=issued + timedelta(days=21))
     return ledger_record.record_of(
@@ -144,18 +171,20 @@ def _record(issuer: ObjectKey, number: int, uid: str, chance: random.Random, iss
     )
 
 
-def _ledger_and_archive(cluster: Cluster, issuer: ObjectKey, uids: Sequence[str]) -> bool:
+def _ledger_and_archive(cluster: Cluster, namespace: str, uids: Sequence[str]) -> bool:
     now = SystemClock().now()
     begin, window, today = now - timedelta(days=365 * YEARS), now - KEPT, now - EVERY / 2
     before = _etcd(cluster)
     show("etcd with today's clients, Secrets and records, MB", f"{before:.1f}")
-    count = _plant_ledger(cluster, _records(issuer, uids, 1, window, today))
+    count = _plant_ledger(cluster, _records(namespace, uids, 1, window, today))
     with_ledger = _etcd(cluster)
     show("older records in the ledger; etcd bytes of each", f"{count}, {(with_ledger - before) * 1e6 / count:.0f}")
-    index = asyncio.run(_plant_archive(cluster, issuer, uids, begin, window))
+    found = _fullest_months(_records(namespace, uids, 2, window - timedelta(days=90), window))
+    months = sorted({archive.month_of(begin + timedelta(days=day)) for day in range((window - begin).days + 1)})
+    planted = sum(asyncio.run(_plant_archive(cluster, key, packed, months)).records for key, packed in found.items())
     after = _etcd(cluster)
-    size = (after - with_ledger) * 1e6 / index.records
-    show("archived records; etcd bytes of each", f"{index.records}, {size:.0f}")
+    size = (after - with_ledger) * 1e6 / planted
+    show("archived records; etcd bytes of each", f"{planted}, {size:.0f}")
     ledger = (with_ledger - before) * (count + len(uids)) / count
     taken = ledger + after - with_ledger
     kept = show(
@@ -195,22 +224,27 @@ async def _create(cluster: Cluster, body: dict[str, Any]) -> None:
         await gateway.create(ISSUED_CERTIFICATE, body["metadata"]["namespace"], body)
 
 
+def _fullest_months(records: Iterator[Record]) -> dict[ObjectKey, list[ArchivedRecord]]:
+    """The fullest month of each issuer."""
+    found: dict[ObjectKey, dict[str, list[ArchivedRecord]]] = {}
+    for record in records:
+        months = found.setdefault(record.issuer, {})
+        months.setdefault(archive.month_of(record.not_after), []).append(archived(record))
+    return {key: max(months.values(), key=len) for key, months in found.items()}
+
+
 async def _plant_archive(
-    cluster: Cluster, issuer: ObjectKey, uids: Sequence[str], begin: datetime, end: datetime
+    cluster: Cluster, issuer: ObjectKey, month: list[ArchivedRecord], months: Sequence[str]
 ) -> ArchiveIndex:
     """One month is packed, which takes half a minute; all others are stored with its bytes, since they are as large."""
-    found: dict[str, list[ArchivedRecord]] = {}
-    for record in _records(issuer, uids, 2, end - timedelta(days=90), end):
-        found.setdefault(archive.month_of(record.not_after), []).append(archived(record))
-    parts = _parts(max(found.values(), key=len))
-    months = sorted({archive.month_of(begin + timedelta(days=day)) for day in range((end - begin).days + 1)})
+    parts = _parts(month)
     index = NO_ARCHIVE
     async with _gateway(cluster) as gateway:
-        for month in months:
+        for name in months:
             for number, (held, packed) in enumerate(parts, start=1):
-                body = archive.render(issuer, month, number, packed, version=None)
+                body = archive.render(issuer, name, number, packed, version=None)
                 await gateway.create(CONFIG_MAP, issuer.namespace, body)
-                index = archive_index.with_part(index, month, number, Part(records=held, size=len(packed)))
+                index = archive_index.with_part(index, name, number, Part(records=held, size=len(packed)))
         index = archive_index.ArchiveIndex(generations=frozenset({1}), months=index.months)
         await gateway.create(CONFIG_MAP, issuer.namespace, archive_index.render(issuer, index, version=None))
     return index
@@ -280,7 +314,7 @@ def _longest_step(cluster: Cluster, file: Path) -> bool:
 
 async def _one_more(cluster: Cluster, namespace: str) -> None:
     async with _gateway(cluster) as gateway:
-        await gateway.create(CLIENT_CERTIFICATE, namespace, client("one-more", duration="720h"))
+        await gateway.create(CLIENT_CERTIFICATE, namespace, client("one-more", issuer=_issuer(0), duration="720h"))
         async with asyncio.timeout(PATIENCE):
             while True:
                 body = await gateway.get(CLIENT_CERTIFICATE, namespace, "one-more")
