@@ -65,14 +65,15 @@ def test_every_refusal_has_a_message(policy):
     assert all("message" in rule for rule in policy["spec"]["validations"])
 
 
-def test_the_account_may_read_three_kinds_and_nothing_else():
+def test_the_account_may_read_four_kinds_and_nothing_else():
     [role] = of_kind("ClusterRole")
     assert role["rules"] == [
         {
             "apiGroups": ["doorward.io"],
             "resources": ["mtlsissuers", "clientcertificates", "issuedcertificates"],
             "verbs": ["list", "watch"],
-        }
+        },
+        {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": ["list", "watch"]},
     ]
     [binding] = of_kind("ClusterRoleBinding")
     [account] = of_kind("ServiceAccount")

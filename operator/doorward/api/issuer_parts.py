@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from doorward.api.allowed_subjects import AllowedSubject
 from doorward.api.fields import (
     Duration,
+    Label,
     LabelValue,
     Lifetime,
     Model,
@@ -250,6 +251,17 @@ class GatesRule(Model):
     allow_optional: Annotated[bool, Field(description="May an Ingress choose doorward.io/verify-client: optional?")] = (
         False
     )
+    selectable_namespaces: Annotated[
+        tuple[Label, ...],
+        Field(
+            max_length=64,
+            description=(
+                "Namespaces whose ClientCertificates an Ingress can select with its annotation `doorward.io/allow`, by name or"
+                " by label. Users who can edit ClientCertificates in one of these namespaces decide about their labels, and so"
+                " about access to these Ingresses. If not set, only the issuer's own namespace. At most 64 names."
+            ),
+        ),
+    ] = ()
 
 
 class RevocationPolicy(Model):

@@ -45,8 +45,12 @@ class Table(Protocol):
 class Follower:
     """Keeps one table as the API server has it, and knows since when it does not."""
 
-    def __init__(self, gateway: Gateway, clock: Clock, kind: Kind, table: Table) -> None:
+    def __init__(
+        self, gateway: Gateway, clock: Clock, kind: Kind, table: Table, *, metadata_only: bool = False
+    ) -> None:
+        """`metadata_only`: nothing else of an object is asked for."""
         self.kind = kind
+        self._metadata_only = metadata_only
         self._gateway = gateway
         self._clock = clock
         self._table = table
@@ -93,7 +97,7 @@ class Follower:
 
     async def _list(self) -> str:
         self._table.begin()
-        _, version = await self._gateway.collect(self._table.take, self.kind, None)
+        _, version = await self._gateway.collect(self._table.take, self.kind, None, metadata_only=self._metadata_only)
         self._table.end()
         self._version = number_of(version)
         self._heard()
@@ -101,7 +105,7 @@ class Follower:
 
     async def _watch(self, version: str) -> str:
         """Until the server ends the stream; the version to go on from."""
-        async for event in self._gateway.watch(self.kind, None, version):
+        async for event in self._gateway.watch(self.kind, None, version, metadata_only=self._metadata_only):
             version = event.object["metadata"]["resourceVersion"]
             if event.type == "DELETED":
                 self._table.remove(event.object)

@@ -7,6 +7,7 @@ from typing import Any
 
 from doorward.objects.meta import Object, ObjectKey, key_of, parse_instant
 from doorward.planning import timing
+from doorward.planning.selection import selectable_namespaces
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +19,8 @@ class Issuer:
     distrusted: frozenset[int]
     next_update: datetime | None
     max_staleness: timedelta | None
+    selectable: frozenset[str]
+    """The namespaces whose clients an access list can select."""
 
 
 class Issuers:
@@ -62,8 +65,10 @@ def _read(body: Object) -> Issuer:
     spec: dict[str, Any] = body["spec"]
     crl = (body.get("status") or {}).get("crl") or {}
     staleness = (spec.get("enforcement") or {}).get("maxStaleness")
+    listed = (spec.get("gates") or {}).get("selectableNamespaces") or ()
     return Issuer(
         distrusted=frozenset(int(number) for number in spec["ca"].get("distrust") or ()),
         next_update=parse_instant(crl["nextUpdate"]) if "nextUpdate" in crl else None,
         max_staleness=timing.duration(staleness) if staleness is not None else None,
+        selectable=selectable_namespaces(key_of(body), [str(each) for each in listed]),
     )

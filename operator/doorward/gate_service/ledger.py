@@ -23,6 +23,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 SHA256_SIZE = 32
 _SHA1 = re.compile("[0-9a-f]{40}")
+MOST_LABELS = 64
+"""Of a ClientCertificate that an access list may select by one."""
 NOWHERE = ObjectKey("", "")
 """The issuer of a ClientCertificate that names none: no issuer has that name."""
 
@@ -30,13 +32,15 @@ NOWHERE = ObjectKey("", "")
 class Client:
     """A ClientCertificate of that name, there or not; all serials that were signed for it refer to it."""
 
-    __slots__ = ("_issuer", "cut_off", "listed", "name", "namespace", "serials")
+    __slots__ = ("_issuer", "cut_off", "labels", "listed", "name", "namespace", "serials")
 
     def __init__(self, namespace: str, name: str) -> None:
         self.namespace = sys.intern(namespace)
         self.name = name
         self._issuer: ObjectKey | None = None
         self.cut_off: CutOff | None = None
+        self.labels: tuple[str, ...] = ()
+        """As `<key>=<value>`; none where it has too many, and so no access list selects it by label."""
         self.listed = 0
         """The number of the last list that had it."""
         self.serials = 0
@@ -57,10 +61,11 @@ class Client:
         """The issuer that it names. One that is not there names none, so no serial is admitted by it."""
         return self._issuer if self._issuer is not None else NOWHERE
 
-    def says(self, issuer: ObjectKey | None, cut_off: CutOff | None) -> None:
+    def says(self, issuer: ObjectKey | None, cut_off: CutOff | None, labels: tuple[str, ...] = ()) -> None:
         """What it says now; no issuer: it is not there."""
         self._issuer = issuer
         self.cut_off = cut_off
+        self.labels = labels
 
 
 class Clients:
@@ -99,7 +104,7 @@ class Clients:
         client.listed = self._list
         issuer, cut_off = _read_client(body)
         self._there += not client.there
-        client.says(self._issuers.setdefault(issuer, issuer), cut_off)
+        client.says(self._issuers.setdefault(issuer, issuer), cut_off, _labels_of(body))
 
     def remove(self, body: Object) -> None:
         """It was deleted."""
@@ -123,6 +128,12 @@ class Clients:
         clients.pop(client.name, None)
         if not clients:
             del self._by_namespace[client.namespace]
+
+
+def _labels_of(body: Object) -> tuple[str, ...]:
+    """Each text once in memory: thousands of clients say the same."""
+    labels = body["metadata"].get("labels") or {}
+    return tuple(sys.intern(f"{name}={labels[name]}") for name in labels) if len(labels) <= MOST_LABELS else ()
 
 
 def _read_client(body: Object) -> tuple[ObjectKey, CutOff | None]:

@@ -5,7 +5,7 @@ Labels are bounded: no client, serial number or message is ever in one, and whoe
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -93,11 +93,12 @@ class Metrics(Collector):
         silence, synced, objects = (
             GaugeMetricFamily(each.name, each.help, labels=each.labels) for each in (SILENCE, SYNCED, OBJECTS)
         )
-        sizes = (len(self._service.issuers), len(self._service.clients), len(self._service.serials))
-        for follower, size in zip(self._service.followers, sizes, strict=True):
+        service = self._service
+        tables: tuple[Sized, ...] = (service.issuers, service.clients, service.serials, service.ingresses)
+        for follower, table in zip(self._service.followers, tables, strict=True):
             silence.add_metric((follower.kind.name,), follower.silence().total_seconds())
             synced.add_metric((follower.kind.name,), float(follower.synced))
-            objects.add_metric((follower.kind.name,), size)
+            objects.add_metric((follower.kind.name,), len(table))
         yield from (silence, synced, objects)
 
     async def render(self) -> bytes:

@@ -5,13 +5,17 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from doorward.clock import Clock
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, Gateway
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUED_CERTIFICATE, ISSUER, Gateway
 from doorward.gate_service.following import Follower
-from doorward.gate_service.issuers import Issuers
-from doorward.gate_service.ledger import Clients, Serial, Serials
+from doorward.gate_service.ingresses import Ingresses
+from doorward.gate_service.issuers import Issuer, Issuers
+from doorward.gate_service.ledger import Client, Clients, Serial, Serials
 from doorward.health import Readiness
+from doorward.objects.access_list import Unreadable
+from doorward.objects.meta import ObjectKey
 from doorward.objects.proxy_requests.question import Gate, Question
 from doorward.planning.admission import FRESH, Verdict, verdict
+from doorward.planning.selection import is_selected
 
 
 class Answer(NamedTuple):
@@ -25,7 +29,7 @@ class Answer(NamedTuple):
 
 
 class GateService:
-    """Follows three kinds, and answers by what it last knew of them. Used from one event loop."""
+    """Follows four kinds, and answers by what it last knew of them. Used from one event loop."""
 
     def __init__(self, gateway: Gateway, clock: Clock, *, sha256: bool = False) -> None:
         """`sha256`: a proxy names certificates by their SHA-256."""
@@ -33,10 +37,12 @@ class GateService:
         self.clients = Clients()
         self.serials = Serials(self.clients, sha256=sha256)
         self.issuers = Issuers()
+        self.ingresses = Ingresses()
         self.followers = (
             Follower(gateway, clock, ISSUER, self.issuers),
             Follower(gateway, clock, CLIENT_CERTIFICATE, self.clients),
             Follower(gateway, clock, ISSUED_CERTIFICATE, self.serials),
+            Follower(gateway, clock, INGRESS, self.ingresses, metadata_only=True),
         )
 
     async def follow(self) -> None:
@@ -73,9 +79,28 @@ class GateService:
             said = verdict(issuer, serial, serial.client, silence=silence, now=now)
             if said is not Verdict.ADMITTED:
                 return Answer(said, gate)
-        if serial is None:
+        if issuer is None or serial is None:
             return Answer(verdict(issuer, None, None, silence=silence, now=now), gate)
-        return Answer(Verdict.ADMITTED, gate, serial)
+        said = self._selected(question, issuer, serial.client)
+        return Answer(said, gate, serial if said is Verdict.ADMITTED else None)
+
+    def _selected(self, question: Question, issuer: Issuer, client: Client) -> Verdict:
+        """Whether the Ingress that asks admits a client whose certificate is good."""
+        if question.ingress is None:
+            return Verdict.ADMITTED
+        if not question.ingress:
+            asks_without = self.ingresses.any_list_in(question.gate.namespace)
+            return Verdict.INGRESS_NOT_SAID if asks_without else Verdict.ADMITTED
+        key = ObjectKey(question.gate.namespace, question.ingress)
+        if key not in self.ingresses:
+            return Verdict.NO_INGRESS
+        wanted = self.ingresses.access_list(key)
+        if wanted is None:
+            return Verdict.ADMITTED
+        if isinstance(wanted, Unreadable):
+            return Verdict.LIST_NOT_READ
+        selected = is_selected(wanted, client.key, client.labels, issuer.selectable)
+        return Verdict.ADMITTED if selected else Verdict.NOT_SELECTED
 
     def readiness(self) -> Readiness:
         """Ready once all was listed. It stays ready while the API server is away: another replica would know no more."""

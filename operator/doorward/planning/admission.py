@@ -40,6 +40,14 @@ class Verdict(StrEnum):
     CLIENT_DELETED = CutOff.DELETED.value
     CLIENT_REVOKED = CutOff.REVOKED.value
     CLIENT_SUSPENDED = CutOff.SUSPENDED.value
+    NO_INGRESS = "no_ingress"
+    """There is no such Ingress as the one that the proxy names, so it is not known whom it admits."""
+    INGRESS_NOT_SAID = "ingress_not_said"
+    """The proxy does not say which Ingress asks, as before there were access lists, and one of its namespace has a list."""
+    LIST_NOT_READ = "list_not_read"
+    """The Ingress's `doorward.io/allow` cannot be read."""
+    NOT_SELECTED = "not_selected"
+    """The Ingress's `doorward.io/allow` does not select the client."""
 
 
 class IssuerKnown(Protocol):

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, Self
 
 from doorward.cluster.errors import Transient
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, Kind
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, Kind
 from doorward.gate_service.following import LONGEST_REST
 from doorward.gate_service.metrics import Metrics
 from doorward.gate_service.service import GateService
@@ -20,7 +20,7 @@ from tests.support.scraped import Scraped
 from tests.unit import given
 
 PEOPLE = "kubectl"
-KINDS = {kind.name: kind for kind in (ISSUER, CLIENT_CERTIFICATE, ISSUED_CERTIFICATE)}
+KINDS = {kind.name: kind for kind in (ISSUER, CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, INGRESS)}
 GATE = Gate("shop", given.ISSUER)
 """Where Alice knocks."""
 
@@ -52,10 +52,17 @@ def record(of: Record | None = None) -> dict[str, Any]:
     return ledger_record.render_again(of or given.record())
 
 
-def question(of: Record | None = None, gate: Gate = GATE) -> Question:
-    """What ingress-nginx asks of the certificate of a record."""
+def ingress(name: str = "till", allow: str | None = None, namespace: str = GATE.namespace) -> dict[str, Any]:
+    """An Ingress with an access list, or without one."""
+    annotations = {"doorward.io/issuer": str(given.ISSUER)} | ({} if allow is None else {"doorward.io/allow": allow})
+    metadata = {"namespace": namespace, "name": name, "annotations": annotations}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": {}}
+
+
+def question(of: Record | None = None, gate: Gate = GATE, ingress: str | None = "") -> Question:
+    """What ingress-nginx asks of the certificate of a record; as before access lists where no Ingress is named."""
     found = of or given.record()
-    return Question(gate, Presented(bytes.fromhex(found.sha1), found.serial))
+    return Question(gate, Presented(bytes.fromhex(found.sha1), found.serial), ingress)
 
 
 class World:
@@ -64,7 +71,7 @@ class World:
     def __init__(self, *, sha256: bool = False) -> None:
         self.clock = FakeClock(given.NOW)
         self.cluster = MemoryCluster(self.clock)
-        for namespace in {given.ISSUER.namespace, given.ALICE.namespace, "elsewhere"}:
+        for namespace in {given.ISSUER.namespace, given.ALICE.namespace, GATE.namespace, "elsewhere"}:
             self.cluster.create(NAMESPACE, "", {"metadata": {"name": namespace}}, PEOPLE)
         self.gateway = MemoryGateway(self.cluster)
         self.service = GateService(self.gateway, self.clock, sha256=sha256)
