@@ -152,6 +152,39 @@ GATE = table(
         ),
     ),
     (
+        "ListNotEnforced",
+        "False",
+        Mender.OWNER,
+        (
+            "The Ingress has an access list in doorward.io/allow, and nobody compares clients with it: the gate service is not"
+            " installed, or it is not asked at this Ingress. All clients of the issuer have access."
+        ),
+        "all clients of {issuer} get in, not only those that doorward.io/allow selects: {fix}",
+    ),
+    (
+        "ListNotRead",
+        "False",
+        Mender.OWNER,
+        (
+            "The access list in doorward.io/allow has an entry that cannot be read, so the gate service refuses all clients. The"
+            " admission policy refuses such a list; this one was written without the policy, or before it."
+        ),
+        "closed: {fix}",
+    ),
+    (
+        "ListedNotSelectable",
+        "False",
+        Mender.ISSUER,
+        (
+            "The access list in doorward.io/allow names clients in namespaces that the issuer does not list in"
+            " spec.gates.selectableNamespaces. These clients are refused; the others that the list selects have access."
+        ),
+        (
+            "protected, but clients of namespace {namespaces} that doorward.io/allow names are refused: list the namespace in"
+            " gates.selectableNamespaces of MTLSIssuer {issuer}, or remove them from doorward.io/allow"
+        ),
+    ),
+    (
         "OptionalNotAllowed",
         "False",
         Mender.ISSUER,

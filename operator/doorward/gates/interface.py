@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from doorward.api.conditions import Condition
 from doorward.cluster.gateway import Kind, Object
+from doorward.objects.access_list import AccessList, Unreadable
 from doorward.objects.meta import ObjectKey, key_of
 from doorward.planning.gate import Decision, parse_reference
 from doorward.planning.openings import Openings
@@ -30,6 +31,8 @@ class Target:
     """It has not opted in, and decides by itself who gets in at its hosts."""
     unasked: str = ""
     """Why the gate service is not asked at every request, and what to do; empty: it is, or is not installed."""
+    access_list: AccessList | Unreadable | None = None
+    """Which clients of the issuer it admits; None: all."""
     services: tuple[str, ...] = ()
     """The Services that it routes to, in its own namespace."""
     opens: bool = False

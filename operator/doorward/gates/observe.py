@@ -115,6 +115,7 @@ class TargetObserver:
             fault=target.fault,
             overrides=target.overrides,
             unasked=target.unasked,
+            access_list=target.access_list,
         )
 
 

@@ -9,11 +9,13 @@ from doorward.api.conditions import Condition, said
 from doorward.api.fields import DNS_LABEL
 from doorward.api.issuer_parts import IngressSettings
 from doorward.api.kinds import MTLSIssuerSpec
+from doorward.objects.access_list import AccessList, Unreadable
 from doorward.objects.meta import ObjectKey, gate_secret_name
-from doorward.planning import openings
+from doorward.planning import openings, selection
 from doorward.planning.observed import Unseen
 from doorward.planning.openings import NONE, Openings
 from doorward.planning.permission import consent
+from doorward.planning.selection import selectable_namespaces
 
 GATE_AWAITED = timedelta(seconds=5)
 GATE_SETTLES = timedelta(seconds=2)
@@ -45,6 +47,8 @@ class GateObserved:
     """What leaves its hosts open though it is right itself."""
     asks: bool = False
     """Whether the gate service is installed."""
+    access_list: AccessList | Unreadable | None = None
+    """Which clients of the issuer it admits; None: all."""
     overrides: bool = False
     """It has not opted in, and decides by itself who gets in at its hosts."""
     unasked: str = ""
@@ -121,20 +125,28 @@ def decide(o: GateObserved, now: datetime) -> Decision:
     if isinstance(o.gate, Unseen):
         return Decision(protection=protection, said=said("GateMissing", issuer=issuer, namespace=o.key.namespace))
     return Decision(
-        protection=protection, said=_behind_gate(o, issuer, optional=(wanted, optional), asked=every_request)
+        protection=protection, said=_behind_gate(o, o.issuer, issuer, optional=(wanted, optional), asked=every_request)
     )
 
 
-def _behind_gate(o: GateObserved, issuer: ObjectKey, *, optional: tuple[bool, bool], asked: bool) -> Condition:
+def _behind_gate(
+    o: GateObserved, spec: MTLSIssuerSpec, issuer: ObjectKey, *, optional: tuple[bool, bool], asked: bool
+) -> Condition:
     """What is said of a target whose gate is there."""
     opened = openings.first(o.openings, issuer, asked=asked and o.asks)
     if opened is not None:
         return opened
+    if o.access_list is not None:
+        unasked = selection.unasked(spec, asks=o.asks, undone=o.unasked)
+        listed = selectable_namespaces(issuer, spec.gates.selectable_namespaces)
+        if (wrong := selection.wrong(o.access_list, issuer, unasked=unasked, namespaces=listed)) is not None:
+            return wrong
     if optional == (True, False):
         return said("OptionalNotAllowed", issuer=issuer)
     if asked and o.unasked:
         return said("NotAsked", issuer=issuer, fix=o.unasked)
-    return said("Protected", issuer=issuer)
+    which = "" if o.access_list is None else " that doorward.io/allow selects"
+    return said("Protected", issuer=f"{issuer}{which}")
 
 
 def _out_of_reach(o: GateObserved, issuer: ObjectKey) -> Condition:

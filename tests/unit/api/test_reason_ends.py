@@ -300,6 +300,9 @@ ENDS: dict[str, Ends] = {
     "HostlessAuthTLS": Ends("another Ingress", (HOST,)),
     "SameServiceElsewhere": Ends("another Ingress", (HOST,)),
     "NoAuthLocation": Ends("another Ingress", (HOST,)),
+    "ListNotEnforced": Ends("another annotation, another enforcement.mode, or the gate service", (HOST, MTLS)),
+    "ListNotRead": Ends("another annotation", (HOST,)),
+    "ListedNotSelectable": Ends("another list of namespaces, or another annotation", (MTLS, HOST)),
     "OptionalNotAllowed": Ends("another rule, or another annotation", (MTLS, HOST)),
     "NotAsked": Ends("another annotation, or another enforcement.mode", (HOST, MTLS)),
     "FieldConflict": Ends(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from doorward.gates.ingress_nginx import annotations, known, openings
 from doorward.gates.ingress_nginx.per_request import AUTH_URL, UNDOING
 from doorward.gates.ingress_nginx.shape import LONGEST, shape_of
+from doorward.objects import access_list
 from tests.support.ingress_shapes import BESIDE, KNOWN, NGINX, SERVICE, UNKNOWN, changed
 
 MANIFEST = Path(__file__).parents[3] / "deploy" / "manifests" / "validating-ingress.yaml"
@@ -110,6 +111,13 @@ def test_the_policy_refuses_the_same_annotations_beside_doorward():
     assert set(re.findall("'([^']+)'", listed[1])) == set(known.BESIDE)
     assert set(known.BESIDE) <= set(known.ANNOTATIONS)
     assert {known.PREFIX + name for name in known.BESIDE} >= {*UNDOING, AUTH_URL}
+
+
+def test_the_policy_holds_the_same_rules_of_access_lists():
+    text = MANIFEST.read_text()
+    assert f"matches('^(?:{access_list.NAME}|{access_list.LABELS})$')" in text
+    assert f"variables.allow.size() <= {access_list.LONGEST}" in text
+    assert f"variables.entries.size() <= {access_list.MOST}" in text
 
 
 def test_the_policy_holds_the_same_paths():

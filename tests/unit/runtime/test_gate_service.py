@@ -37,12 +37,12 @@ class Asked:
         self._service = GateService(gateway, self._bed.clock)
         self._task = asyncio.create_task(self._service.follow())
 
-    def tells(self, number: int) -> str:
-        """What the holder of that serial is told a moment from now."""
+    def tells(self, number: int, ingress: str = "") -> str:
+        """What the holder of that serial is told a moment from now; as before access lists where no Ingress is named."""
         self._bed.advance(0.1)
         sha1 = record(self._bed, number)["spec"]["fingerprints"]["sha1"]
         gate = Gate(NAMESPACE_NAME, ISSUER_AT)
-        return self._service.answer(Question(gate, Presented(bytes.fromhex(sha1), number))).verdict.value
+        return self._service.answer(Question(gate, Presented(bytes.fromhex(sha1), number), ingress)).verdict.value
 
 
 @pytest.fixture
@@ -57,6 +57,11 @@ def asked(bed, alice):
     made = Asked(bed)
     assert made.tells(alice) == "admitted"
     return made
+
+
+def allow(bed, text):
+    bed.edit(INGRESS, "shop", {"metadata": {"annotations": {"doorward.io/allow": text}}})
+    bed.settle()
 
 
 def annotations(bed):
@@ -174,6 +179,56 @@ def test_an_auth_url_of_somebody_else_is_told_and_left(bed):
     bed.settle()
     assert annotations(bed)["doorward.io/gate"].startswith("Protected:")
     assert annotations(bed)[AUTH_URL].startswith(SERVICE)
+
+
+def test_an_ingress_with_a_list_is_protected_only_while_somebody_compares(bed):
+    allow(bed, "alice role=ops")
+    said = f"clients of {ISSUER_AT} that doorward.io/allow selects get in"
+    assert annotations(bed)["doorward.io/gate"] == f"Protected: {said}"
+    bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"enforcement": {"mode": "Handshake"}}})
+    bed.settle()
+    assert annotations(bed)["doorward.io/gate"].startswith("ListNotEnforced: all clients of")
+    bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"enforcement": {"mode": "EveryRequest"}}})
+    bed.settle()
+    assert annotations(bed)["doorward.io/gate"] == f"Protected: {said}"
+
+
+@pytest.mark.parametrize("text", ["alice", "", "*"])
+def test_without_the_gate_service_an_ingress_with_a_list_is_never_protected(text):
+    with OperatorBed(NOW, finalizer_at_creation=True) as made:
+        made.issuer()
+        made.ingress()
+        allow(made, text)
+        assert annotations(made)["doorward.io/gate"].startswith("ListNotEnforced: all clients of")
+        assert "install the gate service" in annotations(made)["doorward.io/gate"]
+
+
+def test_a_list_that_got_past_the_policy_is_told_and_refuses_everybody(bed, alice, asked):
+    allow(bed, "alice,bob")
+    assert annotations(bed)["doorward.io/gate"].startswith("ListNotRead: closed: write the entry 'alice,bob'")
+    assert asked.tells(alice, "shop") == "list_not_read"
+    allow(bed, "bob")
+    assert asked.tells(alice, "shop") == "not_selected"
+    allow(bed, "alice")
+    assert asked.tells(alice, "shop") == "admitted"
+
+
+def test_clients_that_the_issuer_does_not_list_are_told_on_the_ingress(bed):
+    allow(bed, "alice elsewhere/bob")
+    assert annotations(bed)["doorward.io/gate"].startswith("ListedNotSelectable: ")
+    bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"gates": {"selectableNamespaces": [NAMESPACE_NAME, "elsewhere"]}}})
+    bed.settle()
+    assert annotations(bed)["doorward.io/gate"].startswith("Protected: ")
+
+
+def test_what_an_earlier_operator_wrote_is_written_anew(bed):
+    now = annotations(bed)[AUTH_URL]
+    bed.kill()
+    bed.edit(INGRESS, "shop", {"metadata": {"annotations": {AUTH_URL: now.removesuffix("&ingress=$ingress_name")}}})
+    bed.start()
+    bed.settle()
+    assert annotations(bed)[AUTH_URL] == now
+    assert annotations(bed)["doorward.io/gate"].startswith("Protected:")
 
 
 def test_an_ingress_that_opts_out_asks_no_more(bed):

@@ -15,6 +15,8 @@ from doorward.gates.ingress_nginx import per_request
 from doorward.gates.ingress_nginx.known import PREFIX
 from doorward.gates.ingress_nginx.shape import Shape, accepted, shape_of
 from doorward.gates.interface import Surroundings, Target
+from doorward.objects import access_list
+from doorward.objects.access_list import ALLOW
 from doorward.objects.meta import GATE_ANNOTATION, ISSUER_ANNOTATION, gate_secret_name, key_of
 from doorward.planning.gate import Decision, Protection, differences, parse_reference
 from doorward.planning.openings import Openings
@@ -93,6 +95,7 @@ def read(body: Mapping[str, Any], service: str | None = None) -> Target:
         hosts=shape.hosts,
         overrides=reference is None and (secret is not None or shape.setting != "" or unredirected),
         unasked=per_request.undone(body) if service is not None else "",
+        access_list=access_list.parse(annotations[ALLOW], key.namespace) if ALLOW in annotations else None,
         services=shape.services,
         opens=issuer is None or shape.fault != "" or other_secret,
         may_be_plain=shape.may_be_plain,
