@@ -37,7 +37,7 @@ def scene(
 @pytest.fixture(scope="module")
 def told(scene: Scene) -> Told:
     """What each attack is told, by row and column."""
-    plain = scene.run(1, patience=2.0)
+    plain = scene.run(1, patience=0.5)
     with configured(scene.street.ingress, SETTINGS):
         set_ = scene.run(2, patience=15.0)
     runs = {"defaults": (plain, HANDSHAKE), "settings": (set_, HANDSHAKE)}
