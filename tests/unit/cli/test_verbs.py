@@ -1,5 +1,7 @@
-"""The verbs that need no cluster: `doorward explain`, `doorward crds`, and how the command takes what it does not know."""
+"""The verbs that need no cluster: `explain`, `crds`, `version`, and how the command takes what it does not know."""
 
+import platform
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ from doorward.api.crds import files
 from doorward.api.reasons import REASONS
 from doorward.cli.main import main
 
-PAGE = Path(__file__).parents[3] / "docs" / "reference" / "reasons.md"
+ROOT = Path(__file__).parents[3]
+PAGE = ROOT / "docs" / "reference" / "reasons.md"
 
 
 def test_explain_says_what_a_reason_means_and_who_can_mend_it(capsys):
@@ -63,3 +66,11 @@ def test_the_command_is_refused_with_usage_for(arguments, message, capsys):
         main(arguments)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_project_and_of_its_chart(capsys):
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    chart = yaml.safe_load((ROOT / "charts" / "doorward" / "Chart.yaml").read_text())
+    assert main(["version"]) == 0
+    assert capsys.readouterr().out == f"doorward {version} (Python {platform.python_version()})\n"
+    assert (chart["version"], chart["appVersion"]) == (version, version)
