@@ -54,7 +54,8 @@ class Follower:
         self._gateway = gateway
         self._clock = clock
         self._table = table
-        self._heard_at: float | None = None
+        self.heard_at: float | None = None
+        """When it was last heard of, by the monotonic clock; None: not yet."""
         self._version = 0
         self.trouble = ""
         """Why the last try failed; empty: it did not."""
@@ -62,11 +63,11 @@ class Follower:
     @property
     def synced(self) -> bool:
         """Whether a full list was taken in."""
-        return self._heard_at is not None
+        return self.heard_at is not None
 
     def silence(self) -> timedelta:
         """Since when nothing was heard; zero before the first list, when nothing is known at all."""
-        return timedelta(0) if self._heard_at is None else timedelta(seconds=self._clock.monotonic() - self._heard_at)
+        return timedelta(0) if self.heard_at is None else timedelta(seconds=self._clock.monotonic() - self.heard_at)
 
     async def follow(self) -> None:
         """List and watch for ever."""
@@ -124,7 +125,7 @@ class Follower:
             raise Gone("the cluster was rolled back")
 
     def _heard(self) -> None:
-        self._heard_at = self._clock.monotonic()
+        self.heard_at = self._clock.monotonic()
 
 
 def _rests() -> Iterator[float]:

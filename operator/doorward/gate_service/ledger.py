@@ -5,11 +5,8 @@ Used from one event loop. A full list is taken in place: what it does not have i
 
 import logging
 import re
-import struct
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from doorward.gate_service.identity import common_name_of
 from doorward.objects import ledger_record
@@ -18,9 +15,6 @@ from doorward.objects.meta import Object, ObjectKey, key_of
 from doorward.planning.entitlement import CutOff, cut_off_by
 
 logger = logging.getLogger(__name__)
-_PACKED = struct.Struct(">qI??20s")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
 SHA256_SIZE = 32
 _SHA1 = re.compile("[0-9a-f]{40}")
 MOST_LABELS = 64
@@ -148,52 +142,41 @@ def _read_client(body: Object) -> tuple[ObjectKey, CutOff | None]:
 
 
 class Serial:
-    """A ledger record, as far as the rule reads it: see `SerialKnown`."""
+    """A ledger record, as far as the rule reads it: see `SerialKnown`. It is replaced when the record changes."""
 
-    __slots__ = ("_packed", "_unusual_name", "client", "common_name", "issuer", "listed")
+    __slots__ = (
+        "_unusual_name",
+        "client",
+        "common_name",
+        "generation",
+        "is_hold",
+        "issuer",
+        "listed",
+        "not_after",
+        "number",
+        "refused",
+    )
 
     def __init__(self, record: Record, issuer: ObjectKey, client: Client, listed: int) -> None:
         self.issuer = issuer
         self.client = client
         self.common_name = common_name_of(record.subject)
         self.listed = listed
-        revocation = record.revocation
-        seconds = (record.not_after - _EPOCH) // _SECOND
-        is_hold = revocation is not None and revocation.is_hold
-        number = record.serial.to_bytes(20, "big")
-        self._packed = _PACKED.pack(seconds, record.generation, record.refused, is_hold, number)
+        """The number of the last list that had it."""
+        self.number = record.serial
+        """The serial number."""
+        self.generation = record.generation
+        self.not_after = record.not_after
+        self.refused = record.refused
+        self.is_hold = record.revocation is not None and record.revocation.is_hold
         usual = record_name(record.issuer.name, record.generation, record.serial)
         self._unusual_name = None if record.key.name == usual else record.key.name
-
-    @property
-    def not_after(self) -> datetime:
-        return _EPOCH + timedelta(seconds=self._unpacked()[0])
-
-    @property
-    def generation(self) -> int:
-        return int(self._unpacked()[1])
-
-    @property
-    def refused(self) -> bool:
-        return bool(self._unpacked()[2])
-
-    @property
-    def is_hold(self) -> bool:
-        return bool(self._unpacked()[3])
-
-    @property
-    def number(self) -> int:
-        """The serial number."""
-        return int.from_bytes(self._unpacked()[4], "big")
 
     @property
     def key(self) -> ObjectKey:
         """Of the record."""
         name = self._unusual_name or record_name(self.issuer.name, self.generation, self.number)
         return ObjectKey(self.issuer.namespace, name)
-
-    def _unpacked(self) -> tuple[Any, ...]:
-        return _PACKED.unpack(self._packed)
 
 
 class Serials:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Protocol
 
 from granian.constants import HTTPModes, Interfaces
@@ -10,6 +11,7 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from doorward.gate_service.identity import headers_of
+from doorward.gate_service.ledger import Serial
 from doorward.gate_service.service import Answer
 from doorward.objects.proxy_requests import envoy, ingress_nginx, traefik
 from doorward.objects.proxy_requests.question import Question
@@ -20,6 +22,8 @@ BACKLOG = 1024
 """Connections that wait to be accepted: ingress-nginx opens one for each request."""
 LONGEST_HEAD = 64 * 1024
 """Bytes of a request's line and headers: nginx passes on what the client sent, of which it takes 32 KiB itself."""
+REMEMBERED = 2_048
+"""Texts that were read already, and headers that were made: a client asks the same again and again. No answer is among them."""
 
 Headers = list[tuple[str, str]]
 
@@ -47,8 +51,14 @@ def _sent(scope: Scope, header: str) -> list[str]:
     return [value for name, value in scope.headers.items() if name == header]
 
 
+_read_of_ingress_nginx = lru_cache(maxsize=REMEMBERED)(ingress_nginx.parse)
+
+
 def _of_ingress_nginx(scope: Scope) -> Question | None:
-    return ingress_nginx.parse(scope.path, scope.query_string) if scope.method == "GET" else None
+    path, query = scope.path, scope.query_string
+    if scope.method != "GET" or len(path) + len(query) > ingress_nginx.LONGEST:
+        return None
+    return _read_of_ingress_nginx(path, query)
 
 
 def _of_traefik(scope: Scope) -> Question | None:
@@ -68,6 +78,11 @@ PROXIES: Mapping[str, Callable[[Scope], Question | None]] = {
     ENVOY: _of_envoy,
 }
 """How each proxy asks, by the first part of the path."""
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _headers_of(serial: Serial) -> Headers:
+    return headers_of(serial.client.key, serial.common_name, serial.number)
 
 
 class Application:
@@ -98,7 +113,7 @@ class Application:
             answer = self._answer(self.question_of(scope))
             self._counted(answer)
             if answer.verdict is Verdict.ADMITTED and (found := answer.serial) is not None:
-                return 200, headers_of(found.client.key, found.common_name, found.number)
+                return 200, _headers_of(found)
         except Exception:
             logger.exception("cannot answer")
         return 403, []

@@ -34,6 +34,7 @@ class GateService:
     def __init__(self, gateway: Gateway, clock: Clock, *, sha256: bool = False) -> None:
         """`sha256`: a proxy names certificates by their SHA-256."""
         self._clock = clock
+        self._synced = False
         self.clients = Clients()
         self.serials = Serials(self.clients, sha256=sha256)
         self.issuers = Issuers()
@@ -54,11 +55,14 @@ class GateService:
     @property
     def synced(self) -> bool:
         """Whether all kinds were listed once: before that nobody is admitted."""
-        return all(follower.synced for follower in self.followers)
+        if not self._synced:  # asked at every request; what was listed once stays so
+            self._synced = all(follower.synced for follower in self.followers)
+        return self._synced
 
     def silence(self) -> timedelta:
         """Since when at least one kind was not heard of."""
-        return max(follower.silence() for follower in self.followers)
+        heard = [each.heard_at for each in self.followers if each.heard_at is not None]
+        return timedelta(seconds=self._clock.monotonic() - min(heard)) if heard else timedelta(0)
 
     def answer(self, question: Question | None) -> Answer:
         """Whether the request gets in; None: the question could not be read."""
