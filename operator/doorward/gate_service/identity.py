@@ -25,8 +25,10 @@ def headers_of(client: ObjectKey, common_name: str, serial: int) -> list[tuple[s
 
 def common_name_of(subject: str) -> str:
     """The common name in a subject of RFC 4514; empty where it has none."""
-    found = next((each for each in _ATTRIBUTE.findall(subject) if each.startswith("CN=")), "")
-    return _ESCAPED.sub(_unescaped, found.removeprefix("CN="))
+    plain = "\\" not in subject  # as nearly all are, of a hundred thousand at the start
+    attributes = subject.replace("+", ",").split(",") if plain else _ATTRIBUTE.findall(subject)
+    found = next((each for each in attributes if each.startswith("CN=")), "")
+    return found[3:] if plain else _ESCAPED.sub(_unescaped, found.removeprefix("CN="))
 
 
 def _unescaped(found: re.Match[str]) -> str:

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Iterator
 
 from doorward.gate_service.identity import common_name_of
-from doorward.objects import ledger_record
-from doorward.objects.ledger_record import Record, record_name
+from doorward.objects import ledger_entry
+from doorward.objects.ledger_entry import SHA256_SIZE, Entry
+from doorward.objects.ledger_record import record_name
 from doorward.objects.meta import Object, ObjectKey, key_of
 from doorward.planning.entitlement import CutOff, cut_off_by
 
 logger = logging.getLogger(__name__)
-SHA256_SIZE = 32
 _SHA1 = re.compile("[0-9a-f]{40}")
 MOST_LABELS = 64
 """Of a ClientCertificate that an access list may select by one."""
@@ -157,20 +157,20 @@ class Serial:
         "refused",
     )
 
-    def __init__(self, record: Record, issuer: ObjectKey, client: Client, listed: int) -> None:
+    def __init__(self, entry: Entry, issuer: ObjectKey, client: Client, listed: int) -> None:
         self.issuer = issuer
         self.client = client
-        self.common_name = common_name_of(record.subject)
+        self.common_name = common_name_of(entry.subject)
         self.listed = listed
         """The number of the last list that had it."""
-        self.number = record.serial
+        self.number = entry.serial
         """The serial number."""
-        self.generation = record.generation
-        self.not_after = record.not_after
-        self.refused = record.refused
-        self.is_hold = record.revocation is not None and record.revocation.is_hold
-        usual = record_name(record.issuer.name, record.generation, record.serial)
-        self._unusual_name = None if record.key.name == usual else record.key.name
+        self.generation = entry.generation
+        self.not_after = entry.not_after
+        self.refused = entry.refused
+        self.is_hold = entry.is_hold
+        usual = record_name(issuer.name, entry.generation, entry.serial)
+        self._unusual_name = None if entry.key.name == usual else entry.key.name
 
     @property
     def key(self) -> ObjectKey:
@@ -210,24 +210,24 @@ class Serials:
 
     def take(self, body: Object) -> None:
         """A record as the API server has it. One that cannot be read admits nobody."""
-        sha1 = _sha1_of(body)
+        key, sha1 = key_of(body), _sha1_of(body)
         try:
-            record = ledger_record.parse(body, named=ObjectKey)
+            entry = ledger_entry.read(body)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-            logger.exception("cannot read IssuedCertificate %s", key_of(body), extra={"object": str(key_of(body))})
-            record = None
+            logger.exception("cannot read IssuedCertificate %s", key, extra={"object": str(key)})
+            entry = None
         if sha1 is None:
             return
-        self._drop(sha1, key_of(body))
-        if record is None:
+        self._drop(sha1, key)
+        if entry is None:
             return
-        client = self._clients.named(record.holder)
+        client = self._clients.named(entry.holder)
         client.serials += 1
-        added = Serial(record, self._issuers.setdefault(record.issuer, record.issuer), client, self._list)
+        added = Serial(entry, self._issuers.setdefault(entry.issuer, entry.issuer), client, self._list)
         others = self._by_sha1.get(sha1)
         self._by_sha1[sha1] = added if others is None else (*_several(others), added)
         if self._sha1_of is not None:
-            self._sha1_of[bytes.fromhex(record.sha256)] = sha1
+            self._sha1_of[entry.sha256] = sha1
 
     def remove(self, body: Object) -> None:
         """It was deleted: archived long after its certificate expired."""
@@ -244,7 +244,10 @@ class Serials:
             self._sha1_of = {sha256: sha1 for sha256, sha1 in self._sha1_of.items() if sha1 in self._by_sha1}
 
     def _drop(self, sha1: bytes, key: ObjectKey) -> None:
-        found = _several(self._by_sha1.get(sha1, ()))
+        held = self._by_sha1.get(sha1)
+        if held is None:
+            return
+        found = _several(held)
         left = tuple(each for each in found if each.key != key)
         if len(left) == len(found):
             return

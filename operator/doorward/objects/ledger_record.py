@@ -139,7 +139,7 @@ def parse(body: Object, *, named: Callable[[str, str], ObjectKey] = _shared_key)
         key=ObjectKey(namespace, metadata["name"]),
         issuer=named(namespace, spec["issuerName"]),
         generation=spec["generation"],
-        serial=_serial(spec["serialNumber"]),
+        serial=serial_of(spec["serialNumber"]),
         subject=sys.intern(spec["subject"]),
         not_before=parse_instant(spec["notBefore"]),
         not_after=parse_instant(spec["notAfter"]),
@@ -149,7 +149,7 @@ def parse(body: Object, *, named: Callable[[str, str], ObjectKey] = _shared_key)
         holder=named(holder["namespace"], holder["name"]),
         holder_uid=sys.intern(holder["uid"]),
         issued_at=parse_instant(metadata.get("creationTimestamp") or spec["notBefore"]),
-        revocation=_parse_revocation(spec["revocation"], spec["notBefore"]) if spec.get("revocation") else None,
+        revocation=parse_revocation(spec["revocation"], spec["notBefore"]) if spec.get("revocation") else None,
         missing_since=_marked(metadata, MISSING_ANNOTATION),
         secret_missing_since=_marked(metadata, SECRET_MISSING_ANNOTATION),
     )
@@ -159,7 +159,7 @@ def _marked(metadata: Mapping[str, Any], annotation: str) -> datetime | None:
     return _instant_or_none((metadata.get("annotations") or {}).get(annotation))
 
 
-def _serial(text: str) -> int:
+def serial_of(text: str) -> int:
     """One that a CRL can say (RFC 5280 §4.1.2.2): another would keep all others of its issuer from being published."""
     number = int(text, 16)
     if not 0 < number < 1 << 159:
@@ -167,7 +167,7 @@ def _serial(text: str) -> int:
     return number
 
 
-def _parse_revocation(body: Object, not_before: str) -> Revocation:
+def parse_revocation(body: Object, not_before: str) -> Revocation:
     """A person may have written it: what is wrong with a time in it keeps no serial from being refused."""
     time = _instant_or_none(body.get("time"))
     return Revocation(

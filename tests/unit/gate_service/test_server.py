@@ -13,16 +13,17 @@ import pytest
 from doorward.gate_service.ledger import Client, Serial
 from doorward.gate_service.server import PROXIES, Application, serve
 from doorward.gate_service.service import Answer
+from doorward.objects import ledger_entry
 from doorward.objects.proxy_requests.question import Question
 from doorward.planning.admission import Verdict
 from tests.testbed import ports
 from tests.unit import given
 
-from .given import GATE
+from .given import GATE, record
 
 SHA1 = "0123456789abcdef0123456789abcdef01234567"
 GOOD = f"/ingress-nginx/shop/issuers/partners?verify=SUCCESS&serial=0A&fingerprint={SHA1}"
-ALICE = Serial(given.record(), given.ISSUER, Client("shop", "alice"), 0)
+ALICE = Serial(ledger_entry.read(record()), given.ISSUER, Client("shop", "alice"), 0)
 
 
 def admitting(question: Question | None) -> Answer:
