@@ -36,7 +36,8 @@ DOORWARD = Path(sys.executable).parent / "doorward"
 
 
 def install(cluster: Cluster) -> None:
-    """The README's two commands."""
+    """The README's two commands, in a cluster with an ingress-nginx, as far as the API server shows."""
+    cluster.apply(manifests.class_of_nginx("nginx"))
     apply = ("apply", "--server-side", "--force-conflicts")
     cluster.kubectl(*apply, "-f", str(ROOT / "deploy/crds"))
     cluster.kubectl("wait", "--for=condition=Established", "-f", str(ROOT / "deploy/crds"), "--timeout=180s")

@@ -17,6 +17,7 @@ from doorward.cluster.gateway import (
     CONFIG_MAP,
     EVENT,
     INGRESS,
+    INGRESS_CLASS,
     ISSUED_CERTIFICATE,
     ISSUER,
     LEASE,
@@ -37,13 +38,14 @@ KINDS = (
     EVENT,
     ROLE_BINDING,
     INGRESS,
+    INGRESS_CLASS,
     ISSUER,
     CLIENT_CERTIFICATE,
     ISSUED_CERTIFICATE,
     LEASE,
 )
 WITH_STATUS = (ISSUER, CLIENT_CERTIFICATE, INGRESS)
-WITHOUT_GENERATION = (SECRET, CONFIG_MAP, EVENT, NAMESPACE, ROLE_BINDING, LEASE)
+WITHOUT_GENERATION = (SECRET, INGRESS_CLASS, CONFIG_MAP, EVENT, NAMESPACE, ROLE_BINDING, LEASE)
 SERVERS_OWN = ("uid", "creationTimestamp", "deletionTimestamp", "generation", "managedFields", "resourceVersion")
 Admit = Callable[[Kind, Object | None, Object], None]
 """Kind, what was there before, and what is to be there; raises Invalid or Forbidden."""

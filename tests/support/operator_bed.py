@@ -17,6 +17,7 @@ from doorward.cluster.errors import ApiError, Invalid
 from doorward.cluster.gateway import (
     CLIENT_CERTIFICATE,
     INGRESS,
+    INGRESS_CLASS,
     ISSUED_CERTIFICATE,
     ISSUER,
     LEASE,
@@ -121,7 +122,7 @@ def host_spec(host: str) -> Object:
     """The spec of an Ingress with one host, as ingress-nginx protects it."""
     backend = {"service": {"name": "app", "port": {"number": 80}}}
     rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
-    return {"tls": [{"hosts": [host]}], "rules": [rule]}
+    return {"ingressClassName": "nginx", "tls": [{"hosts": [host]}], "rules": [rule]}
 
 
 class OperatorBed:
@@ -154,6 +155,8 @@ class OperatorBed:
         """What Kopf's supervisor in the process that was started last would call."""
         self.gateway = MemoryGateway(self.cluster)
         self.cluster.create(NAMESPACE, "", {"metadata": {"name": NAMESPACE_NAME}}, PEOPLE)
+        served = {"metadata": {"name": "nginx"}, "spec": {"controller": "k8s.io/ingress-nginx"}}
+        self.cluster.create(INGRESS_CLASS, "", served, PEOPLE)
 
     def __enter__(self) -> Self:
         self.start()

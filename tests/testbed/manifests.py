@@ -19,12 +19,7 @@ def controller(ingress_class: str, settings: Mapping[str, str]) -> list[Object]:
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAMESPACE, "namespace": NAMESPACE}},
-        {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "IngressClass",
-            "metadata": {"name": ingress_class},
-            "spec": {"controller": "k8s.io/ingress-nginx"},
-        },
+        class_of_nginx(ingress_class),
         configuration(settings),
         {
             "apiVersion": "v1",
@@ -37,6 +32,16 @@ def controller(ingress_class: str, settings: Mapping[str, str]) -> list[Object]:
             },
         },
     ]
+
+
+def class_of_nginx(name: str) -> Object:
+    """An IngressClass that ingress-nginx serves."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": {"name": name},
+        "spec": {"controller": "k8s.io/ingress-nginx"},
+    }
 
 
 def configuration(settings: Mapping[str, str]) -> Object:

@@ -46,8 +46,29 @@ def add_parser(verbs: Any) -> None:
         help="http://<host> of the gate service, which ingress-nginx is to ask at every request; without it the service is not"
         " installed",
     )
+    parser.add_argument(
+        "--controller-class",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a value of spec.controller by which IngressClasses mean ingress-nginx (its flag --controller-class); may be repeated;"
+        " default: k8s.io/ingress-nginx",
+    )
+    parser.add_argument(
+        "--controller-configmap",
+        metavar="NAMESPACE/NAME",
+        type=_configmap,
+        help="the ConfigMap with the settings of ingress-nginx; default: ingress-nginx/ingress-nginx-controller",
+    )
     logs.add_options(parser)
     parser.set_defaults(function=run)
+
+
+def _configmap(text: str) -> ObjectKey:
+    namespace, _, name = text.partition("/")
+    if not namespace or not name or "/" in name:
+        raise argparse.ArgumentTypeError("write it as <namespace>/<name>")
+    return ObjectKey(namespace, name)
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -64,6 +85,8 @@ def run(chosen: argparse.Namespace) -> int:
         identity=f"{socket.gethostname()}_{uuid.uuid4()}",
         most_files=_raise_most_files(),
         gate_service=chosen.gate_service,
+        controllers=tuple(dict.fromkeys(chosen.controller_class)),
+        controller_settings=chosen.controller_configmap,
     )
     return 0 if asyncio.run(operator.run(settings)) else 1
 

@@ -46,15 +46,13 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What of the cluster decides how a data plane serves its targets, as far as it may be read."""
+class Around:
+    """What beside the targets decides how a data plane serves them, as far as it may be read."""
 
     classes: Mapping[str, str] | None = None
     """The controller of each IngressClass; None: they may not be read."""
     settings: Mapping[str, str] | None = None
-    """What the data plane's own ConfigMap says; None: it may not be read, or is not there."""
-    settings_at: str = ""
-    """Its namespace and name, for messages."""
+    """What the ConfigMap at `settings_at` says; None: it may not be read, or is not there."""
 
 
 class DataPlane(Protocol):
@@ -79,11 +77,21 @@ class DataPlane(Protocol):
         ...
 
     @property
+    def settings_at(self) -> ObjectKey | None:
+        """The ConfigMap with the data plane's own settings; None: it is not to be read."""
+        ...
+
+    @property
+    def settings_read(self) -> frozenset[str]:
+        """Which of these settings matter."""
+        ...
+
+    @property
     def asks(self) -> bool:
         """Whether the gate service is installed."""
         ...
 
-    def openings(self, body: Mapping[str, Any], sharing: Iterable[Mapping[str, Any]], around: Surroundings) -> Openings:
+    def openings(self, body: Mapping[str, Any], sharing: Iterable[Mapping[str, Any]], around: Around) -> Openings:
         """What leaves the hosts of a target open though the target itself is right; `sharing`: the others at its hosts."""
         ...
 

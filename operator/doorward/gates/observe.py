@@ -12,7 +12,7 @@ from doorward.api.kinds import MTLSIssuerSpec
 from doorward.cluster.errors import ApiError, NotFound
 from doorward.cluster.gateway import SECRET, Gateway, Object
 from doorward.cluster.store import version_of
-from doorward.gates.interface import DataPlane, Surroundings, Target
+from doorward.gates.interface import Around, DataPlane, Target
 from doorward.gates.memory import GateMemory, GateView, WantedBundle
 from doorward.objects import closed_bundle, crl_configmap, trust_bundle
 from doorward.objects.meta import ObjectKey, gate_secret_name, is_deleting, is_ours, parse_instant
@@ -53,17 +53,22 @@ class TargetObserver:
     def _among_others(self, key: Key, target: Target, body: Object, seen: GateObserved) -> GateObserved:
         """With what others do at its hosts and Services; unknown while not all targets were heard of."""
         view, plane = self._view, self._planes[key.plural]
-        if not view.targets[key.plural].synced:
+        if not (view.targets[key.plural].synced and view.surroundings.heard(plane.settings_at)):
             return replace(seen, rival=Unseen.UNKNOWN)
         sharing = tuple(view.sharing(key.plural, key.at, target.hosts))
         others = ((plane.read(other), other) for other in sharing)
         rivals = (self._observed(o, other) for o, other in others if o.reference is not None or o.overrides)
         openings = replace(
-            plane.openings(body, sharing, Surroundings()),
+            plane.openings(body, sharing, self._around(plane)),
             catches_all=view.catching_all(key.plural, key.at),
             elsewhere=self._elsewhere(key, target, handshake_alone=handshake_alone(seen, asks=plane.asks)),
         )
         return replace(seen, rival=rival_of(seen, rivals), openings=openings, asks=plane.asks)
+
+    def _around(self, plane: DataPlane) -> Around:
+        around = self._view.surroundings
+        at = plane.settings_at
+        return Around(classes=around.by_class(), settings=around.settings.get(at) if at is not None else None)
 
     def _elsewhere(self, key: Key, target: Target, *, handshake_alone: bool) -> tuple[str, ObjectKey] | None:
         """A Service of the target to which another one lets clients without protection, and which."""
@@ -85,7 +90,7 @@ class TargetObserver:
         if target.opens:
             return True
         sharing = self._view.sharing(plane.kind.plural, target.key, target.hosts)
-        return plane.openings(body, sharing, Surroundings()).plain != ""
+        return plane.openings(body, sharing, self._around(plane)).plain != ""
 
     def _observed(self, target: Target, body: Object) -> GateObserved:
         """One target by itself."""

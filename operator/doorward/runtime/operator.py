@@ -57,6 +57,7 @@ from doorward.view.routing import Routing, share
 from doorward.view.stores import View
 from doorward.view.story import LedgerStory
 from doorward.view.subscriptions import Subscriptions
+from doorward.view.surroundings import SettingsReader
 from doorward.view.trust_domains import TrustDomains
 from doorward.workqueue.queue import WorkQueue
 from doorward.workqueue.workers import work
@@ -91,6 +92,10 @@ class Settings:
     """How many files it may have open; 0: not known."""
     gate_service: str | None = None
     """`http://` and the host of the gate service; None: it is not installed."""
+    controllers: tuple[str, ...] = ()
+    """What IngressClasses call ingress-nginx; none: its own name."""
+    controller_settings: ObjectKey | None = None
+    """The ConfigMap of ingress-nginx; None: where its own chart puts it."""
 
 
 class Operator:
@@ -321,12 +326,17 @@ class Operator:
             ),
             group.create_task(self._resync.keep()),
             group.create_task(subscriptions.keep()),
+            group.create_task(self._settings_reader().keep()),
             group.create_task(self._rollback.keep(start_over, self._routing.rolled_back)),
             group.create_task(self._work(subscriptions, leads=leads)),
         ]
         if self._settings.health_port is not None:
             tasks.append(group.create_task(loop_lag.measure(self.metrics.lag)))
         return tasks
+
+    def _settings_reader(self) -> SettingsReader:
+        configmaps = {plane.settings_at: plane.settings_read for plane in self._planes if plane.settings_at is not None}
+        return SettingsReader(self.view.surroundings, self._gateway, configmaps, self._routing.surroundings_changed)
 
     def kinds(self) -> tuple[Kind, ...]:
         """The kinds that people write, which Kopf watches."""
@@ -394,7 +404,12 @@ async def run(settings: Settings) -> bool:
     ours = True
     try:
         operator = Operator(
-            gateway, clock, SystemKeySource(), settings, planes(settings.gate_service), login=identity.credentials
+            gateway,
+            clock,
+            SystemKeySource(),
+            settings,
+            planes(settings.gate_service, settings.controllers, settings.controller_settings),
+            login=identity.credentials,
         )
         await operator.run(stop)
     except* Lost as lost:

@@ -9,6 +9,7 @@
 | IssuedCertificate | its ClientCertificate; its issuer, where its revocation changed, or where the counts are due |
 | Secret | ClientCertificates that it belongs to or that take their password from it; issuers whose CA or gate it is |
 | ConfigMap | the issuer whose CRL, or whose archive's index, it is |
+| IngressClass, settings of a controller | every target that opted in |
 | Namespace (labels, deletion), opt-in | all that is in it, and the issuers with a gate in it |
 | what an issuer publishes or signs with | the ClientCertificates that it concerns: see `trust_domain` |
 | a target cannot be configured, or can again | the issuers that it names |
@@ -249,6 +250,11 @@ class Routing:
         """The targets that look at a host of this one."""
         for other in self._view.shared_by(target.kind.plural, key_of(body), target.hosts_of(body)):
             yield target_key(target.kind, other)
+
+    def surroundings_changed(self) -> None:
+        """Ingress classes or settings of a controller are others than before."""
+        for target in self._view.target_kinds.values():
+            wake_all(self._opted_in(target), self.wake)
 
     def opt_in_changed(self, namespace: str) -> None:
         """A namespace opted in or out."""

@@ -31,6 +31,7 @@ from doorward.view.parsed import (
     requested_key,
 )
 from doorward.view.sources import Sources, Unsynced
+from doorward.view.surroundings import Surroundings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +127,7 @@ class View:
             for target in targets
         }
         """By the plural of their kind."""
+        self.surroundings = Surroundings()
         self.ledger = Ledger()
         self.configmaps: Store[Object] = Store(lambda body: body)
         """CRLs, and the indexes of archives; no archive."""

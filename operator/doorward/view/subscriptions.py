@@ -10,7 +10,15 @@ from functools import partial
 from typing import Any
 
 from doorward.cluster.errors import ApiError, Forbidden
-from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, NAMESPACE, ROLE_BINDING, SECRET, Gateway, Object
+from doorward.cluster.gateway import (
+    CONFIG_MAP,
+    ISSUED_CERTIFICATE,
+    NAMESPACE,
+    ROLE_BINDING,
+    SECRET,
+    Gateway,
+    Object,
+)
 from doorward.cluster.reflector import Notice, Source, follow
 from doorward.cluster.store import Store
 from doorward.objects.archive import WITHOUT_ARCHIVES
@@ -18,6 +26,7 @@ from doorward.objects.meta import ROLE, SELECTOR, ObjectKey
 from doorward.view.parsed import exists
 from doorward.view.routing import Routing
 from doorward.view.stores import View
+from doorward.view.surroundings import source_of_classes
 
 logger = logging.getLogger(__name__)
 WITHDRAWAL_PAUSES = (0.2, 1.0, 5.0)  # seconds
@@ -90,7 +99,8 @@ class Subscriptions:
     def start(self) -> None:
         """Follow what is watched from the first moment."""
         view = self._view
-        self._others = [self._begin(self._source_of_namespaces())]
+        classes = source_of_classes(view.surroundings, self._routing.surroundings_changed)
+        self._others = [self._begin(self._source_of_namespaces()), self._begin(classes)]
         for namespace in self._scope or (None,):
             view.ledger.store.listed(namespace, heard=False)
             ledger = Source(

@@ -8,6 +8,7 @@ from doorward.cluster.gateway import ISSUER, SECRET, Kind
 from doorward.gates.interface import Target
 from doorward.gates.registry import PLANES
 from doorward.objects.meta import gate_secret_name, key_of
+from doorward.planning.openings import Openings
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed
 from tests.unit.given import NOW
 
@@ -20,6 +21,8 @@ class Routes:
 
     kind = ROUTE
     settling_time = timedelta(seconds=5)
+    settings_at = None
+    asks = False
 
     def keep(self, body):
         return dict(body)
@@ -27,6 +30,9 @@ class Routes:
     def read(self, body):
         marks = body["metadata"].get("annotations") or {}
         return Target(key=key_of(body), reference=marks.get("issuer"), wants_optional=False, other_secret=False)
+
+    def openings(self, body, sharing, around):  # noqa: ARG002 - it has none
+        return Openings()
 
     def wanted(self, body, decision):
         if decision.protection is None:

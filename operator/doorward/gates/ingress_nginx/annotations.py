@@ -13,8 +13,9 @@ from doorward.cluster.gateway import FIELD_MANAGER
 from doorward.gates.ingress_nginx import openings as ways
 from doorward.gates.ingress_nginx import per_request
 from doorward.gates.ingress_nginx.known import PREFIX
+from doorward.gates.ingress_nginx.openings import Settings
 from doorward.gates.ingress_nginx.shape import Shape, accepted, shape_of
-from doorward.gates.interface import Surroundings, Target
+from doorward.gates.interface import Target
 from doorward.objects import access_list
 from doorward.objects.access_list import ALLOW
 from doorward.objects.meta import GATE_ANNOTATION, ISSUER_ANNOTATION, gate_secret_name, key_of
@@ -63,15 +64,19 @@ def _unowned(body: Mapping[str, Any]) -> frozenset[str]:
 
 
 def openings(
-    body: Mapping[str, Any], sharing: Iterable[Mapping[str, Any]], around: Surroundings, controllers: Collection[str]
+    body: Mapping[str, Any],
+    sharing: Iterable[Mapping[str, Any]],
+    classes: Mapping[str, str] | None,
+    controllers: Collection[str],
+    settings: Settings,
 ) -> Openings:
     """What leaves its hosts open though its annotations are right; `sharing`: the others at its hosts."""
-    shape, settings = _shape(body), ways.settings_of(around.settings or {}, around.settings_at)
+    shape = _shape(body)
     return Openings(
         plain=ways.plain(shape, map(_shape, sharing), settings),
         plain_path=ways.plain_path(shape, settings),
         unasked_path=ways.unasked_path(shape, settings),
-        unserved="" if around.classes is None else ways.unserved(shape, around.classes, controllers),
+        unserved="" if classes is None else ways.unserved(shape, classes, controllers),
     )
 
 

@@ -13,6 +13,8 @@ CONTROLLERS = ("k8s.io/ingress-nginx",)
 """What an IngressClass calls ingress-nginx, unless its flag --controller-class says otherwise."""
 BY_ANNOTATION = "nginx"
 """The value of kubernetes.io/ingress.class that ingress-nginx serves without an IngressClass of that name."""
+READ = frozenset({"ssl-redirect", "force-ssl-redirect", "no-tls-redirect-locations", "no-auth-locations"})
+"""The settings of the controller that are looked at."""
 MOST_ITEMS, LONGEST_ITEM = 64, 253
 """Of a list in the controller's settings."""
 

@@ -7,14 +7,18 @@ from typing import Any
 
 from doorward.api.conditions import Condition
 from doorward.cluster.gateway import INGRESS, Kind, Object
-from doorward.gates.ingress_nginx import annotations
+from doorward.gates.ingress_nginx import annotations, openings
 from doorward.gates.ingress_nginx.openings import CONTROLLERS
-from doorward.gates.interface import Surroundings, Target
+from doorward.gates.interface import Around, Target
+from doorward.objects.meta import ObjectKey
 from doorward.planning.gate import Decision
 from doorward.planning.openings import Openings
 
 SETTLES = timedelta(seconds=30)
 """Ten times what it takes by default (measured: 3 s); what it has loaded nobody can ask it."""
+
+SETTINGS = ObjectKey("ingress-nginx", "ingress-nginx-controller")
+"""Where ingress-nginx is installed by its own chart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class IngressNginx:
     """`http://` and the host at which it is to ask at every request; None: it is not installed."""
     controllers: tuple[str, ...] = CONTROLLERS
     """What an IngressClass calls ingress-nginx."""
+    settings_at: ObjectKey | None = SETTINGS
+    """The ConfigMap of the controller."""
 
     @property
     def kind(self) -> Kind:
@@ -41,8 +47,13 @@ class IngressNginx:
     def asks(self) -> bool:
         return self.gate_service is not None
 
-    def openings(self, body: Mapping[str, Any], sharing: Iterable[Mapping[str, Any]], around: Surroundings) -> Openings:
-        return annotations.openings(body, sharing, around, self.controllers)
+    @property
+    def settings_read(self) -> frozenset[str]:
+        return openings.READ
+
+    def openings(self, body: Mapping[str, Any], sharing: Iterable[Mapping[str, Any]], around: Around) -> Openings:
+        settings = openings.settings_of(around.settings or {}, str(self.settings_at))
+        return annotations.openings(body, sharing, around.classes, self.controllers, settings)
 
     def read(self, body: Mapping[str, Any]) -> Target:
         return annotations.read(body, self.gate_service)
