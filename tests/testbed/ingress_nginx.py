@@ -185,6 +185,8 @@ def _flags(leased: Ports, sync_rate_limit: float) -> list[str]:
         # An address in an Ingress' status would be a write that no test asked for.
         "update-status": "false",
         "disable-leader-election": "true",
+        # As it is by default since 1.12: where it refuses one annotation, it keeps or drops the whole Ingress.
+        "enable-annotation-validation": "true",
         "shutdown-grace-period": 0,
         "post-shutdown-grace-period": 0,
     }

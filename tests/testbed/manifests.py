@@ -10,8 +10,13 @@ POD = "ingress-nginx-controller-0"
 CONFIGMAP = "ingress-nginx-controller"
 # An EndpointSlice may hold no loopback address; this one is reserved for documentation, and never asked.
 NOWHERE = "192.0.2.1"
-# Loopback alone, and nginx' own log of requests.
-SETTINGS = {"bind-address": "127.0.0.1", "disable-ipv6": "true", "worker-processes": "2"}
+# Loopback alone; and the risk that ingress-nginx takes since 1.12, where the default of the version that is built here is Critical.
+SETTINGS = {
+    "bind-address": "127.0.0.1",
+    "disable-ipv6": "true",
+    "worker-processes": "2",
+    "annotations-risk-level": "High",
+}
 
 
 def controller(ingress_class: str, settings: Mapping[str, str]) -> list[Object]:
