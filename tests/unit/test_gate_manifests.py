@@ -136,6 +136,15 @@ def test_policies_and_code_name_the_same_headers(path):
     assert RESPONSE_HEADERS in text
 
 
+def test_without_the_gate_service_its_own_question_is_the_only_one_that_is_accepted():
+    text = flat(FENCE.parent / "validating-ingress.yaml")
+    before, _, after = ingress_nginx.url(SERVICE, "NAMESPACE", ObjectKey("ISSUERS", "NAME")).partition(
+        "NAMESPACE/ISSUERS/NAME"
+    )
+    assert f"name: question expression: >- '{before}' + request.namespace + '/' +" in text
+    assert f"+ '{after}' # As in gates/" in text
+
+
 def test_policy_and_code_know_the_same_annotations_that_undo_the_question():
     text = flat(FOLDER / "validating-ingress-gate-service.yaml")
     listed = re.search(r"name: undoing expression: >- \[(.*?)\]", text)
