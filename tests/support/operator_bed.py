@@ -7,7 +7,7 @@ within `settle` and `advance`.
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 from unittest import mock
@@ -30,9 +30,12 @@ from doorward.cluster.identity import Credentials
 from doorward.cluster.leadership import Lost
 from doorward.gates.interface import DataPlane
 from doorward.gates.registry import PLANES
+from doorward.objects.endpoints import Replica
 from doorward.objects.meta import FINALIZER, ObjectKey
+from doorward.probes.prober import Prober
 from doorward.runtime import kopf_handlers
 from doorward.runtime.operator import Operator, Settings
+from doorward.runtime.probing import Controller
 from tests.support import virtual_loop
 from tests.support.clock import FakeClock
 from tests.support.key_source import CountingKeySource
@@ -44,6 +47,8 @@ NAMESPACE_NAME = "edge"
 ISSUER_AT = ObjectKey(NAMESPACE_NAME, "partners")
 LEASE_AT = ObjectKey(NAMESPACE_NAME, "doorward")
 PEOPLE = "kubectl"
+REPLICA = Replica("192.0.2.7", 443, 80)
+CONTROLLER = Controller(ObjectKey("ingress-nginx", "ingress-nginx-controller"), (REPLICA,))
 ROUND = 15.0
 """Seconds: longer than the queue sleeps, and than an issuer's counts wait."""
 MOST_ROUNDS = 40
@@ -137,6 +142,7 @@ class OperatorBed:
         planes: Sequence[DataPlane] = PLANES,
         scope: tuple[str, ...] = (),
         first_key: int = 0,
+        prober: Prober | None = None,
     ) -> None:
         self.clock = FakeClock(now)
         kinds = dict.fromkeys((*KINDS, *(plane.kind for plane in planes)))
@@ -145,6 +151,8 @@ class OperatorBed:
         self.elected = elected
         self.planes = planes
         self.scope = scope
+        self.prober = prober
+        """What asks the one replica of the controller, `REPLICA`; None: nothing is probed."""
         self.latency = 0.0
         self.lag = 0.0
         self._source = CountingKeySource(first_key)
@@ -185,7 +193,9 @@ class OperatorBed:
         self._started += 1
         lease = LEASE_AT if self.elected else None
         settings = Settings(namespaces=self.scope, health_port=None, lease=lease, identity=f"process-{self._started}")
-        operator = Operator(gateway, self.clock, self._source, settings, self.planes, login=_nobody)
+        if self.prober is not None:
+            settings = replace(settings, controller=CONTROLLER)
+        operator = Operator(gateway, self.clock, self._source, settings, self.planes, login=_nobody, prober=self.prober)
         started = asyncio.Event()
 
         async def front(

@@ -79,6 +79,10 @@ _KINDS: tuple[Schema, ...] = (
         "columns": [
             _column("Ready", _condition("Ready"), "Can it sign, and is its CRL current?"),
             _column("Gates", _condition("GatesCurrent"), "Have all gates the current CRL?"),
+            _column(
+                "Enforced", _condition("Enforced"), "Do all gates refuse clients without a certificate, as probes show?"
+            ),
+            _column("Verified", '.status.conditions[?(@.type=="Enforced")].reason', "What the probes show."),
             _column("CA", ".status.ca.subject", "Subject of the CA."),
             _column("Generation", ".status.ca.generation", "CA generation that signs now.", kind="integer"),
             _column("CA-Expires", ".status.ca.notAfter", "notAfter of the CA."),

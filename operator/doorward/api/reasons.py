@@ -6,6 +6,7 @@ entry.
 """
 
 from doorward.api import reasons_client as client
+from doorward.api import reasons_enforced as enforced
 from doorward.api import reasons_ingress as ingress
 from doorward.api import reasons_issuer as issuer
 from doorward.api import reasons_sometimes as sometimes
@@ -17,6 +18,7 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "Admitted": client.ADMITTED,
     "CRLCurrent": issuer.CRL,
     "GatesCurrent": issuer.GATES | writes.GATES,
+    "Enforced": enforced.ENFORCED,
     "CAExclusive": issuer.EXCLUSIVE,
     "CASettled": sometimes.SETTLED,
     "CAKeyHeld": sometimes.KEY,

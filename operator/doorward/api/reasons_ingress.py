@@ -6,6 +6,19 @@ GATE = table(
     "Gate",
     ("Protected", "True", Mender.NOBODY, "Only live clients of the issuer get in.", "clients of {issuer} get in"),
     (
+        "FoundOpen",
+        "False",
+        Mender.OWNER,
+        (
+            "A probe of the host was answered where it had to be refused: clients without a certificate of the issuer have access,"
+            " whatever the annotations say. See the condition Enforced of the MTLSIssuer."
+        ),
+        (
+            "clients without a certificate of {issuer} have access: {detail}. Read the log of the ingress controller, and look for"
+            " other Ingresses with the same host"
+        ),
+    ),
+    (
         "NoSuchIssuer",
         "False",
         Mender.OWNER,

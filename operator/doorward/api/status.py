@@ -123,6 +123,20 @@ class GateStatus(Model):
     state: Annotated[str, Field(max_length=64, description="Current, or the reason why not.")]
 
 
+class EnforcementStatus(Model):
+    """What probes show of one host of one target."""
+
+    namespace: Annotated[str, Field(max_length=63, description="Namespace of the target.")]
+    target: Annotated[str, Field(max_length=253, description="Name of the target, such as an Ingress.")]
+    host: Annotated[str, Field(max_length=253, description="The host.")]
+    enforced: Annotated[
+        Literal["True", "False", "Unknown"],
+        Field(description="Whether every replica of the ingress controller refuses clients without a certificate."),
+    ]
+    since: Annotated[Instant | None, Field(description="Since when `enforced` has this value.")] = None
+    detail: Annotated[str, Field(max_length=512, description="Why it is not enforced; empty if it is.")] = ""
+
+
 class MTLSIssuerStatus(Model):
     """What became of the trust domain."""
 
@@ -139,3 +153,9 @@ class MTLSIssuerStatus(Model):
     )
     gates: Annotated[tuple[GateStatus, ...], Field(max_length=50, description="At most 50.")] = ()
     gates_total: Annotated[Count | None, Field(description="How many there are in all.")] = None
+    enforcement: Annotated[
+        tuple[EnforcementStatus, ...],
+        Field(
+            max_length=50, description="The hosts of the targets, at most 50; those that are not enforced come first."
+        ),
+    ] = ()

@@ -6,10 +6,14 @@ import os
 import resource
 import socket
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from doorward.cli import logs
+from doorward.objects import endpoints
 from doorward.objects.meta import ObjectKey
+
+if TYPE_CHECKING:
+    from doorward.runtime.probing import Controller
 
 
 def add_parser(verbs: Any) -> None:
@@ -60,6 +64,23 @@ def add_parser(verbs: Any) -> None:
         type=_configmap,
         help="the ConfigMap with the settings of ingress-nginx; default: ingress-nginx/ingress-nginx-controller",
     )
+    parser.add_argument(
+        "--controller",
+        metavar="NAMESPACE/SERVICE",
+        type=_service,
+        default="ingress-nginx/ingress-nginx-controller",
+        help="Service of the ingress controller, whose replicas are probed: they must refuse clients without a certificate; empty:"
+        " nothing is probed",
+    )
+    parser.add_argument(
+        "--controller-address",
+        metavar="ADDRESS:HTTPS:HTTP",
+        action="append",
+        type=endpoints.given,
+        default=[],
+        help="IP address and ports of a replica that is probed in place of those of the Service, for example 192.0.2.7:443:80; may"
+        " be repeated",
+    )
     logs.add_options(parser)
     parser.set_defaults(function=run)
 
@@ -87,8 +108,24 @@ def run(chosen: argparse.Namespace) -> int:
         gate_service=chosen.gate_service,
         controllers=tuple(dict.fromkeys(chosen.controller_class)),
         controller_settings=chosen.controller_configmap,
+        controller=_controller(chosen),
     )
     return 0 if asyncio.run(operator.run(settings)) else 1
+
+
+def _controller(chosen: argparse.Namespace) -> "Controller | None":
+    from doorward.runtime.probing import Controller
+
+    if chosen.controller is None:
+        return None
+    return Controller(chosen.controller, tuple(chosen.controller_address))
+
+
+def _service(text: str) -> ObjectKey | None:
+    if not text:
+        return None
+    namespace, name = text.split("/")
+    return ObjectKey(namespace, name)
 
 
 def _raise_most_files() -> int:

@@ -27,6 +27,8 @@ class Target:
     """Why the data plane may admit somebody without a certificate at its hosts, and what to do; empty: it does not."""
     hosts: tuple[str, ...] = ()
     """The hosts that it is about; `*.` before a name stands for each name with one label more."""
+    host_paths: tuple[str, ...] = ()
+    """For each host, a path at which the target serves it."""
     overrides: bool = False
     """It has not opted in, and decides by itself who gets in at its hosts."""
     unasked: str = ""

@@ -53,6 +53,8 @@ class GateObserved:
     """It has not opted in, and decides by itself who gets in at its hosts."""
     unasked: str = ""
     """Why the gate service is not asked at every request, and what to do; empty: it is, or is not installed."""
+    found_open: str = ""
+    """What a probe found to be open to clients without a certificate; empty: nothing."""
     rival: ObjectKey | Unseen | None = None
     """Another target that decides who gets in at a host of this one; None: there is none."""
 
@@ -141,6 +143,8 @@ def _behind_gate(
         listed = selectable_namespaces(issuer, spec.gates.selectable_namespaces)
         if (wrong := selection.wrong(o.access_list, issuer, unasked=unasked, namespaces=listed)) is not None:
             return wrong
+    if o.found_open:
+        return said("FoundOpen", issuer=issuer, detail=o.found_open)
     if optional == (True, False):
         return said("OptionalNotAllowed", issuer=issuer)
     if asked and o.unasked:

@@ -11,7 +11,7 @@ from doorward.api.status import SERIAL_LIMIT, SUBJECT_LIMIT, in_calendar, shorte
 from doorward.objects.archive_index import index_name
 from doorward.objects.meta import ca_secret_name, crl_configmap_name
 from doorward.objects.trust_bundle import PublishedTrust
-from doorward.planning import closing, limits, room, timing
+from doorward.planning import closing, enforcement_status, limits, room, timing
 from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
@@ -73,6 +73,8 @@ def _conditions(
     gates = _gates_condition(o, trouble)
     if gates is not None:
         yield gates
+    if (enforced := enforcement_status.condition(o.probed, _as_before(o, "Enforced"), now)) is not None:
+        yield enforced
     if isinstance(o.authority, Authority):
         yield said("Generated" if o.authority.generated else "SharedCA")
     if isinstance(o.spec, MTLSIssuerSpec) and o.spec.enforcement.mode == "Handshake":
@@ -180,6 +182,8 @@ def write(
             _generation_status(generation, o, line) for generation in sorted(line.trusted)[-MOST_GENERATIONS:]
         ]
     status |= _gates_status(o)
+    if listed := enforcement_status.listed(o.probed, o.status.get("enforcement") or (), now):
+        status["enforcement"] = listed
     return _with_counts(o, line, status, now, due)
 
 

@@ -18,6 +18,7 @@ from doorward.objects.meta import Object, ObjectKey
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki.keys import KeyKind
 from doorward.pki.requests import ClientRequest
+from doorward.planning.enforcement import NOT_PROBED, Probed
 
 
 class Unseen(Enum):
@@ -257,3 +258,5 @@ class IssuerObserved:
     """What rules need of the records that were archived."""
     archiving: str = ""
     """Why records whose time is over cannot be archived; empty: they can."""
+    probed: Probed = NOT_PROBED
+    """What probes show of its gates."""

@@ -27,6 +27,7 @@ from doorward.planning.plan import (
 )
 from doorward.planning.trouble import Trouble
 from doorward.runtime.cut_offs import CutOffRecorder
+from doorward.runtime.probing import Probing
 from doorward.runtime.troubles import Troubles
 from doorward.view.keys import Key, issuer_key, ledger_key, target_key
 from doorward.view.routing import Routing
@@ -59,9 +60,11 @@ class Issuers:
         domains: TrustDomains,
         routing: Routing,
         troubles: Troubles,
+        probing: Probing,
         clock: Clock,
     ) -> None:
         self._troubles = troubles
+        self._probing = probing
         self._view = view
         self._observer = observer
         self._memories = memories
@@ -82,6 +85,7 @@ class Issuers:
         if found is None:
             return Look(await self._gone(key, before))
         seen, memory = found
+        seen = self._probing.observed(seen)
         memories.keep(key, memory, era)
         self._tell_conflicting(key, before, memory)
         now = self._clock.now()
@@ -102,6 +106,7 @@ class Issuers:
     async def _gone(self, key: ObjectKey, before: IssuerMemory) -> Plan:
         """Of an issuer that is not there only its gates are remembered, until they are closed."""
         left = IssuerMemory(gates=before.gates)
+        self._probing.book.drop(key)
         self._domains.drop(key)
         self._memories.keep(key, left)
         self._tell_conflicting(key, before, left)
@@ -199,20 +204,24 @@ class Certificates:
 class Targets:
     """Plans for the objects of data planes."""
 
-    def __init__(self, observer: TargetObserver, clock: Clock) -> None:
+    def __init__(self, observer: TargetObserver, probing: Probing, clock: Clock) -> None:
         self._observer = observer
+        self._probing = probing
         self._clock = clock
 
     def look(self, key: Key) -> Look:
         """Protect what opted in, release what opted out."""
         seen = self._observer.observe(key)
         if seen is None:
+            self._probing.gone(key)
             return Look(Plan())
         body, observed = seen
+        observed = replace(observed, found_open=self._probing.book.found_open(key))
         if observed.reference is not None and observed.issuer is Unseen.UNKNOWN:
             return Look(Plan(due=self._clock.now() + UNFINISHED))
         plane = self._observer.plane(key)
         decision = gate.decide(observed, self._clock.now())
+        self._probing.looked(key, plane.read(body), observed, decision)
         if not decision.opted_in:
             patch = plane.leftovers(body)
             return Look(Plan(actions=(PatchTarget(patch=patch),) if patch is not None else ()))

@@ -179,6 +179,23 @@ WORK_DURATION = Definition(
     buckets=_SECONDS,
 )
 
+# Probes of gates
+
+GATE_HOSTS = Definition(
+    name="doorward_gate_hosts",
+    type="gauge",
+    labels=(*ISSUER_LABELS, "enforced"),
+    help="Hosts that admit only the clients of the issuer, by what probes show: True, False (clients without a certificate have"
+    " access, or a replica of the ingress controller hangs) or Unknown.",
+)
+PROBES = Definition(
+    name="doorward_probes_total",
+    type="counter",
+    labels=("verdict",),
+    help="Probes of one host at one replica of the ingress controller, by what they show: refused (as it should be), open, silent,"
+    " unreachable or unclear.",
+)
+
 # The process
 
 LOOP_LAG = Definition(
@@ -237,6 +254,8 @@ DEFINITIONS = (
     QUEUE_DEPTH,
     QUEUE_WAIT,
     WORK_DURATION,
+    GATE_HOSTS,
+    PROBES,
     LOOP_LAG,
     LOOP_LAG_MAX,
     SOURCES_NOT_SYNCED,

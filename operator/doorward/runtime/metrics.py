@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from doorward.clock import Clock
 from doorward.cluster.gateway import Kind
 from doorward.cluster.wrapped import Verb
+from doorward.planning.enforcement import Verdict
 from doorward.runtime import metric_names as names
 from doorward.runtime.cut_offs import Stage
 from doorward.runtime.loop_lag import Longest
@@ -70,6 +71,9 @@ class Metrics:
         self._depth = self._gauge(names.QUEUE_DEPTH)
         self._wait = self._histogram(names.QUEUE_WAIT)
         self._work = self._histogram(names.WORK_DURATION)
+        self._probes = self._counter(names.PROBES)
+        for verdict in Verdict:
+            self._probes.labels(verdict.name.lower())
         self._lag = self._histogram(names.LOOP_LAG)
         self.longest_lag = Longest(clock)
         self._kopf_restarts = self._counter(names.KOPF_RESTARTS)
@@ -130,6 +134,12 @@ class Metrics:
     def worked(self, priority: IntEnum, seconds: float, result: str) -> None:
         """See `workqueue.meter.Meter`."""
         self._work.labels(priority.name.lower(), str(result)).observe(seconds)
+
+    # Probes of gates
+
+    def probed(self, verdict: Verdict) -> None:
+        """A host was probed at a replica."""
+        self._probes.labels(verdict.name.lower()).inc()
 
     # The process
 

@@ -39,12 +39,14 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
 from doorward.pki.key_source import KeySource
 from doorward.planning import retention
+from doorward.probes.prober import NetworkProber, Prober
 from doorward.runtime import kopf_handlers, loop_lag
 from doorward.runtime.appliers import Appliers
 from doorward.runtime.cut_offs import CutOffRecorder
 from doorward.runtime.key_source import SystemKeySource
 from doorward.runtime.looks import Certificates, Issuers, Ledgers, Targets
 from doorward.runtime.metrics import Metrics
+from doorward.runtime.probing import Controller, Probing
 from doorward.runtime.reconcile import Reconciler
 from doorward.runtime.scrape import Figures, not_synced
 from doorward.runtime.troubles import Troubles
@@ -90,6 +92,8 @@ class Settings:
     """This process's own name in that Lease, which no other process ever has."""
     most_files: int = 0
     """How many files it may have open; 0: not known."""
+    controller: Controller | None = None
+    """Where the replicas of the ingress controller are; None: nothing is probed."""
     gate_service: str | None = None
     """`http://` and the host of the gate service; None: it is not installed."""
     controllers: tuple[str, ...] = ()
@@ -110,6 +114,7 @@ class Operator:
         planes: Sequence[DataPlane] = PLANES,
         *,
         login: kopf_handlers.Login,
+        prober: Prober | None = None,
     ) -> None:
         self._settings = settings
         self._login = login
@@ -136,6 +141,8 @@ class Operator:
         self._subscriptions: Subscriptions | None = None
         self._domains = TrustDomains()
         self._intake = Intake(self.view, self._routing, self._takes_part)
+        self._prober = prober or NetworkProber(clock)
+        self._probing: Probing
         self._issuers: Issuers
         self._reconciler = self._join(source)
         self._rollback = Rollback(
@@ -154,6 +161,7 @@ class Operator:
             pending=self._cut_offs.pending,
             longest_lag=lambda: self.metrics.longest_lag.seconds,
             unsynced=lambda: not_synced(self.view),
+            probed=self._probing.book.probed,
         )
         self._resync = Resync(
             self.view,
@@ -169,7 +177,12 @@ class Operator:
         shared = SharedWrites(view, gateway, intake, clock, self._story)
         issuer_observer = IssuerObserver(view, gateway, clock, self._issuer_memories, self._planes)
         troubles = Troubles(clock)
-        self._issuers = Issuers(view, issuer_observer, self._issuer_memories, domains, self._routing, troubles, clock)
+        self._probing = Probing(
+            self._settings.controller, self._prober, clock, self._routing, shared, self.metrics.probed
+        )
+        self._issuers = Issuers(
+            view, issuer_observer, self._issuer_memories, domains, self._routing, troubles, self._probing, clock
+        )
         certificate_observer = CertificateObserver(view, domains, gateway, clock, reads)
         certificates = Certificates(
             certificate_observer,
@@ -195,7 +208,7 @@ class Operator:
             TargetApplier(view, gateway, intake),
             shared,
         )
-        targets = Targets(TargetObserver(view, reads, self._planes), clock)
+        targets = Targets(TargetObserver(view, reads, self._planes), self._probing, clock)
         ledgers = Ledgers(LedgerObserver(view, gateway, self._issuer_memories), clock)
         return Reconciler(
             self._issuers,
@@ -329,6 +342,7 @@ class Operator:
             group.create_task(self._settings_reader().keep()),
             group.create_task(self._rollback.keep(start_over, self._routing.rolled_back)),
             group.create_task(self._work(subscriptions, leads=leads)),
+            group.create_task(self._probe()),
         ]
         if self._settings.health_port is not None:
             tasks.append(group.create_task(loop_lag.measure(self.metrics.lag)))
@@ -337,6 +351,11 @@ class Operator:
     def _settings_reader(self) -> SettingsReader:
         configmaps = {plane.settings_at: plane.settings_read for plane in self._planes if plane.settings_at is not None}
         return SettingsReader(self.view.surroundings, self._gateway, configmaps, self._routing.surroundings_changed)
+
+    async def _probe(self) -> None:
+        if self._leadership is not None:
+            await self._leadership.led()
+        await self._probing.keep(self._gateway, self._settings.account)
 
     def kinds(self) -> tuple[Kind, ...]:
         """The kinds that people write, which Kopf watches."""

@@ -14,7 +14,8 @@ from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
 from doorward.objects.trust_bundle import PublishedTrust
-from doorward.planning import timing
+from doorward.planning import enforcement, timing
+from doorward.planning.enforcement import Probed
 from doorward.planning.states import CertificateState, state_of
 from doorward.runtime import metric_names as names
 from doorward.runtime.cut_offs import Pending, Stage
@@ -47,6 +48,8 @@ class Figures:
     pending: Callable[[], Mapping[Stage, Pending]]
     longest_lag: Callable[[], float]
     unsynced: Callable[[], Iterable[Source]]
+    probed: Callable[[ObjectKey], Probed]
+    """What probes show of the gates of an issuer."""
 
     async def samples(self) -> tuple[Sample, ...]:
         """All of them; the event loop is given to others again and again."""
@@ -80,6 +83,10 @@ class Figures:
         yield names.LEDGER_RECORDS, at, sum(counts.values())
         if first_expiry is not None:
             yield names.NEXT_EXPIRY, at, (first_expiry - now).total_seconds()
+        probed = self.probed(issuer)
+        hosts = Counter(enforcement.state_of(gate, probed.replicas, now)[0] for gate in probed.gates)
+        for enforced, count in hosts.items():
+            yield names.GATE_HOSTS, (*at, enforced), count
         index = self.view.archives.index(issuer)
         if index.readable:
             yield names.ARCHIVED_RECORDS, at, index.records

@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from doorward.api.conditions import instant
-from doorward.api.fields import API_VERSION
 from doorward.clock import Clock
 from doorward.cluster.errors import Conflict, Forbidden, Invalid, NotFound
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, EVENT, FIELD_MANAGER, ISSUED_CERTIFICATE, ISSUER, Gateway
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, EVENT, FIELD_MANAGER, ISSUED_CERTIFICATE, ISSUER, Gateway, Kind
 from doorward.logged import Once, about
 from doorward.objects import ledger_record
 from doorward.objects.comparison import unlike
@@ -120,23 +119,36 @@ class SharedWrites:
         story.tell_conditions(key, before.get("conditions") or (), action.status.get("conditions") or ())
         return unlike({"status": action.status}, body, me=FIELD_MANAGER)
 
-    async def event(self, key: Key, reason: str, message: str) -> None:
-        """An Event about an MTLSIssuer or a ClientCertificate; that it cannot be written stops nothing."""
+    def _concerned(self, key: Key) -> tuple[Kind, str] | None:
+        """The kind and the UID of the object of a key; None: it is not there any more."""
+        if key.kind == "target":
+            target = self._view.targets[key.plural].get(key.at)
+            return (
+                None
+                if target is None
+                else (self._view.target_kinds[key.plural].kind, target["metadata"].get("uid", ""))
+            )
         kind = ISSUER if key.kind == "issuer" else CLIENT_CERTIFICATE
-        found, at = self._intake.store_of(kind).get(key.at), key.at
-        if found is None:
+        found = self._intake.store_of(kind).get(key.at)
+        return None if found is None else (kind, found.body["metadata"]["uid"])
+
+    async def event(self, key: Key, reason: str, message: str) -> None:
+        """An Event about an MTLSIssuer, a ClientCertificate or a target; that it cannot be written stops nothing."""
+        concerned, at = self._concerned(key), key.at
+        if concerned is None:
             return
+        kind, uid = concerned
         now = instant(self._clock.now())
         event = {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"namespace": at.namespace, "generateName": "doorward-"},
             "involvedObject": {
-                "apiVersion": API_VERSION,
+                "apiVersion": kind.api_version,
                 "kind": kind.name,
                 "namespace": at.namespace,
                 "name": at.name,
-                "uid": found.body["metadata"]["uid"],
+                "uid": uid,
             },
             "type": "Warning",
             "reason": reason,

@@ -30,6 +30,7 @@ from tests.unit.runtime import (
     test_mending,
     test_missing_rights,
     test_not_settling,
+    test_probes,
     test_refused,
     test_retention,
     test_unsynced,
@@ -225,6 +226,37 @@ ENDS: dict[str, Ends] = {
         "when the host is due",
         test_refused.test_an_ingress_that_cannot_be_written_is_told_by_its_issuer,
     ),
+    # Enforced
+    "ProbesRefused": Ends(
+        "a probe that is answered, or a replica that cannot be probed",
+        (HOST,),
+        "every 15 s to 3 min",
+        test_probes.test_an_open_host_is_told_at_once_on_the_issuer_and_the_ingress_with_an_event_each,
+    ),
+    "Open": Ends(
+        "a probe that is refused",
+        (HOST,),
+        "every 10 s",
+        test_probes.test_an_open_host_is_told_at_once_on_the_issuer_and_the_ingress_with_an_event_each,
+    ),
+    "ControllerHangs": Ends(
+        "a probe that is answered",
+        (HOST,),
+        "every 10 s",
+        test_probes.test_a_replica_that_hangs_is_unknown_and_then_false_and_true_when_it_answers_again,
+    ),
+    "NotReachable": Ends(
+        "a probe that is answered",
+        (HOST,),
+        "every 10 s",
+        test_probes.test_a_replica_that_hangs_is_unknown_and_then_false_and_true_when_it_answers_again,
+    ),
+    "NotVerified": Ends(
+        "a probe that is refused",
+        (HOST,),
+        "5 s after a change",
+        test_probes.test_nothing_is_called_enforced_before_it_was_probed,
+    ),
     # Others of an MTLSIssuer
     "Generated": Ends("another MTLSIssuer, since the choice is immutable", (MTLS,)),
     "SharedCA": Ends("another MTLSIssuer, since the choice is immutable", (MTLS,)),
@@ -284,6 +316,12 @@ ENDS: dict[str, Ends] = {
     ),
     "ArchiveIndexInvalid": Ends("another ConfigMap", (MAP,)),
     # Gate of a host
+    "FoundOpen": Ends(
+        "a probe that is refused",
+        (HOST,),
+        "every 10 s",
+        test_probes.test_an_open_host_is_told_at_once_on_the_issuer_and_the_ingress_with_an_event_each,
+    ),
     "Protected": Ends("a gate or a host that changes", (SEC, HOST, MTLS)),
     "NoSuchIssuer": Ends("an MTLSIssuer of that name", (MTLS, HOST)),
     "GateMissing": Ends("the gate's Secret", (SEC,)),

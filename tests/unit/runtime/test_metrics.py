@@ -12,6 +12,7 @@ from doorward.cluster.errors import Forbidden, Invalid
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, SECRET
 from doorward.objects.archive_index import NO_ARCHIVE, UNREADABLE, ArchiveIndex, Part
 from doorward.objects.meta import ObjectKey, parse_instant
+from doorward.planning.enforcement import NOT_PROBED
 from doorward.planning.states import CertificateState
 from doorward.runtime import kopf_handlers, metric_names, reconcile, scrape
 from doorward.runtime.cut_offs import Pending, Stage
@@ -398,6 +399,7 @@ def figures(view, clock, **override):
             "pending": lambda: dict.fromkeys(Stage, Pending(0, 0.0)),
             "longest_lag": lambda: 0.0,
             "unsynced": lambda: (),
+            "probed": lambda _issuer: NOT_PROBED,
         }
         | override
     )

@@ -38,7 +38,7 @@ def kept(body: Mapping[str, Any]) -> dict[str, Any]:
     shape.
     """
     metadata = body["metadata"]
-    names = ("namespace", "name", "resourceVersion", "creationTimestamp")
+    names = ("namespace", "name", "uid", "resourceVersion", "creationTimestamp")
     annotations = metadata.get("annotations") or {}
     ours = {
         k: v
@@ -98,6 +98,7 @@ def read(body: Mapping[str, Any], service: str | None = None) -> Target:
         other_secret=other_secret,
         fault=shape.fault,
         hosts=shape.hosts,
+        host_paths=shape.host_paths,
         overrides=reference is None and (secret is not None or shape.setting != "" or unredirected),
         unasked=per_request.undone(body) if service is not None else "",
         access_list=access_list.parse(annotations[ALLOW], key.namespace) if ALLOW in annotations else None,

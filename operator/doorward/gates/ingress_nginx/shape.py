@@ -30,6 +30,8 @@ class Shape:
     hosts: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     """Those of the hosts that no rule names."""
+    host_paths: tuple[str, ...] = ()
+    """For each host, the path of its first rule."""
     paths: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     """The Services that it routes to, in its own namespace."""
@@ -73,6 +75,7 @@ def shape_of(body: Object) -> Shape:
     return Shape(
         hosts=tuple(sorted(hosts | aliases)),
         aliases=tuple(sorted(aliases - hosts)),
+        host_paths=tuple(_host_path(spec, host) for host in sorted(hosts | aliases)),
         paths=tuple(sorted(set(_paths(spec)))),
         services=tuple(sorted({*_services(spec), *_fallback(annotations)})),
         setting=next(_settings(annotations), ""),
@@ -94,6 +97,17 @@ def boolean(text: str | None) -> bool | None:
 def _hosts(spec: Object) -> Iterator[str]:
     for rule in spec.get("rules") or ():
         yield rule.get("host") or ""
+
+
+def _host_path(spec: Object, host: str) -> str:
+    """The first path at which a host is served: of a regular expression, which no request matches as it stands, the root."""
+    rules = spec.get("rules") or ()
+    own = [rule for rule in rules if (rule.get("host") or "") == host]
+    for rule in own or rules:
+        for path in (rule.get("http") or {}).get("paths") or ():
+            text = path.get("path") or "/"
+            return text if _matches(_PATHS["Prefix"], text) else "/"
+    return "/"
 
 
 def _aliases(annotations: Mapping[str, str]) -> Iterator[str]:

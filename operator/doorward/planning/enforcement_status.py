@@ -1,0 +1,80 @@
+"""What an MTLSIssuer says of its gates from what probes show: the condition Enforced, and each host."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from doorward.api.conditions import Condition, instant, said
+from doorward.planning.enforcement import HANGS_AFTER, Gate, Probed, Verdict, state_of
+
+MOST_HOSTS = 3
+"""Hosts that a condition names."""
+MOST_REPLICAS = 8
+"""Replicas that a condition names."""
+MOST_LISTED = 50
+MOST_DETAIL = 512
+FIRST_ROUND = timedelta(seconds=90)
+"""So long after its start a process is given to probe all gates once: until then what was said before stays."""
+_WORST_FIRST = ("False", "Unknown", "True")
+
+
+def condition(probed: Probed, before: Condition | None, now: datetime) -> Condition | None:
+    """The condition Enforced; None: there is no gate. `before`: what the status says already."""
+    if not probed.gates:
+        return None
+    found = _found(probed, now)
+    begun = None if probed.since is None else probed.since + FIRST_ROUND
+    if before is None or begun is None or now >= begun or found.reason.name != "NotVerified":
+        return found
+    return before.until(begun)
+
+
+def _found(probed: Probed, now: datetime) -> Condition:
+    if probed.unprobed:
+        return said("NotVerified", detail=probed.unprobed)
+    states = [(gate, *state_of(gate, probed.replicas, now)) for gate in probed.gates]
+    wrong = [(gate, why) for gate, state, why in states if state == "False"]
+    if is_open := [(gate, why) for gate, why in wrong if gate.has(Verdict.OPEN)]:
+        return said("Open", detail=_named(is_open))
+    if wrong:
+        return said("ControllerHangs", detail=_named(wrong))
+    unknown = [(gate, why) for gate, state, why in states if state == "Unknown"]
+    if away := [(g, why) for g, why in unknown if g.has(Verdict.UNREACHABLE) or g.has(Verdict.SILENT)]:
+        found = said("NotReachable", detail=_named(away))
+        ends = [f.since + HANGS_AFTER for g, _ in away for f in g.findings.values() if f.verdict is Verdict.SILENT]
+        return found.until(min(ends)) if ends else found
+    if unknown:
+        return said("NotVerified", detail=_named(unknown))
+    replicas = probed.replicas
+    more = f" and {len(replicas) - MOST_REPLICAS} more" if len(replicas) > MOST_REPLICAS else ""
+    return said("ProbesRefused", hosts=len(states), replicas=", ".join(replicas[:MOST_REPLICAS]) + more)
+
+
+def _named(gates: Sequence[tuple[Gate, str]]) -> str:
+    more = f"; and {len(gates) - MOST_HOSTS} more" if len(gates) > MOST_HOSTS else ""
+    return "; ".join(f"host {gate.host} of {gate.target} {why}" for gate, why in gates[:MOST_HOSTS]) + more
+
+
+def listed(probed: Probed, before: Sequence[Mapping[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """The hosts as the status lists them, those that are not enforced first; `before`: as it lists them already."""
+    if probed.unprobed:
+        return []
+    known = {_place(entry): entry for entry in before}
+    starting = probed.since is not None and now < probed.since + FIRST_ROUND
+    entries = []
+    for gate in probed.gates:
+        state, why = state_of(gate, probed.replicas, now)
+        entry = {"namespace": gate.target.namespace, "target": gate.target.name, "host": gate.host, "enforced": state}
+        old = known.get(_place(entry))
+        if old is not None and starting and state == "Unknown" and not gate.findings:
+            entries.append(dict(old))
+            continue
+        same = old is not None and old.get("enforced") == state and "since" in old
+        entry["since"] = old["since"] if same and old else instant(now)
+        entries.append(entry | ({"detail": why[:MOST_DETAIL]} if why else {}))
+    entries.sort(key=lambda entry: (_WORST_FIRST.index(entry["enforced"]), _place(entry)))
+    return entries[:MOST_LISTED]
+
+
+def _place(entry: Mapping[str, Any]) -> tuple[str, str, str]:
+    return str(entry.get("namespace")), str(entry.get("target")), str(entry.get("host"))

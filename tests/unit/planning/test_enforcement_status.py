@@ -1,0 +1,111 @@
+"""What an MTLSIssuer says of its gates from what probes show."""
+
+from datetime import timedelta
+
+import pytest
+
+from doorward.api.conditions import instant
+from doorward.objects.meta import ObjectKey
+from doorward.planning.enforcement import HANGS_AFTER, Finding, Gate, Probed, Verdict
+from doorward.planning.enforcement_status import FIRST_ROUND, MOST_LISTED, condition, listed
+from tests.unit.given import NOW, SECOND
+
+SHOP = ObjectKey("edge", "shop")
+REPLICA = "192.0.2.7"
+
+
+def probed(*verdicts, replicas=(REPLICA,), since=NOW - FIRST_ROUND, detail="answers 200", known_for=0.0, **more):
+    """An issuer with a gate for each verdict; None: it was not probed yet."""
+    seen = NOW - timedelta(seconds=known_for)
+    gates = [
+        Gate(
+            target=SHOP,
+            host=f"host-{n:03}.example",
+            findings={} if v is None else {REPLICA: Finding(verdict=v, detail=detail, at=NOW, since=seen)},
+        )
+        for n, v in enumerate(verdicts)
+    ]
+    return Probed(gates=gates, replicas=replicas, since=since, **more)
+
+
+@pytest.mark.parametrize(
+    ("seen", "status", "reason"),
+    [
+        pytest.param(probed(Verdict.REFUSED), "True", "ProbesRefused", id="all refuse"),
+        pytest.param(probed(Verdict.REFUSED, Verdict.OPEN), "False", "Open", id="one is open"),
+        pytest.param(probed(Verdict.UNREACHABLE, Verdict.OPEN), "False", "Open", id="one is open and one is away"),
+        pytest.param(probed(Verdict.SILENT), "Unknown", "NotReachable", id="one does not answer"),
+        pytest.param(probed(Verdict.SILENT, known_for=30), "False", "ControllerHangs", id="one hangs"),
+        pytest.param(probed(Verdict.UNREACHABLE, known_for=9e6), "Unknown", "NotReachable", id="one is away for ever"),
+        pytest.param(probed(Verdict.UNCLEAR), "Unknown", "NotVerified", id="one says nothing clear"),
+        pytest.param(probed(Verdict.REFUSED, None), "Unknown", "NotVerified", id="one was not probed yet"),
+        pytest.param(probed(Verdict.REFUSED, replicas=(REPLICA, "b")), "Unknown", "NotVerified", id="a new replica"),
+        pytest.param(
+            probed(Verdict.REFUSED, unprobed="no Service"), "Unknown", "NotVerified", id="no replica is known"
+        ),
+    ],
+)
+def test_enforced_is(seen, status, reason):
+    found = condition(seen, None, NOW)
+    assert (found.reason.status, found.reason.name) == (status, reason)
+
+
+def test_nothing_is_said_of_an_issuer_without_a_gate():
+    assert condition(probed(), None, NOW) is None
+
+
+def test_it_is_said_which_host_is_open_where_and_how():
+    message = condition(probed(Verdict.OPEN), None, NOW).message
+    assert "host host-000.example of edge/shop answers 200 at replica 192.0.2.7" in message
+
+
+def test_a_replica_that_does_not_answer_is_looked_at_again_when_it_hangs():
+    assert condition(probed(Verdict.SILENT), None, NOW).ends == NOW + HANGS_AFTER
+
+
+def test_which_replicas_refuse_is_said_and_the_message_does_not_change_by_itself():
+    message = condition(probed(Verdict.REFUSED), None, NOW).message
+    assert REPLICA in message
+    assert condition(probed(Verdict.REFUSED, known_for=99), None, NOW + SECOND).message == message
+
+
+def test_a_process_that_was_just_started_keeps_what_was_said_until_it_has_probed_once():
+    before = condition(probed(Verdict.REFUSED), None, NOW)
+    starting = probed(None, since=NOW - SECOND)
+    kept = condition(starting, before, NOW)
+    assert (kept.reason.name, kept.message) == ("ProbesRefused", before.message)
+    assert kept.ends == NOW - SECOND + FIRST_ROUND
+    assert condition(starting, before, kept.ends).reason.name == "NotVerified"
+    assert condition(probed(Verdict.OPEN, since=NOW), before, NOW).reason.name == "Open", (
+        "what was found is said at once"
+    )
+
+
+def test_without_probes_nothing_is_kept():
+    before = condition(probed(Verdict.REFUSED), None, NOW)
+    assert condition(probed(None, since=None, unprobed="off"), before, NOW).reason.name == "NotVerified"
+
+
+def test_the_hosts_that_are_not_enforced_are_listed_first_and_no_more_than_fit():
+    found = listed(probed(*[Verdict.REFUSED] * 60, Verdict.UNREACHABLE, Verdict.OPEN), (), NOW)
+    assert [entry["enforced"] for entry in found] == ["False", "Unknown"] + ["True"] * (MOST_LISTED - 2)
+    assert found[0] == {
+        "namespace": "edge",
+        "target": "shop",
+        "host": "host-061.example",
+        "enforced": "False",
+        "since": instant(NOW),
+        "detail": "answers 200 at replica 192.0.2.7",
+    }
+
+
+def test_it_is_listed_since_when_a_host_is_enforced():
+    before = listed(probed(Verdict.REFUSED), (), NOW)
+    later = NOW + timedelta(hours=1)
+    assert listed(probed(Verdict.REFUSED), before, later) == before
+    assert listed(probed(Verdict.OPEN), before, later)[0]["since"] == instant(later)
+
+
+def test_what_was_listed_stays_while_a_process_starts():
+    before = listed(probed(Verdict.REFUSED), (), NOW)
+    assert listed(probed(None, since=NOW), before, NOW) == before
