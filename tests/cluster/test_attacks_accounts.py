@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support import quotas
 from tests.support.home import API, Home, client, issuer
 from tests.support.kube import (
     CERTIFICATES,
@@ -29,7 +30,6 @@ from tests.support.openssl import OpenSsl
 
 from .policies_support import ISSUER, OURS, SECRET, VERIFY, configmap, ingress
 
-QUOTAS = Kind("api/v1", "resourcequotas")
 JSON_PATCH = "application/json-patch+json"
 OPERATORS = "doorward"
 """The operator's field manager."""
@@ -264,9 +264,8 @@ def test_a_quota_that_leaves_no_room_is_told_and_stops_no_cut_off(
 ):
     """Quotas are the cluster's administrator's; `admin` may not write them."""
     quota = served.here({"metadata": {"name": "none"}, "spec": {"hard": {counted: "0"}}})
-    assert adam.create(QUOTAS, quota).status == 403
-    served.make(QUOTAS, quota)
-    eventually(lambda: served.body(QUOTAS, "none").get("status", {}).get("used"), "the quota counts")
+    assert adam.create(quotas.QUOTAS, quota).status == 403
+    quotas.impose(served, **{counted: "0"})
     name = body["metadata"]["name"]
     served.make(kind, body)
 
@@ -279,7 +278,7 @@ def test_a_quota_that_leaves_no_room_is_told_and_stops_no_cut_off(
     served.respec(CERTIFICATES, "alice", revoked=True)
     served.says(CERTIFICATES, "alice", "Admitted", "Revoked")
     assert serial in openssl.crl_entries(served.crl().read_bytes())
-    served.remove(QUOTAS, "none")
+    quotas.lift(served)
     if kind == CERTIFICATES:
         served.issued(name)
     else:

@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 
+from tests.support import quotas
+from tests.support.audit import Audit, described
 from tests.support.home import Home, client, issuer
-from tests.support.kube import CERTIFICATES, ISSUERS, MERGE, NAMESPACES, SECRETS, Answer, Kind, Person, eventually
+from tests.support.kube import CERTIFICATES, ISSUERS, MERGE, NAMESPACES, SECRETS, Answer, Person, eventually
 from tests.support.odd_csrs import Csr
 from tests.support.openssl import EC_KEY, OpenSsl
-from tests.testbed.controlplane import Cluster
 
 pytestmark = pytest.mark.promise(7)
-
-QUOTAS = Kind("api/v1", "resourcequotas")
 
 
 @pytest.fixture
@@ -383,23 +382,18 @@ def test_a_password_is_what_a_person_types_though_echo_ended_it_with_a_line_brea
 
 
 @pytest.mark.promise(2)
-def test_a_secret_that_is_refused_again_and_again_costs_one_serial(partners: Home, cluster: Cluster):
-    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"secrets": "1"}}}
-    partners.make(QUOTAS, quota)
-    eventually(lambda: partners.body(QUOTAS, "none").get("status", {}).get("used"), "the quota counts")
+def test_a_secret_that_is_refused_again_and_again_costs_one_serial(partners: Home, audit: Audit):
+    quotas.impose(partners, secrets="1")
     assert "exceeded quota" in told(partners, "SecretRefused")
 
     def refusals() -> int:
         return sum(
-            event["verb"] == "create"
-            and event["objectRef"].get("resource") == "secrets"
-            and event["objectRef"].get("namespace") == partners.namespace
-            and event["responseStatus"]["code"] == 403
-            for event in cluster.audit_events()
+            described(event) == "create secrets" and event["responseStatus"]["code"] == 403
+            for event in audit.writes_into(partners.namespace)
         )
 
     eventually(lambda: refusals() >= 2, "it is tried again")
-    partners.remove(QUOTAS, "none")
+    quotas.lift(partners)
     serial = partners.issued()["status"]["serialNumber"]
     assert [record["spec"]["serialNumber"] for record in partners.records("alice")] == [serial]
 

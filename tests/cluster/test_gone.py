@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import quotas
 from tests.support.home import Home, client, issuer
 from tests.support.installation import OperatorProcess
 from tests.support.kube import (
@@ -33,7 +34,6 @@ from tests.testbed.controlplane import Cluster
 
 from .policies_support import ISSUER, ingress, unbound
 
-QUOTAS = Kind("api/v1", "resourcequotas")
 CONFIGMAPS = Kind("api/v1", "configmaps")
 BEFORE_PATIENCE = 25.0
 """Seconds: a deletion would wait for a gate for 30."""
@@ -213,8 +213,7 @@ def test_a_host_in_a_namespace_that_ends_holds_no_deletion_back(domain: Domain):
 
 
 def test_a_quota_that_refuses_the_gate_is_told_and_holds_no_deletion_back(domain: Domain, home: Home):
-    home.make(QUOTAS, {"metadata": {"name": "none"}, "spec": {"hard": {"count/secrets": "0"}}})
-    eventually(lambda: "hard" in home.body(QUOTAS, "none").get("status", {}), "the quota holds")
+    quotas.impose(home, **{"count/secrets": "0"})
     home.make(INGRESSES, ingress(home.namespace, {ISSUER: f"{domain.issuers.namespace}/partners"}))
     says = partial(domain.issuers.condition, ISSUERS, "partners", "GatesCurrent")
     eventually(lambda: "exceeded quota" in says().get("message", ""), "the issuer tells of the quota")
