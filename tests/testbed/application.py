@@ -33,6 +33,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = {"application": upstream, "method": self.command, "path": self.path, "headers": headers}
+        answer["lines"] = self.headers.items()  # as they came, each of several with one name
         body = json.dumps(answer if found else {"application": None}).encode()
         # A body that is not read would be taken for the next request.
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
