@@ -4,6 +4,7 @@ Its typed models cost about twice the CPU of dicts (measured), so only configura
 connections are used of it.
 """
 
+import asyncio
 import json
 from asyncio import sslproto
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from doorward.clock import Clock, SystemClock
 from doorward.cluster.errors import Transient, from_answer, seconds_of
 from doorward.cluster.gateway import FIELD_MANAGER, LAST_LOOK, MERGE_PATCH, Kind, Object, WatchEvent
 from doorward.cluster.identity import Identity
+from doorward.cluster.lists import AS_THEY_ARE, Lists, whole
 from doorward.cluster.skew import Skew
 from doorward.cluster.steps import in_steps
 
@@ -32,8 +34,6 @@ LONGEST_SILENCE = 75.0
 """The API server sends a bookmark every minute: a watch that is silent for longer (seconds) has lost its connection."""
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_CHUNK = 250
-"""Objects in one answer: JSON is read in one step, whatever the thread, and of these in some milliseconds."""
 
 
 async def connect(kubeconfig: str | None) -> client.ApiClient:
@@ -80,14 +80,16 @@ class LiveGateway:
         *,
         limits: aiohttp.ClientTimeout = REQUEST_TIMEOUT,
         identity: Identity | None = None,
+        lists: Lists = AS_THEY_ARE,
     ) -> None:
-        """`identity`: told where the API server does not accept the credentials."""
+        """`identity`: told where the API server does not accept the credentials; `lists`: how lists and watches are read."""
         self._api = api
         self._clock = clock
         self._identity = identity
         self._skew = Skew(clock)
         self._date = ""
         self._limits = limits
+        self._lists = lists
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -125,10 +127,12 @@ class LiveGateway:
             raise from_answer(response.status, *await _status_of(response), retry_after=asked)
         return response
 
-    async def _request(self, method: str, path: str, **options: Any) -> Object:
+    async def _request(
+        self, method: str, path: str, *, read: Callable[[bytes], Object] = whole, **options: Any
+    ) -> Object:
         response = await self._open(method, path, **options)
         try:
-            result: Object = json.loads(await response.read())
+            result = read(await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise Transient(f"{method} {path}: {type(error).__name__}: {error}") from error
         return result
@@ -163,15 +167,26 @@ class LiveGateway:
         metadata_only: bool = False,
     ) -> tuple[Sequence[T], str]:
         items: list[T] = []
-        query = {"limit": str(_CHUNK)} | ({"labelSelector": selector} if selector else {})
+        query = {"limit": str(self._lists.page)} | ({"labelSelector": selector} if selector else {})
         accept = _METADATA_LIST if metadata_only else "application/json"
+        read, _ = self._lists.readers(kind, metadata_only=metadata_only)
+
+        async def page_at(token: str) -> Object:
+            wanted = query | ({"continue": token} if token else {})
+            return await self._request("GET", kind.path(namespace), query=wanted, accept=accept, read=read)
+
+        page = await page_at("")
         while True:
-            page = await self._request("GET", kind.path(namespace), query=query, accept=accept)
-            items.extend([take(body) async for body in in_steps(page.get("items") or ())])
             token = page["metadata"].get("continue")
-            if not token:
-                return items, page["metadata"]["resourceVersion"]
-            query["continue"] = token
+            next_page = asyncio.ensure_future(page_at(token)) if token and self._lists.ahead else None
+            try:
+                items.extend([take(body) async for body in in_steps(page.get("items") or ())])
+                if not token:
+                    return items, page["metadata"]["resourceVersion"]
+                page = await (next_page or page_at(token))
+            finally:
+                if next_page is not None:
+                    next_page.cancel()
 
     async def create(self, kind: Kind, namespace: str, body: Object, *, dry_run: bool = False) -> Object:
         query = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
@@ -212,6 +227,7 @@ class LiveGateway:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(WATCH_SECONDS),
         } | ({"labelSelector": selector} if selector else {})
+        _, read = self._lists.readers(kind, metadata_only=metadata_only)
         response = await self._open(
             "GET",
             kind.path(namespace),
@@ -221,7 +237,7 @@ class LiveGateway:
         )
         try:
             async for line in response.content:
-                event = json.loads(line)
+                event = read(line)
                 if event["type"] == "ERROR":
                     status = event["object"]
                     raise from_answer(status.get("code", 500), status.get("reason", ""), status.get("message", ""))

@@ -37,8 +37,8 @@ class Table(Protocol):
         """It was deleted."""
         ...
 
-    def end(self) -> None:
-        """The list is complete."""
+    async def end(self) -> None:
+        """The list is complete: what it did not have is not there. Requests are answered in between."""
         ...
 
 
@@ -99,7 +99,7 @@ class Follower:
     async def _list(self) -> str:
         self._table.begin()
         _, version = await self._gateway.collect(self._table.take, self.kind, None, metadata_only=self._metadata_only)
-        self._table.end()
+        await self._table.end()
         self._version = number_of(version)
         self._heard()
         return version

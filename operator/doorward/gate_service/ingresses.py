@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 
+from doorward.cluster.steps import in_steps
 from doorward.objects.access_list import ALLOW, AccessList, Unreadable, parse
 from doorward.objects.meta import Object, ObjectKey, key_of
 
@@ -51,9 +52,9 @@ class Ingresses:
         """It was deleted."""
         self._drop(key_of(body))
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """The list is complete: what it did not have is not there."""
-        for key in self._known.keys() - self._listed:
+        async for key in in_steps(self._known.keys() - self._listed):
             self._drop(key)
         self._listed = set()
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from doorward.cluster.steps import in_steps
 from doorward.objects.meta import Object, ObjectKey, key_of, parse_instant
 from doorward.planning import timing
 from doorward.planning.selection import selectable_namespaces
@@ -55,9 +56,9 @@ class Issuers:
         """It was deleted."""
         self._known.pop(key_of(body), None)
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """The list is complete: what it did not have is not there."""
-        for key in self._known.keys() - self._listed:
+        async for key in in_steps(self._known.keys() - self._listed):
             del self._known[key]
 
 

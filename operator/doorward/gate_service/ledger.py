@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 
+from doorward.cluster.steps import in_steps
 from doorward.gate_service.identity import common_name_of
 from doorward.objects import ledger_entry
 from doorward.objects.ledger_entry import SHA256_SIZE, Entry
@@ -104,10 +105,11 @@ class Clients:
         """It was deleted."""
         self._gone(self.named(key_of(body)))
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """The list is complete: what it did not have is not there."""
-        for client in [client for client in self._all() if client.listed != self._list]:
-            self._gone(client)
+        async for client in in_steps([*self._all()]):
+            if client.listed != self._list:
+                self._gone(client)
 
     def _gone(self, client: Client) -> None:
         self._there -= client.there
@@ -116,10 +118,10 @@ class Clients:
 
     def release(self, client: Client) -> None:
         """Forget a name that is not there and that no record has."""
-        if client.there or client.serials:
+        clients = self._by_namespace.get(client.namespace, {})
+        if client.there or client.serials or clients.get(client.name) is not client:
             return
-        clients = self._by_namespace[client.namespace]
-        clients.pop(client.name, None)
+        del clients[client.name]
         if not clients:
             del self._by_namespace[client.namespace]
 
@@ -234,14 +236,15 @@ class Serials:
         if (sha1 := _sha1_of(body)) is not None:
             self._drop(sha1, key_of(body))
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """The list is complete: what it did not have is not there."""
-        held = [(sha1, each) for sha1, found in self._by_sha1.items() for each in _several(found)]
-        for sha1, serial in held:
-            if serial.listed != self._list:
-                self._drop(sha1, serial.key)
-        if self._sha1_of is not None:
-            self._sha1_of = {sha256: sha1 for sha256, sha1 in self._sha1_of.items() if sha1 in self._by_sha1}
+        async for sha1 in in_steps([*self._by_sha1]):
+            for serial in _several(self._by_sha1[sha1]):
+                if serial.listed != self._list:
+                    self._drop(sha1, serial.key)
+        async for sha256 in in_steps([*(self._sha1_of or ())]):
+            if self._sha1_of is not None and self._sha1_of[sha256] not in self._by_sha1:
+                del self._sha1_of[sha256]
 
     def _drop(self, sha1: bytes, key: ObjectKey) -> None:
         held = self._by_sha1.get(sha1)

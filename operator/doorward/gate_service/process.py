@@ -7,11 +7,16 @@ from dataclasses import dataclass
 
 from doorward import health
 from doorward.clock import SystemClock
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE
 from doorward.cluster.identity import Identity
+from doorward.cluster.lists import Lists
 from doorward.cluster.live import LiveGateway, connect_as
 from doorward.gate_service.metrics import Metrics
 from doorward.gate_service.server import ENVOY, INGRESS_NGINX, Application, serve
 from doorward.gate_service.service import GateService
+
+LISTS = Lists(page=500, ahead=True, specs=frozenset({CLIENT_CERTIFICATE, ISSUED_CERTIFICATE}))
+"""A hundred thousand of each are to be taken in within seconds, and in short steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +37,7 @@ async def run(settings: Settings) -> None:
     gc.set_threshold(5_000, 10, 1_000)
     clock = SystemClock()
     identity = Identity(settings.kubeconfig, clock)
-    gateway = LiveGateway(await connect_as(identity), clock, identity=identity)
+    gateway = LiveGateway(await connect_as(identity), clock, identity=identity, lists=LISTS)
     service = GateService(gateway, clock, sha256=ENVOY in settings.proxies)
     metrics = Metrics(service)
     stop = asyncio.Event()
