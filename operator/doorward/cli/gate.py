@@ -1,7 +1,6 @@
 """`doorward gate`: the gate service, which proxies ask at every request."""
 
 import argparse
-import asyncio
 import os
 from typing import Any
 
@@ -28,6 +27,8 @@ def add_parser(verbs: Any) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Run until SIGTERM."""
+    import uvloop
+
     from doorward.gate_service import process
 
     logs.configure(json_lines=chosen.log_format == "json", verbose=chosen.verbose)
@@ -38,5 +39,5 @@ def run(chosen: argparse.Namespace) -> int:
         health_port=chosen.health_port or None,
         proxies=tuple(dict.fromkeys(chosen.proxy or ["ingress-nginx"])),
     )
-    asyncio.run(process.run(settings))
+    uvloop.run(process.run(settings))
     return 0

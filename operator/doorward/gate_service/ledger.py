@@ -204,7 +204,9 @@ class Serials:
         found = self._by_sha1.get(sha1)
         if found is None:
             return ()
-        return tuple([each for each in _several(found) if each.issuer == issuer])
+        if isinstance(found, Serial):
+            return (found,) if found.issuer == issuer else ()
+        return tuple([each for each in found if each.issuer == issuer])
 
     def begin(self) -> None:
         """A full list begins."""

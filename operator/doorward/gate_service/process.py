@@ -34,7 +34,7 @@ class Settings:
 async def run(settings: Settings) -> None:
     """Answer until SIGTERM or SIGINT."""
     # Full collections walk through all that is known, for hardly anything.
-    gc.set_threshold(5_000, 10, 1_000)
+    gc.set_threshold(5_000, 2, 1_000)
     clock = SystemClock()
     identity = Identity(settings.kubeconfig, clock)
     gateway = LiveGateway(await connect_as(identity), clock, identity=identity, lists=LISTS)

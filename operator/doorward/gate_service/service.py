@@ -76,13 +76,14 @@ class GateService:
             return Answer(Verdict.NOT_SYNCED, gate)
         silence, now = self.silence(), self._clock.now()
         digest, number = question.certificate
-        records = self.serials.find(digest, question.gate.issuer)
-        found = [each for each in records if number is None or each.number == number]
         serial = None
-        for serial in found:  # of several records of one certificate, each has to admit it
-            said = verdict(issuer, serial, serial.client, silence=silence, now=now)
-            if said is not Verdict.ADMITTED:
+        for each in self.serials.find(digest, question.gate.issuer):
+            if number is not None and each.number != number:
+                continue
+            said = verdict(issuer, each, each.client, silence=silence, now=now)
+            if said is not Verdict.ADMITTED:  # of several records of one certificate, each has to admit it
                 return Answer(said, gate)
+            serial = each
         if issuer is None or serial is None:
             return Answer(verdict(issuer, None, None, silence=silence, now=now), gate)
         said = self._selected(question, issuer, serial.client)
