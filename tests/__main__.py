@@ -1,4 +1,4 @@
-"""`make test`: every test, in four parts side by side, since most of the time each waits for something.
+"""`make test`: every test, in five parts side by side, since most of the time each waits for something.
 
 The first part is shown as it runs, the others when all have ended. Whatever fails in one fails the whole. Arguments are
 pytest's, such as `--shuffle SEED`.
@@ -18,7 +18,8 @@ PARTS: Mapping[str, tuple[str | Path, ...]] = {
     SHOWN: parts.operators_work(),
     "tests/cluster, attackers": parts.attackers(),
     "tests/gate": ("tests/gate",),
-    "tests/unit and tests/faults": ("tests/unit", "tests/faults"),
+    "tests/faults": ("tests/faults",),
+    "tests/unit": ("tests/unit",),
 }
 
 
