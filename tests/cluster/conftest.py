@@ -11,9 +11,9 @@ from tests.testbed.controlplane import Cluster
 from .policies_support import Place, in_force
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def audit(cluster: Cluster) -> Audit:
-    """What the API server wrote down of each request."""
+    """What the API server wrote down of each request; read once, since it grows to a hundred megabytes."""
     return Audit(cluster)
 
 

@@ -81,7 +81,7 @@ class Door:
             return seen[-IN_A_ROW:] == [wanted] * IN_A_ROW and time.monotonic() - since > OVERLAP
 
         try:
-            eventually(settled, f"{self.host} tells: {wanted}")
+            eventually(settled, f"{self.host} tells: {wanted}", pause=0.05)
         except AssertionError as error:
             raise AssertionError(f"{error}; it tells: {seen[-IN_A_ROW:]}") from None
 

@@ -14,6 +14,9 @@ APPLY = "application/apply-patch+yaml"
 
 Object = dict[str, Any]
 
+FIRST_PAUSE, GROWTH, LONGEST_PAUSE = 0.05, 1.2, 0.25
+"""Seconds between looks: what has waited for long may wait a fifth longer, and leaves the machine to those who work."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -122,16 +125,18 @@ class Person:
         return bool(answer.body["status"]["allowed"])
 
 
-def eventually(holds: Callable[[], Any], what: str, *, seconds: float = 90, pause: float = 0.05) -> Any:
-    """The first true answer; asked again and again until then."""
+def eventually(holds: Callable[[], Any], what: str, *, seconds: float = 90, pause: float | None = None) -> Any:
+    """The first true answer; asked again and again until then, ever more seldom unless the `pause` is given."""
     end = time.monotonic() + seconds
+    growing = FIRST_PAUSE
     while True:
         answer = holds()
         if answer:
             return answer
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(pause)
+        time.sleep(growing if pause is None else pause)
+        growing = min(growing * GROWTH, LONGEST_PAUSE)
 
 
 def bind(admin: Person, namespace: str, user: str, role: str, *, kind: str = "ClusterRole") -> None:
