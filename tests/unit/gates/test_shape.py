@@ -1,6 +1,7 @@
 """Which Ingresses ingress-nginx is known to protect; the admission policy holds the same tables."""
 
 import ast
+import ipaddress
 import re
 from pathlib import Path
 
@@ -125,3 +126,22 @@ def test_the_policy_holds_the_same_paths():
     assert known.PATHS["Prefix"] == known.PATHS["Exact"]
     assert all(f"r'^{pattern}$'" in text for pattern in known.PATHS.values())
     assert f".matches('{known.NO_PATH}')" in text
+
+
+# --- values that every ingress-nginx takes
+
+
+NETWORKS = st.ip_addresses().flatmap(lambda a: st.integers(0, 32 if a.version == 4 else 128).map(lambda n: f"{a}/{n}"))
+CIDRS = re.compile(known.VALUES["cidrs"])
+
+
+@given_that(st.lists(NETWORKS | st.ip_addresses().map(str), min_size=1, max_size=4), st.sampled_from([",", ", "]))
+def test_networks_are_taken_as_python_writes_them(networks, comma):
+    assert CIDRS.fullmatch(comma.join(networks))
+
+
+@given_that(st.text("0123456789abcdefF:./", min_size=1, max_size=24) | st.from_regex(CIDRS, fullmatch=True))
+def test_nothing_but_networks_is_taken_for_some(text):
+    if CIDRS.fullmatch(text):
+        for each in text.split(","):
+            ipaddress.ip_network(each.strip(), strict=False)
