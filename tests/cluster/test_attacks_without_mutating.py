@@ -1,4 +1,7 @@
-"""A cluster whose API server serves no mutating policies, as 1.34 and 1.35 do by default, installed as README says for it."""
+"""A cluster whose API server serves no mutating policies, since it emulates Kubernetes 1.34, installed as README says for it.
+
+What is emulated: the kinds that 1.34 serves by default, its features, and the functions that its admission policies know.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -8,20 +11,23 @@ import pytest
 import yaml
 from kubernetes import config
 
-from doorward.objects.meta import FINALIZER
+from doorward.gates.ingress_nginx import per_request
+from doorward.objects.meta import FINALIZER, ObjectKey
 from tests.support.home import Home, client
-from tests.support.installation import ROOT, OperatorProcess
+from tests.support.ingress_shapes import BESIDE, KNOWN, UNKNOWN, changed
+from tests.support.installation import GATE_SERVICE, ROOT, OperatorProcess
 from tests.support.kube import CERTIFICATES, INGRESSES, ISSUERS, SECRETS, Person, bind, eventually
 from tests.support.openssl import OpenSsl
 from tests.testbed import flags
 from tests.testbed.controlplane import Cluster
 
-from .policies_support import ISSUER, SECRET, VERIFY, ingress
+from .policies_support import ISSUER, SECRET, VERIFY, host_of, ingress
 
-KINDS = ("mutatingadmissionpolicies", "mutatingadmissionpolicybindings")
-OFF = ",".join(
-    f"admissionregistration.k8s.io/{version}/{kind}=false" for version in ("v1", "v1beta1") for kind in KINDS
-)
+KIND = "mutatingadmissionpolicies"
+VERSION = "1.34"
+CHANGES = {**KNOWN, **UNKNOWN, **BESIDE}
+QUESTIONS = (ROOT / "deploy/gate-service/validating-ingress-gate-service.yaml",)
+"""What of the gate service's manifests an Ingress meets there."""
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +39,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         patched.setattr(
             flags,
             "api_server",
-            lambda places: [
-                *whole(places),
-                f"--runtime-config={OFF}",
-                "--disable-admission-plugins=MutatingAdmissionPolicy",
-            ],
+            lambda places: [*whole(places), f"--emulated-version={VERSION}"],
         )
         with Cluster.start(folder / "cluster", unsafe_no_fsync=True) as cluster:
             install(cluster, folder / "manifests")
@@ -83,12 +85,53 @@ def erin(place: Home) -> Person:
 
 
 def test_it_serves_no_mutating_policies(place: Home):
-    assert place.admin.ask("GET", f"/apis/admissionregistration.k8s.io/v1/{KINDS[0]}").status == 404
+    assert place.admin.ask("GET", f"/apis/admissionregistration.k8s.io/v1/{KIND}").status == 404
+    version = place.admin.ask("GET", "/version").body
+    assert f"{version['emulationMajor']}.{version['emulationMinor']}" == VERSION
 
 
 def test_an_ingress_that_opts_in_without_its_secret_is_refused_with_what_to_add(place: Home, erin: Person):
     answer = erin.create(INGRESSES, ingress(place.namespace, {ISSUER: "partners"}))
     assert (answer.status, f"{place.namespace}/{place.gate}" in answer.message) == (422, True), answer.message
+
+
+def test_every_shape_is_judged_as_on_a_newer_cluster(place: Home, erin: Person):
+    marks = {ISSUER: "partners", SECRET: f"{place.namespace}/{place.gate}"}
+    body = ingress(place.namespace, marks)
+    body["spec"]["tls"] = [{"hosts": [host_of(place.namespace)]}]
+    tries = {name: erin.create(INGRESSES, changed(body, change), dry_run=True) for name, change in CHANGES.items()}
+    assert {name: answer.body for name, answer in tries.items() if answer.ok is not (name in KNOWN)} == {}
+
+
+@pytest.fixture
+def asked(bare: Cluster, erin: Person, place: Home) -> Iterator[None]:
+    """With the gate service's policies."""
+    files = [word for path in QUESTIONS for word in ("-f", str(path))]
+    bare.kubectl("apply", "--server-side", *files)
+    marks = {ISSUER: "partners", SECRET: f"{place.namespace}/{place.gate}"}
+
+    def refused() -> bool:
+        return not erin.create(INGRESSES, ingress(place.namespace, marks), dry_run=True).ok
+
+    eventually(refused, "the policy is in force")
+    yield
+    bare.kubectl("delete", *files)
+    eventually(lambda: not refused(), "the policy is gone")
+
+
+@pytest.mark.usefixtures("asked")
+def test_with_the_gate_service_the_refusal_prints_every_line_to_add(place: Home, erin: Person):
+    lines = per_request.wanted(GATE_SERVICE, place.namespace, ObjectKey(place.namespace, "partners"))
+    lines[SECRET] = f"{place.namespace}/{place.gate}"
+    marks = {ISSUER: "partners"}
+    rounds = 0
+    while not (answer := erin.create(INGRESSES, ingress(place.namespace, marks), dry_run=True)).ok:
+        printed = {name: value for name, value in lines.items() if f"{name}: {value}" in answer.message}
+        assert printed.keys() - marks.keys(), answer.message
+        marks |= printed
+        rounds += 1
+    assert marks == {ISSUER: "partners"} | lines
+    assert rounds <= len(lines) - 1, "not a line at a time"
 
 
 def test_one_that_brings_its_secret_is_protected_and_cannot_be_opened_by_who_edits_it(place: Home, erin: Person):
