@@ -7,6 +7,7 @@ entry.
 
 from doorward.api import reasons_client as client
 from doorward.api import reasons_enforced as enforced
+from doorward.api import reasons_guarded as guarded
 from doorward.api import reasons_ingress as ingress
 from doorward.api import reasons_issuer as issuer
 from doorward.api import reasons_sometimes as sometimes
@@ -29,6 +30,7 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "DurationsInRange": sometimes.RANGE,
     "LedgerArchived": sometimes.ARCHIVED,
     "LedgerComplete": sometimes.COMPLETE,
+    "ServicesGuarded": guarded.SERVICES,
     "Synced": sometimes.SYNCED,
     "Gate": ingress.GATE | writes.GATE,
 }

@@ -19,6 +19,7 @@ _ASKS = {
     "DurationsInRange": "Of an MTLSIssuer that is older than a limit: does the operator follow every duration in its spec?",
     "LedgerArchived": "Of an MTLSIssuer whose old records cannot be archived: can they?",
     "LedgerComplete": "Of an MTLSIssuer, after a restore of etcd: is every serial on record?",
+    "ServicesGuarded": "Of an MTLSIssuer, while it is not so: is every Service behind its gates served to its clients alone?",
     "Synced": "Of an MTLSIssuer, while a list fails: can the operator list all objects that it depends on?",
     "Gate": ("Of an Ingress, which has no conditions of Doorward's: said in its annotation `doorward.io/gate`."),
 }

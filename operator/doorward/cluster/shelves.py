@@ -44,6 +44,10 @@ class Shelves(Generic[V]):
             self._ordered[entry] = found
         return found
 
+    def entries(self) -> tuple[Hashable, ...]:
+        """Those under which something is filed."""
+        return tuple(self._shelves)
+
     def file(self, entry: Hashable, key: ObjectKey, value: V) -> None:
         """Put an object under an entry; it is not there yet."""
         self._ordered.pop(entry, None)

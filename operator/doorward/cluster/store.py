@@ -143,6 +143,10 @@ class Store(Generic[V]):
         """The keys of the objects that `index` files under `value`, in their order."""
         return self._index[index].ordered(value)
 
+    def entries(self, index: str) -> tuple[Hashable, ...]:
+        """The values under which `index` files something."""
+        return self._index[index].entries()
+
     def groups(self, name: str) -> Iterable[Any]:
         """The groups with objects, whether they ended or not."""
         return self._ends[name].groups()

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from doorward.api.conditions import Condition
 from doorward.cluster.gateway import Kind, Object
 from doorward.objects.access_list import AccessList, Unreadable
-from doorward.objects.meta import ObjectKey, key_of
+from doorward.objects.meta import ObjectKey
 from doorward.planning.gate import Decision, parse_reference
 from doorward.planning.openings import Openings
 from doorward.view.stores import TargetKind
@@ -31,6 +31,8 @@ class Target:
     """For each host, a path at which the target serves it."""
     overrides: bool = False
     """It has not opted in, and decides by itself who gets in at its hosts."""
+    exempt: str = ""
+    """Why it serves Services without a certificate though they are guarded, in a user's words; empty: it says nothing of the kind."""
     unasked: str = ""
     """Why the gate service is not asked at every request, and what to do; empty: it is, or is not installed."""
     access_list: AccessList | Unreadable | None = None
@@ -110,10 +112,22 @@ class DataPlane(Protocol):
         ...
 
 
-def issuer_of(plane: DataPlane, body: Object) -> Iterator[ObjectKey]:
+class _Reader:
+    """Many questions are asked of a target in a row, by indexes and routing: it is read once. What is asked about never changes."""
+
+    def __init__(self, plane: DataPlane) -> None:
+        self._plane = plane
+        self._last: tuple[Object, Target] | None = None
+
+    def __call__(self, body: Object) -> Target:
+        if self._last is None or self._last[0] is not body:
+            self._last = (body, self._plane.read(body))
+        return self._last[1]
+
+
+def issuer_of(target: Target) -> Iterator[ObjectKey]:
     """The issuer that a target names, if it names one."""
-    target = plane.read(body)
-    if target.reference is not None and (issuer := parse_reference(target.reference, key_of(body).namespace)):
+    if target.reference is not None and (issuer := parse_reference(target.reference, target.key.namespace)):
         yield issuer
 
 
@@ -121,25 +135,30 @@ def _services(target: Target) -> Iterator[ObjectKey]:
     return (ObjectKey(target.key.namespace, name) for name in target.services)
 
 
-def _opened(plane: DataPlane, body: Object) -> Iterator[ObjectKey]:
-    target = plane.read(body)
-    return _services(target) if target.opens or target.may_be_plain else iter(())
-
-
-def _guarded(plane: DataPlane, body: Object) -> Iterator[ObjectKey]:
-    target = plane.read(body)
-    return _services(target) if target.reference is not None else iter(())
-
-
 def target_kind(plane: DataPlane) -> TargetKind:
     """What the view must know of a data plane."""
+    read = _Reader(plane)
+
+    def opens(body: Object) -> Iterator[ObjectKey]:
+        target = read(body)
+        return _services(target) if target.opens or target.may_be_plain else iter(())
+
+    def guards(body: Object) -> Iterator[ObjectKey]:
+        target = read(body)
+        return _services(target) if target.reference is not None else iter(())
+
+    def exempt(body: Object) -> Iterator[ObjectKey]:
+        target = read(body)
+        return _services(target) if target.reference is None and target.exempt else iter(())
+
     return TargetKind(
         kind=plane.kind,
         keep=plane.keep,
-        issuer_of=lambda body: issuer_of(plane, body),
-        hosts_of=lambda body: plane.read(body).hosts,
-        shared=plane.read,
-        opens=lambda body: _opened(plane, body),
-        guards=lambda body: _guarded(plane, body),
-        catches_all=lambda body: plane.read(body).catches_all,
+        issuer_of=lambda body: issuer_of(read(body)),
+        hosts_of=lambda body: read(body).hosts,
+        shared=read,
+        opens=opens,
+        guards=guards,
+        exempt=exempt,
+        catches_all=lambda body: read(body).catches_all,
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from doorward.objects import client_secret
+from doorward.objects import client_secret, guarded_services
 from doorward.objects.archive import ARCHIVE_ROLE
 from doorward.objects.archive_index import INDEX_ROLE
 from doorward.objects.crl_configmap import CRL_ROLE
@@ -21,6 +21,8 @@ def why_left(body: Object) -> str:
         return "left to you"
     if "deletionTimestamp" in metadata:
         return "was being deleted"
+    if kind == "ConfigMap" and metadata["name"] == guarded_services.NAME:
+        return "the operator writes it anew"
     if kind == "ConfigMap" and not any(is_ours(body, role) for role in (CRL_ROLE, ARCHIVE_ROLE, INDEX_ROLE)):
         return "left to you"
     if kind == "Secret" and issuer_of_gate(metadata["name"]) is not None:

@@ -11,7 +11,7 @@ from doorward.api.status import SERIAL_LIMIT, SUBJECT_LIMIT, in_calendar, shorte
 from doorward.objects.archive_index import index_name
 from doorward.objects.meta import ca_secret_name, crl_configmap_name
 from doorward.objects.trust_bundle import PublishedTrust
-from doorward.planning import closing, enforcement_status, limits, room, timing
+from doorward.planning import closing, enforcement_status, guarded, limits, room, timing
 from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
@@ -75,6 +75,7 @@ def _conditions(
         yield gates
     if (enforced := enforcement_status.condition(o.probed, _as_before(o, "Enforced"), now)) is not None:
         yield enforced
+    yield from guarded.conditions(o.unguarded, o.exempt)
     if isinstance(o.authority, Authority):
         yield said("Generated" if o.authority.generated else "SharedCA")
     if isinstance(o.spec, MTLSIssuerSpec) and o.spec.enforcement.mode == "Handshake":

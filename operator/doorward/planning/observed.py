@@ -191,6 +191,15 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exempt:
+    """A target that serves a guarded Service without a certificate, since it says so."""
+
+    key: ObjectKey
+    service: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerObserved:
     """Everything about one MTLSIssuer."""
 
@@ -227,6 +236,10 @@ class IssuerObserved:
     gates: tuple[Gate, ...]
     troubled_targets: tuple[str, ...] = ()
     """Targets that name it and cannot be configured, each with why."""
+    unguarded: tuple[str, ...] = ()
+    """Namespaces with a gate whose guarded Services cannot be named to the admission policy, each with why."""
+    exempt: tuple[Exempt, ...] = ()
+    """Targets that serve a Service behind one of its gates without a certificate, since they say so."""
     counts_due: datetime
     """The counts are not written before this instant."""
     skew: timedelta

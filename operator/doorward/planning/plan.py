@@ -180,6 +180,21 @@ class PatchTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WriteGuarded:
+    """Name the guarded Services of a namespace to the admission policy, onto the version that was looked at; None: there is none."""
+
+    data: Mapping[str, str]
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteGuarded:
+    """No Service of a namespace is guarded any more."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveRecords:
     """Write records whose time is over into the archive of a month, and what rules need of them into its index; both are
     read back before the plan goes on.
@@ -229,6 +244,8 @@ Action: TypeAlias = (
     | RemoveGate
     | ApplyTarget
     | PatchTarget
+    | WriteGuarded
+    | DeleteGuarded
     | ArchiveRecords
     | DeleteRecord
     | EmptyArchive

@@ -17,6 +17,7 @@ from doorward.planning.plan import (
     PatchTarget,
     Plan,
     RewriteSecret,
+    WriteGuarded,
     WriteStatus,
 )
 
@@ -89,6 +90,8 @@ def identity(action: Action) -> object | None:
             return ("apply", repr(action.fields))
         case PatchTarget():
             return ("patch", repr(action.patch))
+        case WriteGuarded():
+            return ("guarded", hash(tuple(action.data.items())))
         case WriteStatus():
             return ("status", repr(action.status))
         case AddFinalizer():

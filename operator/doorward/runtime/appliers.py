@@ -5,6 +5,7 @@ from typing import assert_never
 
 from doorward.certificates.apply import CertificateApplier
 from doorward.gates.apply import TargetApplier
+from doorward.gates.guarded.apply import GuardedApplier
 from doorward.issuers.apply import IssuerApplier
 from doorward.issuers.archive import ArchiveApplier
 from doorward.planning.plan import (
@@ -14,6 +15,7 @@ from doorward.planning.plan import (
     ArchiveRecords,
     CloseGate,
     CreateCa,
+    DeleteGuarded,
     DeleteRecord,
     Deliver,
     EmptyArchive,
@@ -28,6 +30,7 @@ from doorward.planning.plan import (
     Revoke,
     RewriteSecret,
     WriteGate,
+    WriteGuarded,
     WriteStatus,
 )
 from doorward.view.apply import SharedWrites
@@ -43,12 +46,14 @@ class Appliers:
         issuers: IssuerApplier,
         archives: ArchiveApplier,
         targets: TargetApplier,
+        guarded: GuardedApplier,
         shared: SharedWrites,
     ) -> None:
         self._certificates = certificates
         self._issuers = issuers
         self._archives = archives
         self._targets = targets
+        self._guarded = guarded
         self._shared = shared
 
     def apply(self, key: Key, action: Action) -> Awaitable[str | None]:
@@ -86,6 +91,10 @@ class Appliers:
                 return self._targets.apply(key, action.fields)
             case PatchTarget():
                 return self._targets.patch(key, action.patch)
+            case WriteGuarded():
+                return self._guarded.write(key, action)
+            case DeleteGuarded():
+                return self._guarded.delete(key, action)
             case WriteStatus():
                 return self._shared.status(key, action)
             case _:

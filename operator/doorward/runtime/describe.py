@@ -8,6 +8,7 @@ from doorward.planning.plan import (
     ArchiveRecords,
     CloseGate,
     CreateCa,
+    DeleteGuarded,
     DeleteRecord,
     Deliver,
     EmptyArchive,
@@ -22,6 +23,7 @@ from doorward.planning.plan import (
     Revoke,
     RewriteSecret,
     WriteGate,
+    WriteGuarded,
     WriteStatus,
 )
 from doorward.view.keys import Key
@@ -67,6 +69,10 @@ def describe(key: Key, action: Action) -> str:
             text = f"empty the archive of {action.month} of MTLSIssuer {at}"
         case ApplyTarget() | PatchTarget():
             text = f"update {key}"
+        case WriteGuarded():
+            text = f"write ConfigMap {at}"
+        case DeleteGuarded():
+            text = f"delete ConfigMap {at}"
         case WriteStatus():
             text = f"write the status of {key}"
     return text

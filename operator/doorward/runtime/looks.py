@@ -27,6 +27,7 @@ from doorward.planning.plan import (
 )
 from doorward.planning.trouble import Trouble
 from doorward.runtime.cut_offs import CutOffRecorder
+from doorward.runtime.guarded import GuardedServices
 from doorward.runtime.probing import Probing
 from doorward.runtime.troubles import Troubles
 from doorward.view.keys import Key, issuer_key, ledger_key, target_key
@@ -61,10 +62,12 @@ class Issuers:
         routing: Routing,
         troubles: Troubles,
         probing: Probing,
+        guarded: GuardedServices,
         clock: Clock,
     ) -> None:
         self._troubles = troubles
         self._probing = probing
+        self._guarded = guarded
         self._view = view
         self._observer = observer
         self._memories = memories
@@ -85,7 +88,7 @@ class Issuers:
         if found is None:
             return Look(await self._gone(key, before))
         seen, memory = found
-        seen = self._probing.observed(seen)
+        seen = self._guarded.told(self._probing.observed(seen))
         memories.keep(key, memory, era)
         self._tell_conflicting(key, before, memory)
         now = self._clock.now()

@@ -26,6 +26,8 @@ from doorward.cluster.live import LiveGateway, connect_as
 from doorward.cluster.metered import MeteredGateway
 from doorward.cluster.rollback import Rollback
 from doorward.gates.apply import TargetApplier
+from doorward.gates.guarded.apply import GuardedApplier
+from doorward.gates.guarded.observe import GuardedObserver
 from doorward.gates.interface import DataPlane, target_kind
 from doorward.gates.observe import TargetObserver
 from doorward.gates.registry import PLANES, planes
@@ -43,6 +45,7 @@ from doorward.probes.prober import NetworkProber, Prober
 from doorward.runtime import kopf_handlers, loop_lag
 from doorward.runtime.appliers import Appliers
 from doorward.runtime.cut_offs import CutOffRecorder
+from doorward.runtime.guarded import GuardedServices
 from doorward.runtime.key_source import SystemKeySource
 from doorward.runtime.looks import Certificates, Issuers, Ledgers, Targets
 from doorward.runtime.metrics import Metrics
@@ -180,8 +183,18 @@ class Operator:
         self._probing = Probing(
             self._settings.controller, self._prober, clock, self._routing, shared, self.metrics.probed
         )
+        written: dict[str, datetime] = {}
+        guarded = GuardedServices(view, GuardedObserver(view, self._planes), troubles, clock, written)
         self._issuers = Issuers(
-            view, issuer_observer, self._issuer_memories, domains, self._routing, troubles, self._probing, clock
+            view,
+            issuer_observer,
+            self._issuer_memories,
+            domains,
+            self._routing,
+            troubles,
+            self._probing,
+            guarded,
+            clock,
         )
         certificate_observer = CertificateObserver(view, domains, gateway, clock, reads)
         certificates = Certificates(
@@ -206,6 +219,7 @@ class Operator:
             IssuerApplier(view, gateway, intake, self._issuer_memories, source, clock),
             ArchiveApplier(view, gateway, intake),
             TargetApplier(view, gateway, intake),
+            GuardedApplier(gateway, intake, clock, written),
             shared,
         )
         targets = Targets(TargetObserver(view, reads, self._planes), self._probing, clock)
@@ -215,6 +229,7 @@ class Operator:
             ledgers,
             certificates,
             targets,
+            guarded,
             appliers,
             shared,
             troubles,

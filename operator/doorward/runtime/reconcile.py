@@ -21,6 +21,7 @@ from doorward.planning.plan import (
 from doorward.planning.trouble import Trouble, failed
 from doorward.runtime.appliers import Appliers
 from doorward.runtime.describe import describe
+from doorward.runtime.guarded import GuardedServices
 from doorward.runtime.looks import UNFINISHED, Certificates, Issuers, Ledgers, Look, Targets
 from doorward.runtime.metrics import Metrics
 from doorward.runtime.troubles import Troubles
@@ -47,6 +48,7 @@ class Reconciler:
         ledgers: Ledgers,
         certificates: Certificates,
         targets: Targets,
+        guarded: GuardedServices,
         appliers: Appliers,
         shared: SharedWrites,
         troubles: Troubles,
@@ -58,6 +60,7 @@ class Reconciler:
         self._ledgers = ledgers
         self._certificates = certificates
         self._targets = targets
+        self._guarded = guarded
         self._appliers = appliers
         self._shared = shared
         self._troubles = troubles
@@ -149,6 +152,8 @@ class Reconciler:
                 return await self._ledgers.look(key.at)
             case "target":
                 return self._targets.look(key)
+            case "guarded":
+                return Look(await self._guarded.look(key))
 
     def _settled(self, key: Key) -> None:
         before = self._troubles.of(key)
@@ -158,9 +163,11 @@ class Reconciler:
             self._tell_others(key)
 
     def _tell_others(self, key: Key) -> None:
-        """Trouble of a target or of a ledger is said by its issuer, too."""
+        """Trouble of a target, of a ledger or of guarded Services is said by the issuers concerned, too."""
         if key.kind == "target":
             self._routing.target_trouble(key)
+        elif key.kind == "guarded":
+            self._routing.guarded_trouble(key.at.namespace)
         elif key.kind == "ledger":
             self._routing.wake(issuer_key(key.at))
 
@@ -208,7 +215,7 @@ class Reconciler:
     async def _report(self, key: Key, action: Action, look: Look, trouble: Trouble) -> None:
         """Told on the object, as far as that can be written; where its status cannot, by an Event."""
         self._tell_others(key)
-        if key.kind == "ledger":
+        if key.kind in ("ledger", "guarded"):
             return
         try:
             if not isinstance(action, WriteStatus):

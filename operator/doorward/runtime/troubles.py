@@ -51,6 +51,11 @@ class Troubles:
         """Whether some target is in trouble."""
         return any(key.kind == "target" for key in self._known)
 
+    @property
+    def any_guarded(self) -> bool:
+        """Whether the guarded Services of some namespace are in trouble."""
+        return any(key.kind == "guarded" for key in self._known)
+
     def worth_an_event(self, key: Key) -> bool:
         """Whether no Event told of the key's trouble within `CALM`."""
         now, last = self._clock.now(), self._told_at.get(key)

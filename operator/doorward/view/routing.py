@@ -6,9 +6,10 @@
 | MTLSIssuer | itself and its ledger; where its spec changed, its targets and its ClientCertificates |
 | target of a data plane | itself, the issuers that it names or named, and the targets with which it shares a host, or a Service that one of them leaves open |
 | the first target that sets the trust bundle for clients that name no host | every target that opted in |
+| Services that a target guards, or serves all the same | the guarded Services of the namespace; the issuers of the targets at a Service that another one serves without a certificate |
 | IssuedCertificate | its ClientCertificate; its issuer, where its revocation changed, or where the counts are due |
 | Secret | ClientCertificates that it belongs to or that take their password from it; issuers whose CA or gate it is |
-| ConfigMap | the issuer whose CRL, or whose archive's index, it is |
+| ConfigMap | the issuer whose CRL, or whose archive's index, it is; or the guarded Services of its namespace |
 | IngressClass, settings of a controller | every target that opted in |
 | Namespace (labels, deletion), opt-in | all that is in it, and the issuers with a gate in it |
 | what an issuer publishes or signs with | the ClientCertificates that it concerns: see `trust_domain` |
@@ -36,8 +37,9 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey, issuer_of_ca_secret, key_of
 from doorward.pki.requests import ClientRequest
 from doorward.planning import revocation
+from doorward.view import guarded
 from doorward.view.cut_offs import CutOffWatch, NobodyWatches
-from doorward.view.keys import Key, certificate_key, issuer_key, ledger_key, target_key
+from doorward.view.keys import Key, certificate_key, guarded_key, issuer_key, ledger_key, target_key
 from doorward.view.parsed import CertificateObject, IssuerObject, gate_of
 from doorward.view.stores import TargetKind, View
 from doorward.view.story import LedgerStory
@@ -139,6 +141,8 @@ class Routing:
             yield from self._record(before, now)
         elif kind == SECRET:
             yield from self._secret(key, before, now)
+        elif kind == CONFIG_MAP and key == guarded_key(key.namespace).at:
+            yield guarded_key(key.namespace)
         elif kind == CONFIG_MAP:
             suffix = "-crl" if key.name.endswith("-crl") else "-archive"
             yield issuer_key(ObjectKey(key.namespace, key.name.removesuffix(suffix)))
@@ -191,6 +195,8 @@ class Routing:
 
     def _namespace(self, namespace: str) -> Iterator[Key]:
         view = self._view
+        if view.takes_part(namespace):
+            yield guarded_key(namespace)
         for certificate in view.certificates.lookup("namespace", namespace):
             yield certificate_key(certificate.key)
         for issuer in view.issuers.lookup("namespace", namespace):
@@ -213,6 +219,7 @@ class Routing:
                 yield from self._sharing(target, body)
             yield from self._services(target, key, before, now)
             yield from self._caught(target)
+            yield from guarded.concerned(self._view, target, key, before, now)
 
     def _services(self, target: TargetKind, key: ObjectKey, before: Object | None, now: Object | None) -> Iterator[Key]:
         """The targets that look at a Service which this one, or another at a host of it, leaves open, or no longer does."""
@@ -264,6 +271,11 @@ class Routing:
         """A target cannot be configured, or can again: the issuers that it names say so."""
         body = self._view.targets[target.plural].get(target.at)
         for issuer in self._view.target_kinds[target.plural].issuer_of(body) if body is not None else ():
+            self.wake(issuer_key(issuer))
+
+    def guarded_trouble(self, namespace: str) -> None:
+        """The guarded Services of a namespace cannot be named to the policy, or can again: the issuers with a gate there say so."""
+        for issuer in guarded.issuers_in(self._view, namespace):
             self.wake(issuer_key(issuer))
 
     def source_changed(self, namespace: str) -> None:

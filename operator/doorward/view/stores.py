@@ -13,6 +13,7 @@ from doorward.clock import Clock
 from doorward.cluster.errors import NotFound
 from doorward.cluster.gateway import Kind, Object
 from doorward.cluster.store import Store
+from doorward.objects import guarded_services
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey, is_deleting, key_of
 from doorward.planning import key_owner
@@ -48,6 +49,8 @@ class TargetKind:
     """The Services to which it lets clients without protection, or may do so."""
     guards: Callable[[Object], Iterable[ObjectKey]]
     """The Services in front of which it is to ask for a certificate."""
+    exempt: Callable[[Object], Iterable[ObjectKey]]
+    """The Services that it serves without one, since it says so."""
     catches_all: Callable[[Object], bool]
     """Whether it sets the trust bundle for clients that name no host."""
 
@@ -69,6 +72,12 @@ ALL = "all"
 def _catches_all(target: TargetKind, body: Object) -> Iterable[str]:
     if target.catches_all(body):
         yield ALL
+
+
+def _guards_of(target: TargetKind, body: Object) -> Iterator[tuple[ObjectKey, ObjectKey]]:
+    """Each issuer that it names, with each Service that it guards."""
+    services = tuple(target.guards(body))
+    return ((issuer, service) for issuer in target.issuer_of(body) for service in services)
 
 
 def _hosts(target: TargetKind, body: Object) -> Iterable[str]:
@@ -121,6 +130,8 @@ class View:
                     "wildcard": partial(_wildcards, target),
                     "opens": target.opens,
                     "guards": target.guards,
+                    "guards of": partial(_guards_of, target),
+                    "exempt": target.exempt,
                     "catches all": partial(_catches_all, target),
                 },
             )
@@ -178,7 +189,13 @@ class View:
             or self.issuers.lookup("gates in", namespace)
             or any(store.lookup("takes part", namespace) for store in self.targets.values())
             or self.secrets.lookup("gate in", namespace)
+            or self._names_guarded(namespace)
         )
+
+    def _names_guarded(self, namespace: str) -> bool:
+        """Whether guarded Services are named there, which nobody but the operator can delete."""
+        found = self.configmaps.get(ObjectKey(namespace, guarded_services.NAME))
+        return found is not None and bool(found.get("data"))
 
     def targets_synced(self) -> bool:
         """Whether all targets were heard of; before that, none can be called absent."""

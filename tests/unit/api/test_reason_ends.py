@@ -25,6 +25,7 @@ from tests.unit.runtime import (
     test_closed_gates,
     test_crl_overflow,
     test_ends,
+    test_guarded,
     test_key_owner,
     test_losses,
     test_mending,
@@ -301,6 +302,13 @@ ENDS: dict[str, Ends] = {
     "CaSecretUnproven": Ends("the Secret is deleted, or proven", (SEC, MAP)),
     "DurationOutOfRange": Ends("another spec", (MTLS,)),
     "HandshakeOnly": Ends("another spec", (MTLS,)),
+    "ServicesNotGuarded": Ends(
+        "a ConfigMap that can be written",
+        (HOST, MAP),
+        "when the namespace is due",
+        test_guarded.test_a_write_that_is_refused_is_said_by_the_issuer_until_it_is_taken,
+    ),
+    "ServicesUnprotected": Ends("another Ingress", (HOST,)),
     "SourceNotSynced": Ends(
         "a list that succeeds, which wakes those it concerns",
         (),

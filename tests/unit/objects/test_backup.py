@@ -23,6 +23,9 @@ def body(kind, name="thing", *, role=None, **fields):
         pytest.param(body("Ingress"), "left to you", id="another kind"),
         pytest.param(body("Secret", "doorward.edge.partners", role="gate"), "the operator writes it anew", id="a gate"),
         pytest.param(
+            body("ConfigMap", "doorward-guarded", role="guarded"), "the operator writes it anew", id="Services"
+        ),
+        pytest.param(
             body("Secret", type="kubernetes.io/service-account-token"), "the cluster makes it", id="an account's token"
         ),
         pytest.param(

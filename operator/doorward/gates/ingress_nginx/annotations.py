@@ -20,6 +20,7 @@ from doorward.objects import access_list
 from doorward.objects.access_list import ALLOW
 from doorward.objects.meta import GATE_ANNOTATION, ISSUER_ANNOTATION, gate_secret_name, key_of
 from doorward.planning.gate import Decision, Protection, differences, parse_reference
+from doorward.planning.guarded import reason_of
 from doorward.planning.openings import Openings
 
 SECRET = PREFIX + "auth-tls-secret"
@@ -28,6 +29,8 @@ VERIFY_DEPTH = PREFIX + "auth-tls-verify-depth"
 ERROR_PAGE = PREFIX + "auth-tls-error-page"
 PASS_CERTIFICATE = PREFIX + "auth-tls-pass-certificate-to-upstream"
 CHOICE = f"{GROUP}/verify-client"
+UNPROTECTED = f"{GROUP}/unprotected"
+"""Why an Ingress serves a guarded Service without a certificate."""
 GATE = GATE_ANNOTATION
 _SHAPE = "shape"
 _UNOWNED = "unowned"
@@ -100,6 +103,7 @@ def read(body: Mapping[str, Any], service: str | None = None) -> Target:
         hosts=shape.hosts,
         host_paths=shape.host_paths,
         overrides=reference is None and (secret is not None or shape.setting != "" or unredirected),
+        exempt=reason_of(annotations.get(UNPROTECTED, "")),
         unasked=per_request.undone(body) if service is not None else "",
         access_list=access_list.parse(annotations[ALLOW], key.namespace) if ALLOW in annotations else None,
         services=shape.services,
