@@ -47,7 +47,10 @@ GATE = table(
         "FieldConflict",
         "Unknown",
         Mender.OWNER,
-        "Another controller or an admission policy changes what Doorward writes; how the host is protected follows from that.",
-        "what protects this host is changed again: {detail}. Let only one of them set it. {retry}",
+        (
+            "Another field manager owns an annotation that the operator writes and has set it to another value, or another controller or an"
+            " admission policy changes what the operator writes. How the host is protected follows from that."
+        ),
+        "{detail}. Let only one of them set it. {retry}",
     ),
 )

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from doorward.api.conditions import Condition
 from doorward.cluster.gateway import Kind, Object
 from doorward.objects.access_list import AccessList, Unreadable
-from doorward.objects.meta import ObjectKey
+from doorward.objects.meta import ObjectKey, key_of
+from doorward.planning.field_owners import SetByOther
 from doorward.planning.gate import Decision, parse_reference
 from doorward.planning.openings import Openings
 from doorward.view.stores import TargetKind
@@ -37,6 +38,8 @@ class Target:
     """Why the gate service is not asked at every request, and what to do; empty: it is, or is not installed."""
     access_list: AccessList | Unreadable | None = None
     """Which clients of the issuer it admits; None: all."""
+    set_by_others: tuple[SetByOther, ...] = ()
+    """Of our own settings, those that another field manager owns."""
     services: tuple[str, ...] = ()
     """The Services that it routes to, in its own namespace."""
     opens: bool = False

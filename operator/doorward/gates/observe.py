@@ -121,6 +121,7 @@ class TargetObserver:
             overrides=target.overrides,
             unasked=target.unasked,
             access_list=target.access_list,
+            set_by_others=target.set_by_others,
         )
 
 

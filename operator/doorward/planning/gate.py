@@ -12,6 +12,7 @@ from doorward.api.kinds import MTLSIssuerSpec
 from doorward.objects.access_list import AccessList, Unreadable
 from doorward.objects.meta import ObjectKey, gate_secret_name
 from doorward.planning import openings, selection
+from doorward.planning.field_owners import SetByOther, contested, wanted_of
 from doorward.planning.observed import Unseen
 from doorward.planning.openings import NONE, Openings
 from doorward.planning.permission import consent
@@ -53,6 +54,8 @@ class GateObserved:
     """It has not opted in, and decides by itself who gets in at its hosts."""
     unasked: str = ""
     """Why the gate service is not asked at every request, and what to do; empty: it is, or is not installed."""
+    set_by_others: tuple[SetByOther, ...] = ()
+    """Of our own settings, those that another field manager owns."""
     found_open: str = ""
     """What a probe found to be open to clients without a certificate; empty: nothing."""
     rival: ObjectKey | Unseen | None = None
@@ -149,6 +152,11 @@ def _behind_gate(
         return said("OptionalNotAllowed", issuer=issuer)
     if asked and o.unasked:
         return said("NotAsked", issuer=issuer, fix=o.unasked)
+    if (conflict := contested(o.set_by_others, spec.ingress)) is not None:
+        retry = "The operator leaves it as it is."
+        return said(
+            "FieldConflict", detail=conflict.told(issuer, wanted_of(spec.ingress)[conflict.setting]), retry=retry
+        )
     which = "" if o.access_list is None else " that doorward.io/allow selects"
     return said("Protected", issuer=f"{issuer}{which}")
 

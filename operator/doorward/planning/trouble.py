@@ -61,7 +61,8 @@ class Trouble:
 
     def of_target(self) -> Condition:
         """As the target itself says it, where it can be written at all."""
-        return said("FieldConflict", detail=self.detail[:MOST_DETAIL], retry=self._retry)
+        detail = f"what protects this host is changed again: {self.detail[:MOST_DETAIL]}"
+        return said("FieldConflict", detail=detail, retry=self._retry)
 
 
 def failed(status: Mapping[str, Any], generation: int, detail: str, now: datetime) -> Plan:

@@ -11,7 +11,7 @@ from doorward.api.conditions import Condition
 from doorward.api.fields import GROUP
 from doorward.cluster.gateway import FIELD_MANAGER
 from doorward.gates.ingress_nginx import openings as ways
-from doorward.gates.ingress_nginx import per_request
+from doorward.gates.ingress_nginx import owners, per_request
 from doorward.gates.ingress_nginx.known import PREFIX
 from doorward.gates.ingress_nginx.openings import Settings
 from doorward.gates.ingress_nginx.shape import Shape, accepted, shape_of
@@ -19,6 +19,7 @@ from doorward.gates.interface import Target
 from doorward.objects import access_list
 from doorward.objects.access_list import ALLOW
 from doorward.objects.meta import GATE_ANNOTATION, ISSUER_ANNOTATION, gate_secret_name, key_of
+from doorward.planning.field_owners import SetByOther
 from doorward.planning.gate import Decision, Protection, differences, parse_reference
 from doorward.planning.guarded import reason_of
 from doorward.planning.openings import Openings
@@ -34,6 +35,7 @@ UNPROTECTED = f"{GROUP}/unprotected"
 GATE = GATE_ANNOTATION
 _SHAPE = "shape"
 _UNOWNED = "unowned"
+_OTHERS = "others"
 
 
 def kept(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def kept(body: Mapping[str, Any]) -> dict[str, Any]:
     fields = [entry for entry in metadata.get("managedFields") or () if entry.get("manager") == FIELD_MANAGER]
     known = {name: metadata[name] for name in names if name in metadata}
     kept_metadata = known | {"annotations": ours, "managedFields": fields}
-    return {"metadata": kept_metadata, _SHAPE: _shape(body), _UNOWNED: _unowned(body)}
+    return {"metadata": kept_metadata, _SHAPE: _shape(body), _UNOWNED: _unowned(body), _OTHERS: _others(body)}
 
 
 def _shape(body: Mapping[str, Any]) -> Shape:
@@ -64,6 +66,12 @@ def _unowned(body: Mapping[str, Any]) -> frozenset[str]:
     """See `per_request.without_owner`; of an Ingress as it is remembered, or as the API server gives it."""
     remembered = body.get(_UNOWNED)
     return remembered if isinstance(remembered, frozenset) else per_request.without_owner(body)
+
+
+def _others(body: Mapping[str, Any]) -> tuple[SetByOther, ...]:
+    """See `owners.others`; of an Ingress as it is remembered, or as the API server gives it."""
+    remembered = body.get(_OTHERS)
+    return remembered if isinstance(remembered, tuple) else owners.others(body)
 
 
 def openings(
@@ -106,6 +114,7 @@ def read(body: Mapping[str, Any], service: str | None = None) -> Target:
         exempt=reason_of(annotations.get(UNPROTECTED, "")),
         unasked=per_request.undone(body) if service is not None else "",
         access_list=access_list.parse(annotations[ALLOW], key.namespace) if ALLOW in annotations else None,
+        set_by_others=_others(body),
         services=shape.services,
         opens=issuer is None or shape.fault != "" or other_secret,
         may_be_plain=shape.may_be_plain,
@@ -129,7 +138,8 @@ def _wanted(body: Mapping[str, Any], protection: Protection, service: str | None
         wanted[ERROR_PAGE] = settings.error_page
     if settings.pass_certificate_to_upstream:
         wanted[PASS_CERTIFICATE] = "true"
-    return wanted
+    theirs = {each.field: each.value for each in _others(body)}
+    return {name: value for name, value in wanted.items() if theirs.get(name, value) == value}
 
 
 def _asked(body: Mapping[str, Any], protection: Protection, service: str | None) -> dict[str, str]:
