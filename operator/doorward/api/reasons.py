@@ -28,6 +28,7 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "CRLRoom": sometimes.ROOM,
     "CutOffHolds": sometimes.CUT_OFF,
     "DurationsInRange": sometimes.RANGE,
+    "HostsProtected": sometimes.HOSTS,
     "LedgerArchived": sometimes.ARCHIVED,
     "LedgerComplete": sometimes.COMPLETE,
     "ServicesGuarded": guarded.SERVICES,

@@ -241,3 +241,17 @@ CUT_OFF = table(
         ),
     ),
 )
+
+HOSTS = table(
+    "HostsProtected",  # said only while some are not
+    (
+        "SomeNotProtected",
+        "False",
+        Mender.OWNER,
+        (
+            "Something that the operator sees may open the host of an Ingress that names this issuer. The annotation doorward.io/gate of the"
+            " Ingress says what it is, and how to close it."
+        ),
+        "{count} Ingresses are not protected, see their annotation doorward.io/gate: {detail}",
+    ),
+)

@@ -17,6 +17,7 @@ _ASKS = {
     "CRLRoom": "Of an MTLSIssuer whose CRL grows large: is there room for all that may have to be revoked?",
     "CutOffHolds": "Of an MTLSIssuer that leaves access to the TLS handshake: is a revoked client refused at its next request?",
     "DurationsInRange": "Of an MTLSIssuer that is older than a limit: does the operator follow every duration in its spec?",
+    "HostsProtected": "Of an MTLSIssuer, while the host of an Ingress that names it may be open: is every such host protected?",
     "LedgerArchived": "Of an MTLSIssuer whose old records cannot be archived: can they?",
     "LedgerComplete": "Of an MTLSIssuer, after a restore of etcd: is every serial on record?",
     "ServicesGuarded": "Of an MTLSIssuer, while it is not so: is every Service behind its gates served to its clients alone?",

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from doorward.api.conditions import Condition
 from doorward.cluster.gateway import Kind, Object
 from doorward.objects.access_list import AccessList, Unreadable
-from doorward.objects.meta import ObjectKey, key_of
+from doorward.objects.meta import ObjectKey
 from doorward.planning.field_owners import SetByOther
 from doorward.planning.gate import Decision, parse_reference
 from doorward.planning.openings import Openings

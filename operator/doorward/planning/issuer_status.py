@@ -11,7 +11,7 @@ from doorward.api.status import SERIAL_LIMIT, SUBJECT_LIMIT, in_calendar, shorte
 from doorward.objects.archive_index import index_name
 from doorward.objects.meta import ca_secret_name, crl_configmap_name
 from doorward.objects.trust_bundle import PublishedTrust
-from doorward.planning import closing, enforcement_status, guarded, limits, room, timing
+from doorward.planning import closing, enforcement_status, guarded, limits, room, targets_told, timing
 from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
@@ -73,6 +73,8 @@ def _conditions(
     gates = _gates_condition(o, trouble)
     if gates is not None:
         yield gates
+    if (hosts := _hosts(o)) is not None:
+        yield hosts
     if (enforced := enforcement_status.condition(o.probed, _as_before(o, "Enforced"), now)) is not None:
         yield enforced
     yield from guarded.conditions(o.unguarded, o.exempt)
@@ -138,6 +140,13 @@ def _gates_condition(o: IssuerObserved, trouble: Trouble | None) -> Condition | 
     if not open_gates or not isinstance(o.published, PublishedTrust):
         return said("NoGates")
     return said("AllCurrent", count=len(open_gates), number=o.published.number)
+
+
+def _hosts(o: IssuerObserved) -> Condition | None:
+    before = _as_before(o, "HostsProtected")
+    if not o.gates_known:
+        return before
+    return targets_told.condition(o.told, sum(len(gate.targets) for gate in o.gates), before)
 
 
 def _why_behind(gate: Gate, account: str, trouble: Trouble | None) -> str:

@@ -19,6 +19,7 @@ from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki.keys import KeyKind
 from doorward.pki.requests import ClientRequest
 from doorward.planning.enforcement import NOT_PROBED, Probed
+from doorward.planning.targets_told import NOTHING, Told
 
 
 class Unseen(Enum):
@@ -271,5 +272,7 @@ class IssuerObserved:
     """What rules need of the records that were archived."""
     archiving: str = ""
     """Why records whose time is over cannot be archived; empty: they can."""
+    told: Told = NOTHING
+    """What its targets were told of their protection."""
     probed: Probed = NOT_PROBED
     """What probes show of its gates."""

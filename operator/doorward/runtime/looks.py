@@ -29,6 +29,7 @@ from doorward.planning.trouble import Trouble
 from doorward.runtime.cut_offs import CutOffRecorder
 from doorward.runtime.guarded import GuardedServices
 from doorward.runtime.probing import Probing
+from doorward.runtime.told import ToldTargets
 from doorward.runtime.troubles import Troubles
 from doorward.view.keys import Key, issuer_key, ledger_key, target_key
 from doorward.view.routing import Routing
@@ -63,9 +64,11 @@ class Issuers:
         troubles: Troubles,
         probing: Probing,
         guarded: GuardedServices,
+        told: ToldTargets,
         clock: Clock,
     ) -> None:
         self._troubles = troubles
+        self._told = told
         self._probing = probing
         self._guarded = guarded
         self._view = view
@@ -88,7 +91,7 @@ class Issuers:
         if found is None:
             return Look(await self._gone(key, before))
         seen, memory = found
-        seen = self._guarded.told(self._probing.observed(seen))
+        seen = replace(self._guarded.told(self._probing.observed(seen)), told=self._told.of(key))
         memories.keep(key, memory, era)
         self._tell_conflicting(key, before, memory)
         now = self._clock.now()
@@ -207,8 +210,9 @@ class Certificates:
 class Targets:
     """Plans for the objects of data planes."""
 
-    def __init__(self, observer: TargetObserver, probing: Probing, clock: Clock) -> None:
+    def __init__(self, observer: TargetObserver, probing: Probing, told: ToldTargets, clock: Clock) -> None:
         self._observer = observer
+        self._told = told
         self._probing = probing
         self._clock = clock
 
@@ -217,6 +221,7 @@ class Targets:
         seen = self._observer.observe(key)
         if seen is None:
             self._probing.gone(key)
+            self._told.gone(key)
             return Look(Plan())
         body, observed = seen
         observed = replace(observed, found_open=self._probing.book.found_open(key))
@@ -225,12 +230,20 @@ class Targets:
         plane = self._observer.plane(key)
         decision = gate.decide(observed, self._clock.now())
         self._probing.looked(key, plane.read(body), observed, decision)
+        self._tell(key, observed.reference, decision)
         if not decision.opted_in:
             patch = plane.leftovers(body)
             return Look(Plan(actions=(PatchTarget(patch=patch),) if patch is not None else ()))
         fields = plane.wanted(body, decision)
         actions = (ApplyTarget(fields=fields),) if fields is not None else ()
         return Look(Plan(actions=actions, due=decision.due), lambda trouble: self._report(key, trouble))
+
+    def _tell(self, key: Key, reference: str | None, decision: gate.Decision) -> None:
+        issuer = gate.parse_reference(reference, key.at.namespace) if reference is not None else None
+        if issuer is None:
+            self._told.gone(key)
+        elif decision.said is not None:
+            self._told.told(key, issuer, decision.said.reason.name)
 
     def _report(self, key: Key, trouble: Trouble) -> Plan:
         """Said on the target itself, where the trouble is not that it cannot be written at all."""

@@ -188,6 +188,13 @@ GATE_HOSTS = Definition(
     help="Hosts that admit only the clients of the issuer, by what probes show: True, False (clients without a certificate have"
     " access, or a replica of the ingress controller hangs) or Unknown.",
 )
+INGRESSES = Definition(
+    name="doorward_ingresses",
+    type="gauge",
+    labels=(*ISSUER_LABELS, "reason"),
+    help="Ingresses that name the issuer, by the reason that their annotation doorward.io/gate says. Only Protected and"
+    " OptionalNotAllowed mean that nothing visible opens the host.",
+)
 PROBES = Definition(
     name="doorward_probes_total",
     type="counter",
@@ -255,6 +262,7 @@ DEFINITIONS = (
     QUEUE_WAIT,
     WORK_DURATION,
     GATE_HOSTS,
+    INGRESSES,
     PROBES,
     LOOP_LAG,
     LOOP_LAG_MAX,

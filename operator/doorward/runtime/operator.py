@@ -52,10 +52,11 @@ from doorward.runtime.metrics import Metrics
 from doorward.runtime.probing import Controller, Probing
 from doorward.runtime.reconcile import Reconciler
 from doorward.runtime.scrape import Figures, not_synced
+from doorward.runtime.told import ToldTargets
 from doorward.runtime.troubles import Troubles
 from doorward.view.apply import SharedWrites
 from doorward.view.intake import Intake
-from doorward.view.keys import Key
+from doorward.view.keys import Key, issuer_key
 from doorward.view.reads import Reads
 from doorward.view.resync import Resync
 from doorward.view.routing import Routing, share
@@ -146,6 +147,7 @@ class Operator:
         self._intake = Intake(self.view, self._routing, self._takes_part)
         self._prober = prober or NetworkProber(clock)
         self._probing: Probing
+        self._told = ToldTargets(lambda issuer: self._routing.wake(issuer_key(issuer)))
         self._issuers: Issuers
         self._reconciler = self._join(source)
         self._rollback = Rollback(
@@ -165,6 +167,7 @@ class Operator:
             longest_lag=lambda: self.metrics.longest_lag.seconds,
             unsynced=lambda: not_synced(self.view),
             probed=self._probing.book.probed,
+            told=self._told.of,
         )
         self._resync = Resync(
             self.view,
@@ -194,6 +197,7 @@ class Operator:
             troubles,
             self._probing,
             guarded,
+            self._told,
             clock,
         )
         certificate_observer = CertificateObserver(view, domains, gateway, clock, reads)
@@ -222,7 +226,7 @@ class Operator:
             GuardedApplier(gateway, intake, clock, written),
             shared,
         )
-        targets = Targets(TargetObserver(view, reads, self._planes), self._probing, clock)
+        targets = Targets(TargetObserver(view, reads, self._planes), self._probing, self._told, clock)
         ledgers = Ledgers(LedgerObserver(view, gateway, self._issuer_memories), clock)
         return Reconciler(
             self._issuers,

@@ -17,6 +17,7 @@ from doorward.objects.trust_bundle import PublishedTrust
 from doorward.planning import enforcement, timing
 from doorward.planning.enforcement import Probed
 from doorward.planning.states import CertificateState, state_of
+from doorward.planning.targets_told import Told
 from doorward.runtime import metric_names as names
 from doorward.runtime.cut_offs import Pending, Stage
 from doorward.runtime.metric_names import Definition
@@ -50,6 +51,9 @@ class Figures:
     unsynced: Callable[[], Iterable[Source]]
     probed: Callable[[ObjectKey], Probed]
     """What probes show of the gates of an issuer."""
+
+    told: Callable[[ObjectKey], Told]
+    """What the Ingresses of an issuer were told."""
 
     async def samples(self) -> tuple[Sample, ...]:
         """All of them; the event loop is given to others again and again."""
@@ -87,6 +91,8 @@ class Figures:
         hosts = Counter(enforcement.state_of(gate, probed.replicas, now)[0] for gate in probed.gates)
         for enforced, count in hosts.items():
             yield names.GATE_HOSTS, (*at, enforced), count
+        for reason, count in sorted(self.told(issuer).counts.items()):
+            yield names.INGRESSES, (*at, reason), count
         index = self.view.archives.index(issuer)
         if index.readable:
             yield names.ARCHIVED_RECORDS, at, index.records

@@ -109,3 +109,23 @@ def test_where_a_certificate_is_optional_a_bad_one_gets_in_nowhere(home: Home, m
     files = home.files()
     home.respec(CERTIFICATES, "alice", revoked=True)
     eventually(lambda: mixed.tells(files) in (CLOSED, REFUSED), "she is refused", seconds=AT_ONCE)
+
+
+def test_a_path_at_which_ingress_nginx_never_asks_is_told(home: Home, street: Street):
+    """At a path of ACME ingress-nginx neither asks the gate service nor redirects to HTTPS."""
+    home.partners("alice")
+    path, body = "/.well-known/acme-challenge/token", street.manifest("acme")
+    rule = body["spec"]["rules"][0]
+    body["spec"]["rules"] = [rule | {"http": {"paths": [each | {"path": path} for each in rule["http"]["paths"]]}}]
+    home.make(INGRESSES, body)
+    acme = Door(street.ingress, street.host("acme"))
+
+    def unasked() -> bool:
+        answer = acme.ingress.hosts.try_once(acme.host, path, scheme="http")
+        return answer is not None and answer.status == 200
+
+    eventually(unasked, "a stranger gets in there over plain HTTP")
+    eventually(
+        lambda: annotations(home, "acme").get("doorward.io/gate", "").startswith("NoAuthLocation: "), "it is told"
+    )
+    assert path in annotations(home, "acme")["doorward.io/gate"]

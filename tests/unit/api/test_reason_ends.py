@@ -259,6 +259,7 @@ ENDS: dict[str, Ends] = {
         test_probes.test_nothing_is_called_enforced_before_it_was_probed,
     ),
     # Others of an MTLSIssuer
+    "SomeNotProtected": Ends("an Ingress that is protected again", (HOST, MTLS, SEC)),
     "Generated": Ends("another MTLSIssuer, since the choice is immutable", (MTLS,)),
     "SharedCA": Ends("another MTLSIssuer, since the choice is immutable", (MTLS,)),
     "NextCaShown": Ends(
