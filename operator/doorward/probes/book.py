@@ -12,8 +12,7 @@ from doorward.planning.enforcement import AGAIN, Asked, Finding, Gate, Probed, V
 from doorward.probes.prober import Shown
 from doorward.view.keys import Key
 
-MOST_HOSTS = 100
-"""Of one target."""
+OTHERS = "(others)"
 PROBE_LABEL = "doorward-probe"
 """Stands for the `*` of a wildcard."""
 NOT_PUBLISHED = "no CRL is published yet"
@@ -34,6 +33,8 @@ class Wanted:
     issuer: ObjectKey
     hosts: Mapping[str, str]
     """Each with a path of the target."""
+    unprobed: str = ""
+    """Why it has more hosts, which cannot be probed; empty: it has none."""
     optional: bool
     error_page: str | None
     seen: object
@@ -86,6 +87,8 @@ class ProbeBook:
             known = None
         if wanted is None or (known is not None and known.wanted == wanted):
             return False
+        if known is not None:
+            self._forget_hosts(key, known.wanted.hosts.keys() - wanted.hosts.keys())
         self._targets[key] = _Target(wanted, now)
         self._of_issuer.setdefault(wanted.issuer, set()).add(key)
         self._schedule(key)
@@ -97,8 +100,11 @@ class ProbeBook:
         keys.discard(key)
         if not keys:
             del self._of_issuer[known.wanted.issuer]
-        for each in self._rounds.values():
-            for host in known.wanted.hosts:
+        self._forget_hosts(key, known.wanted.hosts)
+
+    def _forget_hosts(self, key: Key, hosts: Iterable[str]) -> None:
+        for host in hosts:
+            for each in self._rounds.values():
                 each.findings.pop(GateKey(key, host), None)
 
     def published(self, issuer: ObjectKey, subjects: Iterable[bytes], seen: object, now: datetime) -> None:
@@ -190,14 +196,19 @@ class ProbeBook:
             heappush(each.heap, (now + AGAIN, gate))
 
     def record(
-        self, replica: Replica, gate: GateKey, shown: Iterable[Shown], now: datetime
+        self, replica: Replica, gate: GateKey, shown: Iterable[Shown], now: datetime, asked: Asked | None = None
     ) -> tuple[Finding | None, Finding] | None:
-        """What a probe showed: what was found before, and now. None: the gate or the replica is not there any more."""
+        """What a probe showed: what was found before, and now. None: the gate or the replica is not there any more, or has another
+        issuer than was asked about.
+        """
         each, known = self._rounds.get(replica), self._targets.get(gate.target)
         if each is None:
             return None
         each.busy.discard(gate)
         if known is None or gate.host not in known.wanted.hosts:
+            return None
+        if asked is not None and asked.issuer != known.wanted.issuer:
+            self._schedule(gate.target)
             return None
         before = each.findings.get(gate)
         after = each.findings[gate] = found(shown, before, now)
@@ -228,11 +239,5 @@ class ProbeBook:
                 at = {str(replica): each.findings.get(gate) for replica, each in self._rounds.items()}
                 findings = {replica: finding for replica, finding in at.items() if finding is not None}
                 yield Gate(target=key.at, host=host, findings=findings)
-
-    def verdicts(self) -> Iterator[tuple[Verdict, int]]:
-        """How many gates have each verdict, by the worst of their replicas; those that were not probed are left out."""
-        counts = dict.fromkeys(Verdict, 0)
-        for gate in self._gates(self._targets):
-            if gate.findings:
-                counts[max(finding.verdict for finding in gate.findings.values())] += 1
-        yield from counts.items()
+            if why := self._targets[key].wanted.unprobed:
+                yield Gate(target=key.at, host=OTHERS, findings={}, unprobed=why)

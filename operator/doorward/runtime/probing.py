@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
 
 from doorward.clock import Clock
 from doorward.cluster.gateway import Gateway
@@ -31,6 +33,10 @@ PACE = 0.1
 IDLE = 1.0
 """Seconds between two looks for what is due."""
 LONGEST_NAME = 253
+MOST_HOSTS = 100
+"""Of one target that are probed."""
+WARNED_AGAIN = timedelta(minutes=5)
+MOST_WARNED = 10_000
 OFF = "probes are switched off: name the Service of the ingress controller with --controller"
 
 
@@ -65,6 +71,9 @@ class Probing:
         self._routing = routing
         self._shared = shared
         self._counted = counted
+        self._changed: set[ObjectKey] = set()
+        """Issuers with a gate of which something else was found, and that were not told yet."""
+        self._warned: dict[Key, datetime] = {}
         self._workers: dict[Replica, list[asyncio.Task[None]]] = {}
 
     # What looks tell
@@ -75,10 +84,13 @@ class Probing:
         if protection is None or isinstance(seen.issuer, Unseen) or seen.allowed is False:
             self.gone(key)
             return
-        hosts = {host: path for host, path in zip(target.hosts, target.host_paths, strict=True) if _can_be_asked(host)}
+        paths = {h: path for h, path in zip(target.hosts, target.host_paths, strict=True) if _can_be_asked(h)}
+        hosts = dict(islice(paths.items(), MOST_HOSTS))
+        others = len(target.hosts) - len(hosts)
         wanted = Wanted(
             issuer=protection.issuer,
             hosts=hosts,
+            unprobed=f"{others} more hosts of the target cannot be probed" if others else "",
             optional=protection.optional,
             error_page=protection.settings.error_page,
             seen=(target, replace(seen, found_open="")),
@@ -133,7 +145,14 @@ class Probing:
                         group.create_task(self._work(replica), name=f"probes of {replica}") for _ in range(WORKERS)
                     ]
                     self._workers[replica] = tasks
+                self._tell_issuers()
                 await asyncio.sleep(IDLE)
+
+    def _tell_issuers(self) -> None:
+        """What is no alarm is told once a second: the first probes of many hosts are not as many writes."""
+        changed, self._changed = self._changed, set()
+        for issuer in changed:
+            self._routing.wake(issuer_key(issuer))
 
     async def _work(self, replica: Replica) -> None:
         while True:
@@ -151,7 +170,7 @@ class Probing:
             logger.exception("probe failed", extra=about(gate.target, host=gate.host, replica=str(replica)))
             self.book.leave(replica, gate, self._clock.now())
             return
-        recorded = self.book.record(replica, gate, shown, self._clock.now())
+        recorded = self.book.record(replica, gate, shown, self._clock.now(), asked)
         if recorded is not None:
             await self._tell(replica, gate, asked, *recorded)
 
@@ -159,17 +178,29 @@ class Probing:
         self._counted(now.verdict)
         if before is not None and (before.verdict, before.detail) == (now.verdict, now.detail):
             return
-        issuer = issuer_key(asked.issuer)
         fields = {"issuer": str(asked.issuer), "host": gate.host, "replica": str(replica), "detail": now.detail or None}
         logger.info("gate probed", extra=about(gate.target, verdict=now.verdict.name.lower(), **fields))
-        self._routing.wake(issuer)
+        was_open = before is not None and before.verdict is Verdict.OPEN
+        if not was_open and now.verdict is not Verdict.OPEN:
+            self._changed.add(asked.issuer)
+            return
+        self._routing.wake(issuer_key(asked.issuer))
         self._routing.wake(gate.target)
-        if now.verdict is Verdict.OPEN and (before is None or before.verdict is not Verdict.OPEN):
-            text = (
-                f"Clients without a certificate of MTLSIssuer {asked.issuer} have access: host {gate.host} {now.detail}"
-            )
-            for key in (gate.target, issuer):
-                await self._shared.event(key, "Open", f"{text} at replica {replica}")
+        if not was_open:
+            found = f"host {gate.host} {now.detail} at replica {replica}"
+            text = f"Clients without a certificate of MTLSIssuer {asked.issuer} have access: {found}"
+            await self._warn(gate.target, text)
+            await self._warn(issuer_key(asked.issuer), text)
+
+    async def _warn(self, key: Key, message: str) -> None:
+        """By an Event, at once and then not for a while: a host may be opened again and again, and an issuer has many."""
+        now = self._clock.now()
+        if key in self._warned and now < self._warned[key] + WARNED_AGAIN:
+            return
+        if len(self._warned) >= MOST_WARNED:
+            self._warned.clear()
+        self._warned[key] = now
+        await self._shared.event(key, "Open", message)
 
 
 def _can_be_asked(host: str) -> bool:

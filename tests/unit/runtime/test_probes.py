@@ -107,6 +107,43 @@ def test_an_open_host_is_told_at_once_on_the_issuer_and_the_ingress_with_an_even
     assert gate(bed).startswith("Protected: ")
 
 
+def test_a_host_that_is_opened_again_and_again_is_no_flood_of_events(bed, told):
+    for _ in range(10):
+        told.finds = OPEN
+        bed.advance(20)
+        told.finds = REFUSED
+        bed.advance(20)
+    assert 2 <= len(events(bed)) <= 4
+
+
+def test_many_hosts_that_are_opened_at_once_are_an_event_each_and_one_of_the_issuer(bed, told):
+    for n in range(20):
+        bed.ingress(f"host-{n}")
+    bed.settle()
+    told.finds = OPEN
+    bed.advance(60)
+    kinds = Counter(e["involvedObject"]["kind"] for e in events(bed))
+    assert kinds == {"Ingress": 21, "MTLSIssuer": 1}
+
+
+def test_the_first_probes_of_many_hosts_are_few_writes(bed):
+    for n in range(60):
+        bed.ingress(f"host-{n}")
+    bed.advance(4)
+    first = len(bed.gateway.writes)
+    bed.advance(60)
+    assert enforced(bed)[0] == "True"
+    assert sum(write.kind == ISSUER.name for write in bed.gateway.writes[first:]) <= 12
+
+
+def test_more_hosts_than_are_probed_and_a_rule_without_a_host_are_not_called_enforced(bed):
+    rules = [host_spec(f"host-{n}.example")["rules"][0] for n in range(101)]
+    bed.edit(INGRESS, "shop", {"spec": host_spec("shop.example") | {"rules": rules}})
+    bed.advance(120)
+    assert enforced(bed)[:2] == ("Unknown", "NotVerified")
+    assert "1 more hosts of the target cannot be probed" in enforced(bed)[2]
+
+
 def test_a_replica_that_hangs_is_unknown_and_then_false_and_true_when_it_answers_again(bed, told):
     bed.settle()
     told.finds = SILENT
