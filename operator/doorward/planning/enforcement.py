@@ -198,6 +198,8 @@ class Probed:
 
 
 NOT_PROBED = Probed()
+NOT_KNOWN = "the replicas of the ingress controller are not known yet"
+"""Why nothing can be probed by a process that was just started."""
 
 
 def state_of(gate: Gate, replicas: Sequence[str], now: datetime) -> tuple[Status, str]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from doorward.api.conditions import Condition, instant, said
-from doorward.planning.enforcement import HANGS_AFTER, Gate, Probed, Verdict, state_of
+from doorward.planning.enforcement import HANGS_AFTER, NOT_KNOWN, Gate, Probed, Verdict, state_of
 
 MOST_HOSTS = 3
 """Hosts that a condition names."""
@@ -26,7 +26,16 @@ def condition(probed: Probed, before: Condition | None, now: datetime) -> Condit
     begun = None if probed.since is None else probed.since + FIRST_ROUND
     if before is None or begun is None or now >= begun or found.reason.name != "NotVerified":
         return found
+    if before.reason.name == "NotVerified" and not _is_waiting(probed):
+        return found
     return before.until(begun)
+
+
+def _is_waiting(probed: Probed) -> bool:
+    """Whether nothing is wrong but that not all was probed yet."""
+    if probed.unprobed:
+        return probed.unprobed == NOT_KNOWN
+    return not any(gate.unprobed or gate.has(Verdict.UNCLEAR) for gate in probed.gates)
 
 
 def _found(probed: Probed, now: datetime) -> Condition:
@@ -57,10 +66,10 @@ def _named(gates: Sequence[tuple[Gate, str]]) -> str:
 
 def listed(probed: Probed, before: Sequence[Mapping[str, Any]], now: datetime) -> list[dict[str, Any]]:
     """The hosts as the status lists them, those that are not enforced first; `before`: as it lists them already."""
-    if probed.unprobed:
-        return []
-    known = {_place(entry): entry for entry in before}
     starting = probed.since is not None and now < probed.since + FIRST_ROUND
+    if probed.unprobed:
+        return [dict(entry) for entry in before] if starting and probed.gates else []
+    known = {_place(entry): entry for entry in before}
     entries = []
     for gate in probed.gates:
         state, why = state_of(gate, probed.replicas, now)

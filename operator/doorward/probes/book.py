@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from doorward.objects.endpoints import Replica
 from doorward.objects.meta import ObjectKey
-from doorward.planning.enforcement import AGAIN, Asked, Finding, Gate, Probed, Verdict, due, found
+from doorward.planning.enforcement import AGAIN, NOT_KNOWN, Asked, Finding, Gate, Probed, Verdict, due, found
 from doorward.probes.prober import Shown
 from doorward.view.keys import Key
 
@@ -16,7 +16,6 @@ OTHERS = "(others)"
 PROBE_LABEL = "doorward-probe"
 """Stands for the `*` of a wildcard."""
 NOT_PUBLISHED = "no CRL is published yet"
-NOT_KNOWN = "the replicas of the ingress controller are not known yet"
 
 
 class GateKey(NamedTuple):

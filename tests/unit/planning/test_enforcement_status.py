@@ -6,7 +6,7 @@ import pytest
 
 from doorward.api.conditions import instant
 from doorward.objects.meta import ObjectKey
-from doorward.planning.enforcement import HANGS_AFTER, Finding, Gate, Probed, Verdict
+from doorward.planning.enforcement import HANGS_AFTER, NOT_KNOWN, Finding, Gate, Probed, Verdict
 from doorward.planning.enforcement_status import FIRST_ROUND, MOST_LISTED, condition, listed
 from tests.unit.given import NOW, SECOND
 
@@ -81,6 +81,17 @@ def test_a_process_that_was_just_started_keeps_what_was_said_until_it_has_probed
     )
 
 
+def test_a_process_that_was_just_started_says_at_once_why_it_cannot_probe_unless_something_was_verified():
+    denied, waiting = (probed(None, since=NOW, unprobed=why) for why in ("not allowed", NOT_KNOWN))
+    unverified, verified = condition(denied, None, NOW), condition(probed(Verdict.REFUSED), None, NOW)
+    nobody = probed(None, since=NOW, unprobed="no endpoints")
+    assert "no endpoints" in condition(nobody, unverified, NOW).message
+    assert condition(waiting, unverified, NOW).message == unverified.message
+    assert condition(probed(None, since=NOW), unverified, NOW).message == unverified.message
+    assert "answers 200" in condition(probed(Verdict.UNCLEAR, since=NOW), unverified, NOW).message
+    assert condition(nobody, verified, NOW).message == verified.message
+
+
 def test_without_probes_nothing_is_kept():
     before = condition(probed(Verdict.REFUSED), None, NOW)
     assert condition(probed(None, since=None, unprobed="off"), before, NOW).reason.name == "NotVerified"
@@ -109,3 +120,7 @@ def test_it_is_listed_since_when_a_host_is_enforced():
 def test_what_was_listed_stays_while_a_process_starts():
     before = listed(probed(Verdict.REFUSED), (), NOW)
     assert listed(probed(None, since=NOW), before, NOW) == before
+    unknown = probed(None, since=NOW, unprobed="the replicas are not known yet")
+    assert listed(unknown, before, NOW) == before
+    assert listed(unknown, before, NOW + FIRST_ROUND) == []
+    assert listed(probed(since=NOW), before, NOW) == [], "no gate is left"
