@@ -107,6 +107,8 @@ class MemoryCluster:
         self._objects: dict[Kind, dict[ObjectKey, str]] = {kind: {} for kind in self.kinds}
         self._count = 0
         self.version = 1000
+        self._tidy = 0
+        """The version at which there was no garbage."""
         self.listeners: list[Callable[[], None]] = []
 
     def now(self) -> datetime:
@@ -217,6 +219,8 @@ class MemoryCluster:
 
     def collect_garbage(self) -> None:
         """What the controller manager does: what belonged to an object that is gone, or of another namespace, goes too."""
+        if self._tidy == self.version:
+            return
         uids = {(b["metadata"].get("namespace"), b["metadata"]["uid"]) for kind in KINDS for b in self.all(kind)}
         for kind in (SECRET, CONFIG_MAP):
             for body in self.all(kind):
@@ -224,6 +228,7 @@ class MemoryCluster:
                 namespace = body["metadata"]["namespace"]
                 if owners and not any((namespace, owner["uid"]) in uids for owner in owners):
                     self.delete(kind, ObjectKey(namespace, body["metadata"]["name"]), "garbage")
+        self._tidy = self.version
 
     def compact(self) -> None:
         """Forget the history for watches; `history` itself stays, for those who check it."""
