@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import cutoff, move, namespaces, storm, storms, takeover, years
+from tests.bench import cutoff, gate_load, gate_start, move, namespaces, storm, storms, takeover, years
 from tests.testbed import background
 
 
@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=("all", "storm", "cutoff", "move", "storms", "takeover", "namespaces", "years"),
+        choices=("all", "storm", "cutoff", "move", "storms", "takeover", "namespaces", "years", "gate"),
         default="all",
     )
     parser.add_argument("--certificates", type=int, default=10_000, help="how many the storm makes")
@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=1000, help="clients with RSA-4096 keys at the takeover")
     parser.add_argument("--namespaces", type=int, default=1000, help="namespaces with a client each")
     parser.add_argument("--ledger", type=int, default=10_000, help="clients with three years of certificates")
+    parser.add_argument("--known", type=int, default=100_000, help="clients that the gate service knows")
     chosen = parser.parse_args()
     background.build()
     kept = True
@@ -47,6 +48,9 @@ def main() -> int:
             kept &= namespaces.run(Path(folder) / "namespaces", chosen.namespaces)
         if chosen.part in ("all", "years"):
             kept &= years.run(Path(folder) / "years", chosen.ledger)
+        if chosen.part in ("all", "gate"):
+            kept &= gate_load.run(Path(folder) / "gate-load")
+            kept &= gate_start.run(Path(folder) / "gate-start", chosen.known)
     return 0 if kept else 1
 
 

@@ -9,16 +9,12 @@ its CRL could list. Their CAs are a person's own, and older than all records: a 
 """
 
 import asyncio
-import base64
-import json
 import random
 import sys
 import time
-import urllib.request
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -38,6 +34,7 @@ from doorward.objects.meta import ObjectKey
 from doorward.pki import keys
 from doorward.pki.certificates import build_ca
 from doorward.pki.subjects import Subject
+from tests.bench import planted
 from tests.bench.figures import Cost, show
 from tests.bench.storm import BLOCK, create_all, longest_callback
 from tests.support import installation
@@ -51,8 +48,6 @@ KEPT = LIFETIME + timedelta(days=97)
 YEARS = 3
 DOMAINS = 2
 """Issuers that the clients are shared by."""
-AT_ONCE = 100
-"""Records in one write to etcd."""
 MOST_MEMORY, MOST_ETCD, LONGEST_START = 300.0, 150.0, 30.0
 PATIENCE = 1800.0
 SETTLES = 30.0
@@ -198,25 +193,14 @@ def _plant_ledger(cluster: Cluster, records: Iterator[Record]) -> int:
     """Into etcd, each as the API server stored the first one; how many."""
     first = next(records)
     asyncio.run(_create(cluster, ledger_record.render_again(first)))
-    path = f"/registry/doorward.io/{ISSUED_CERTIFICATE.plural}/{first.key.namespace}/"
-    (found,) = _etcd_asked(cluster, "kv/range", key=_b64(path + first.key.name))["kvs"]
-    stored = json.loads(base64.b64decode(found["value"]))
-    planted = 1
-    while some := list(islice(records, AT_ONCE)):
-        puts = [{"key": _b64(path + r.key.name), "value": _b64(json.dumps(_as(stored, r)))} for r in some]
-        _etcd_asked(cluster, "kv/txn", success=[{"requestPut": put} for put in puts])
-        planted += len(some)
-    return planted
+    stored = planted.stored(cluster, ISSUED_CERTIFICATE, first.key)
+    return 1 + planted.plant(cluster, ISSUED_CERTIFICATE, (_as(stored, record) for record in records))
 
 
 def _as(stored: dict[str, Any], record: Record) -> dict[str, Any]:
     wanted = ledger_record.render_again(record)
     own = {"name": record.key.name, "uid": str(uuid4()), "creationTimestamp": instant(record.issued_at)}
     return stored | {"metadata": stored["metadata"] | own, "spec": wanted["spec"]}
-
-
-def _b64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
 
 
 async def _create(cluster: Cluster, body: dict[str, Any]) -> None:
@@ -265,18 +249,10 @@ def _parts(records: list[ArchivedRecord]) -> list[tuple[int, bytes]]:
 
 def _etcd(cluster: Cluster) -> float:
     """MB in use, once history is compacted away."""
-    revision = _etcd_asked(cluster, "maintenance/status")["header"]["revision"]
-    _etcd_asked(cluster, "kv/compaction", revision=revision, physical=True)
-    _etcd_asked(cluster, "maintenance/defragment")
-    return int(_etcd_asked(cluster, "maintenance/status")["dbSizeInUse"]) / 1e6
-
-
-def _etcd_asked(cluster: Cluster, path: str, **said: Any) -> dict[str, Any]:
-    port = cluster.control_plane.places.etcd_client
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/v3/{path}", data=json.dumps(said).encode())
-    with urllib.request.urlopen(request, timeout=120) as answer:
-        found: dict[str, Any] = json.load(answer)
-        return found
+    revision = planted.asked(cluster, "maintenance/status")["header"]["revision"]
+    planted.asked(cluster, "kv/compaction", revision=revision, physical=True)
+    planted.asked(cluster, "maintenance/defragment")
+    return int(planted.asked(cluster, "maintenance/status")["dbSizeInUse"]) / 1e6
 
 
 def _start(cluster: Cluster, operator: installation.OperatorProcess, namespace: str) -> bool:

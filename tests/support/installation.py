@@ -145,12 +145,24 @@ class OperatorProcess:
 class GateServiceProcess:
     """`doorward gate` with the rights of deploy/gate-service and no others, where ingress-nginx asks it."""
 
-    def __init__(self, cluster: Cluster, port: int, *, arguments: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        port: int,
+        *,
+        program: Sequence[str | Path] = (DOORWARD,),
+        arguments: Sequence[str] = (),
+    ) -> None:
         (self._health_port,) = self._ports = ports.lease(1)
         kubeconfig = cluster.kubeconfig_for_service_account(NAMESPACE, GATE_ACCOUNT)
-        command = [DOORWARD, "gate", f"--kubeconfig={kubeconfig}", "--host=127.0.0.1", f"--port={port}"]
+        command = [*program, "gate", f"--kubeconfig={kubeconfig}", "--host=127.0.0.1", f"--port={port}"]
         command += [f"--health-port={self._health_port}", *arguments]
         self._process = Process("doorward-gate", command, cluster.run_dir / "doorward-gate.log")
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running gate service."""
+        return self._process.pid
 
     @property
     def log(self) -> str:
