@@ -1,10 +1,11 @@
 """No client says to the application who it is, however it spells the headers of the gate service."""
 
+import contextlib
 import http.client
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,12 +13,12 @@ from tests.gate.doors import IN, Door, Files
 from tests.support.home import Home
 from tests.support.kube import CERTIFICATES
 
-from .asking import undisturbed
 from .connections import connected, context
 
 NAMES = ("Client", "Common-Name", "Serial")
 OWN = {f"x-doorward-{name.lower()}" for name in NAMES}
 FORGED = "mallory"
+TRIES = 5
 
 
 def spellings() -> Iterator[str]:
@@ -54,17 +55,20 @@ def requests() -> Iterator[tuple[str, bytes]]:
     yield "empty", f"{usual}:\r\n".encode()
 
 
-def asked(door: Door, files: Files, lines: Sequence[bytes]) -> list[tuple[int, str]]:
-    """Status and body of a request with each of these lines, each on a connection of its own."""
-    answers = []
-    using = context(files)
-    for each in lines:
-        with connected(door, using) as connection:
-            connection.sock.sendall(b"GET / HTTP/1.1\r\nHost: " + door.host.encode() + b"\r\n" + each + b"\r\n")
-            answer = http.client.HTTPResponse(connection.sock)
-            answer.begin()
-            answers.append((answer.status, answer.read().decode()))
-    return answers
+def asked(door: Door, files: Files, lines: bytes, *, method: str = "GET") -> tuple[int, str]:
+    """Status and body of a request with these lines, on a connection of its own; again where nginx ended that for a reload."""
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(OSError):
+            return _asked_once(door, files, lines, method)
+    return _asked_once(door, files, lines, method)
+
+
+def _asked_once(door: Door, files: Files, lines: bytes, method: str) -> tuple[int, str]:
+    with connected(door, context(files)) as connection:
+        connection.sock.sendall(f"{method} / HTTP/1.1\r\nHost: {door.host}\r\n".encode() + lines + b"\r\n")
+        answer = http.client.HTTPResponse(connection.sock)
+        answer.begin()
+        return answer.status, answer.read().decode()
 
 
 def identity(body: str) -> list[tuple[str, str]]:
@@ -87,17 +91,13 @@ def expected(home: Home, shop: Door) -> list[tuple[str, str]]:
 
 
 def test_no_spelling_of_an_identity_header_arrives(home: Home, shop: Door, expected):
-    tried = dict(requests())
-    assert len(tried) > 150
-
-    def story() -> None:
-        answers = dict(zip(tried, asked(shop, home.files(), list(tried.values())), strict=True))
-        assert {status for status, _ in answers.values()} <= {200, 400}
-        arrived = {how: identity(body) for how, (status, body) in answers.items() if status == 200}
-        assert {how: found for how, found in arrived.items() if found != expected} == {}
-        assert len(arrived) > 100
-
-    undisturbed(story)
+    files = home.files()
+    answers = {how: asked(shop, files, lines) for how, lines in requests()}
+    assert {status for status, _ in answers.values()} <= {200, 400}
+    arrived = {how: identity(body) for how, (status, body) in answers.items() if status == 200}
+    assert {how: found for how, found in arrived.items() if found != expected} == {}
+    assert len(answers) > 150
+    assert len(arrived) > 100
 
 
 def test_nor_does_one_over_http_2_or_in_a_trailer(home: Home, shop: Door, expected):
@@ -107,14 +107,9 @@ def test_nor_does_one_over_http_2_or_in_a_trailer(home: Home, shop: Door, expect
         answer = shop.ask(home.files(), *options)
         assert answer.status == 200
         assert identity(answer.body) == expected
-
-    def story() -> None:
-        chunked = b"Transfer-Encoding: chunked\r\nTrailer: X-Doorward-Client\r\n\r\n1\r\na\r\n0\r\nX-Doorward-Client: mallory\r\n"
-        with connected(shop, context(home.files())) as connection:
-            connection.sock.sendall(b"POST / HTTP/1.1\r\nHost: " + shop.host.encode() + b"\r\n" + chunked + b"\r\n")
-            answer = http.client.HTTPResponse(connection.sock)
-            answer.begin()
-            assert answer.status == 200
-            assert identity(answer.read().decode()) == expected
-
-    undisturbed(story)
+    chunked = (
+        b"Transfer-Encoding: chunked\r\nTrailer: X-Doorward-Client\r\n\r\n1\r\na\r\n0\r\nX-Doorward-Client: mallory\r\n"
+    )
+    status, body = asked(shop, home.files(), chunked, method="POST")
+    assert status == 200
+    assert identity(body) == expected

@@ -57,49 +57,49 @@ def test_a_public_path_needs_no_certificate_and_all_others_do(home: Home, mixed:
     assert json.loads(private.body)["headers"]["x-doorward-client"] == f"{home.namespace}/alice"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/public/",
-        "/public/..;/private",
-        "/public/../private",
-        "/public/%2e%2e/private",
-        "/public/%252e%252e/private",
-        "/public;/private",
-        "/public%2f..%2fprivate",
-        "/public%00/private",
-        "/PUBLIC",
-        "/private",
-        "/PRIVATE",
-        "/Public",
-        "/public/..%3b/private",
-        "/public/..%253b/private",
-        "/public/.%252e/private",
-        "/public/%25252e%25252e/private",
-        "/public%252f..%252fprivate",
-        "/public%255c..%255cprivate",
-        "/public\\..\\private",
-        "/public/./private",
-        "/./public/../private",
-        "/public//../private",
-        "/public%20",
-        "/public%09",
-        "/public%0a",
-        "/public/..;/..;/private",
-        "/public;a=b",
-        "/public%3b",
-        "/public%3fa=b",
-        "/public%23",
-        "/%70ublic/..;/private",
-        "/public/%c0%ae%c0%ae/private",
-        "/..;/public/../private",
-        "//private",
-        "/public.html",
-        "/publicprivate",
-    ],
+NOT_PUBLIC = (
+    "/public/",
+    "/public/..;/private",
+    "/public/../private",
+    "/public/%2e%2e/private",
+    "/public/%252e%252e/private",
+    "/public;/private",
+    "/public%2f..%2fprivate",
+    "/public%00/private",
+    "/PUBLIC",
+    "/private",
+    "/PRIVATE",
+    "/Public",
+    "/public/..%3b/private",
+    "/public/..%253b/private",
+    "/public/.%252e/private",
+    "/public/%25252e%25252e/private",
+    "/public%252f..%252fprivate",
+    "/public%255c..%255cprivate",
+    "/public\\..\\private",
+    "/public/./private",
+    "/./public/../private",
+    "/public//../private",
+    "/public%20",
+    "/public%09",
+    "/public%0a",
+    "/public/..;/..;/private",
+    "/public;a=b",
+    "/public%3b",
+    "/public%3fa=b",
+    "/public%23",
+    "/%70ublic/..;/private",
+    "/public/%c0%ae%c0%ae/private",
+    "/..;/public/../private",
+    "//private",
+    "/public.html",
+    "/publicprivate",
 )
-def test_no_spelling_of_another_path_is_public(mixed: Door, path):
-    assert mixed.ingress.hosts.ask(mixed.host, path).status in (400, 403)
+
+
+def test_no_spelling_of_another_path_is_public(mixed: Door):
+    told = {path: mixed.ingress.hosts.ask(mixed.host, path).status for path in NOT_PUBLIC}
+    assert {path: status for path, status in told.items() if status not in (400, 403)} == {}
 
 
 def test_where_a_certificate_is_optional_a_bad_one_gets_in_nowhere(home: Home, mixed: Door, tmp_path: Path):
