@@ -1,6 +1,7 @@
 """`make demo`: the main job, told on screen as it happens on a real API server and a real ingress-nginx, each step timed."""
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
@@ -56,16 +58,36 @@ class Story:
             raise SystemExit(f"demo: that failed with {done.returncode}")
         return done.stdout
 
-    def curl(self, client: str = "", *, status: int) -> None:
-        """Ask for the page; the answer must be `status` in the end, and it says how long that took."""
+    def curl(self, client: str = "", *, status: int, either: int = 0) -> None:
+        """Ask for the page; the answer must be `status` in the end, or `either`, and it says how long that took."""
         print(f"$ curl {f'--cert {client}.crt --key {client}.key ' if client else ''}https://{HOST}/", flush=True)
         files = {"cert": self._folder / f"{client}.crt", "key": self._folder / f"{client}.key"} if client else {}
         begun = time.monotonic()
-        while (seen := self._ingress.hosts.ask(HOST, **files).status) != status:
+        while (seen := self._ingress.hosts.ask(HOST, **files).status) not in (status, either or status):
             if time.monotonic() - begun > PATIENCE:
                 raise SystemExit(f"demo: HTTP {seen}, and not {status} within {PATIENCE:.0f} s")
             time.sleep(0.02)
         print(f"  HTTP {seen}  ({time.monotonic() - begun:.2f} s)", flush=True)
+
+    def session(self, client: str, *, resume: bool, status: int) -> None:
+        """Ask for the page by openssl, which keeps the TLS session in a file, or resumes the one in there."""
+        named = f"-servername {HOST} -cert {client}.crt -key {client}.key -sess_out {client}.session"
+        named += f" -sess_in {client}.session" if resume else ""
+        print(f"$ printf 'GET / HTTP/1.1 ...' | openssl s_client -connect {HOST}:443 {named}", flush=True)
+        ask = f"printf 'GET / HTTP/1.1\\r\\nHost: {HOST}\\r\\nConnection: close\\r\\n\\r\\n'"
+        command = (
+            f"{ask} | openssl s_client -ign_eof -connect {self._ingress.address}:{self._ingress.https_port} {named}"
+        )
+        begun = time.monotonic()
+        while True:
+            said = self._shell(command).stdout
+            seen = re.search(r"^HTTP/1.1 (\d+)", said, re.MULTILINE)
+            how = re.search(r"^(New|Reused), TLSv[\d.]+", said, re.MULTILINE)
+            if seen and how and int(seen[1]) == status:
+                break
+            if time.monotonic() - begun > PATIENCE:
+                raise SystemExit(f"demo: not HTTP {status} within {PATIENCE:.0f} s: {seen and seen[0]}")
+        print(f"  {how[0]}: HTTP {status}  ({time.monotonic() - begun:.2f} s)", flush=True)
 
     def _shell(self, command: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         alias = f'kubectl() {{ {shlex.quote(str(self._kubectl))} "$@"; }}\n'
@@ -100,36 +122,66 @@ def tell(story: Story) -> None:
     story.run("openssl pkcs12 -in alice.p12 -passin file:alice.password -nokeys -info -clcerts", show=_only_facts)
 
     story.tell("A second client")
-    story.run("kubectl apply -f -", stdin=BOB)
-    story.run("kubectl -n edge wait --for=condition=Ready clientcertificate/bob --timeout=30s")
-    _take(story, "bob")
+    _client(story, "bob")
     story.curl("bob", status=200)
     story.run("kubectl -n edge get clientcertificates")
 
     _suspend(story)
     story.tell("Alice is put out, for good")
-    begun = time.monotonic()
-    patch = '{"spec":{"revoked":true,"revocationReason":"keyCompromise"}}'
-    story.run(f"kubectl -n edge patch clientcertificate alice --type=merge -p '{patch}'")
-    answered = time.monotonic()
-    story.curl("alice", status=400)
-    refused = time.monotonic()
-    print(
-        f"  refused {refused - answered:.2f} s after the API server's answer, {refused - begun:.2f} s after the command"
-    )
+    _revoke(story, "alice")
     story.curl("bob", status=200)
 
     story.tell("Bob's entry is deleted: no entry, no entry")
     story.run("kubectl -n edge delete clientcertificate bob")
     story.curl("bob", status=400)
 
+
+def ask_at_every_request(story: Story, install: Callable[[], object]) -> None:
+    """A session that outlives its revocation, until the gate service is asked; `install` starts its processes."""
+    story.tell("Carol has a TLS session, and is revoked")
+    _client(story, "carol")
+    story.curl("carol", status=200)
+    story.session("carol", resume=False, status=200)
+    _revoke(story, "carol")
+    story.tell("nginx looks at the CRL at a full handshake only: she resumes her session, and is admitted")
+    story.session("carol", resume=True, status=200)
+
+    story.tell("The gate service is installed: ingress-nginx asks it at every request")
+    folder = installation.ROOT / "deploy/gate-service"
+    story.run(f"kubectl apply --server-side --force-conflicts -k {folder}", show=_of_the_gate_service)
+    install()
+    story.session("carol", resume=True, status=403)
+
+    story.tell("Through the gate service: the seconds to a refusal")
+    _client(story, "dave")
+    story.curl("dave", status=200)
+    _revoke(story, "dave", either=403)
     story.tell("What was ever signed, and the CRL as openssl prints it")
     story.run("kubectl -n edge get issuedcertificates")
     story.run(
         "kubectl -n edge get configmap partners-crl -o jsonpath='{.data.ca\\.crl}' | openssl crl -noout -text",
         show=_without_signature,
     )
-    print(f"\nTold in {time.monotonic() - story.begun:.1f} s.")
+
+
+def _client(story: Story, name: str) -> None:
+    """One more, whose files are there."""
+    story.run("kubectl apply -f -", stdin=BOB.replace("bob", name))
+    story.run(f"kubectl -n edge wait --for=condition=Ready clientcertificate/{name} --timeout=30s")
+    _take(story, name)
+
+
+def _revoke(story: Story, client: str, *, either: int = 0) -> None:
+    """For good, until it is refused."""
+    begun = time.monotonic()
+    patch = '{"spec":{"revoked":true,"revocationReason":"keyCompromise"}}'
+    story.run(f"kubectl -n edge patch clientcertificate {client} --type=merge -p '{patch}'")
+    answered = time.monotonic()
+    story.curl(client, status=400, either=either)
+    refused = time.monotonic()
+    print(
+        f"  refused {refused - answered:.2f} s after the API server's answer, {refused - begun:.2f} s after the command"
+    )
 
 
 def _suspend(story: Story) -> None:
@@ -160,6 +212,10 @@ def _take(story: Story, client: str) -> None:
         story.run(command)
 
 
+def _of_the_gate_service(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if "gate-service" in line or "doorward-gate" in line)
+
+
 def _only_facts(text: str) -> str:
     wanted = ("MAC:", "PKCS7", "subject=", "issuer=", "friendlyName", "Shrouded", "Certificate bag")
     return "\n".join(line.strip() for line in text.splitlines() if line.strip().startswith(wanted))
@@ -169,6 +225,21 @@ def _without_signature(text: str) -> str:
     lines = text.splitlines()
     end = next((i for i, line in enumerate(lines) if line.strip().startswith("Signature Value")), len(lines))
     return "\n".join(lines[:end])
+
+
+def _gate_service(
+    cluster: Cluster, ingress: IngressNginx, operator: installation.OperatorProcess, later: ExitStack
+) -> None:
+    """What the Deployments of deploy/gate-service would do: it runs, and the operator is told of it."""
+    begun = time.monotonic()
+    service = installation.GateServiceProcess(cluster, ingress.gate_port)
+    later.callback(service.close)
+    service.start()
+    operator.stop()
+    told = installation.OperatorProcess(cluster, name="told", arguments=[f"--gate-service={installation.GATE_SERVICE}"])
+    later.callback(told.close)
+    told.start()
+    print(f"  the gate service runs, and the operator again ({time.monotonic() - begun:.2f} s)", flush=True)
 
 
 def main() -> int:
@@ -185,11 +256,15 @@ def main() -> int:
         with (
             Cluster.start(run_dir / "cluster") as cluster,
             IngressNginx.start(cluster) as ingress,
-            installation.with_application(cluster, ingress),
+            installation.with_application(cluster, ingress) as operator,
+            ExitStack() as later,
         ):
             print(f"up in {time.monotonic() - begun:.1f} s", flush=True)
             (run_dir / "client").mkdir(mode=0o700)
-            tell(Story(cluster, ingress, run_dir / "client"))
+            story = Story(cluster, ingress, run_dir / "client")
+            tell(story)
+            ask_at_every_request(story, lambda: _gate_service(cluster, ingress, operator, later))
+            print(f"\nTold in {time.monotonic() - story.begun:.1f} s.")
     print(f"Everything, with start and stop: {time.monotonic() - begun:.1f} s.")
     return 0
 
