@@ -59,7 +59,7 @@ class Crowd:
             latest = time.monotonic() - SETTLED
             return all((since := self._refused_since(*pair)) is not None and since < latest for pair in self._pairs())
 
-        eventually(refused, "all are refused everywhere")
+        eventually(refused, "all are refused everywhere", seconds=180)  # of 200 hosts, each by each client
         self.closed |= {host: self.closed.get(host, time.monotonic()) for host in self.hosts}
 
     def ask_once_more(self) -> None:
