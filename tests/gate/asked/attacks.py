@@ -236,6 +236,7 @@ HOSTLESS = "A certificate of any CA, which somebody put into an Ingress without 
 BESIDE = "Ways beside the handshake"
 LIES = (
     "ssl-client-verify: SUCCESS",
+    "X-Forwarded-Proto: https",
     "X-Original-URL: https://shop/?verify=SUCCESS",
     "X-Forwarded-Tls-Client-Cert: MII",
 )

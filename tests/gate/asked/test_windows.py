@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.policies_support import ISSUER
-from tests.gate.doors import IN, NOBODY, REFUSED, Door, Files, Street, admitted
+from tests.gate.doors import ENDPOINTS, IN, NOBODY, REFUSED, SERVICES, Door, Files, Street, admitted
 from tests.support.ca import OpensslCa
 from tests.support.home import Home, client, issuer
 from tests.support.installation import GateServiceProcess, OperatorProcess
 from tests.support.kube import CERTIFICATES, INGRESSES, ISSUERS, eventually
+from tests.testbed import manifests
 
 from .connections import context
 from .tireless import Client, Crowd, crowd
@@ -25,6 +26,8 @@ MODES = {"asked": "EveryRequest", "shake": "Handshake"}
 SAMPLE = 9
 """Of so many hosts one is asked while processes restart and issuers change."""
 WRITERS = 8
+OPEN = "open"
+"""The Service of hosts that are not protected yet."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Town:
         home = street.home
         theirs = OpensslCa(folder / "theirs")
         theirs.create("/CN=theirs")
+        for kind, body in zip((SERVICES, ENDPOINTS), manifests.service(home.namespace, OPEN), strict=True):
+            home.make(kind, body)
         stays, revoked = {}, {}
         for name, mode in MODES.items():
             home.make(ISSUERS, issuer(name, enforcement={"mode": mode}))
@@ -69,8 +74,15 @@ class Town:
         return {"nobody": lambda _: nobody, "foreign": lambda _: foreign, "revoked": as_revoked}
 
     def put_up(self, names: Sequence[str], *, protected: bool) -> None:
-        """Create Ingresses."""
-        side_by_side(lambda name: self.street.door(name, issuer=mode_of(name) if protected else None), names)
+        """Create Ingresses; those that are open lead to another Service, or they would be refused."""
+
+        def one(name: str) -> None:
+            body = self.street.manifest(name, issuer=mode_of(name) if protected else None)
+            if not protected:
+                body["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] = OPEN
+            self.street.home.make(INGRESSES, body)
+
+        side_by_side(one, names)
 
     def mark(self, names: Sequence[str], issuer: str | None = None) -> None:
         """Opt Ingresses in, each to the issuer in its name; or switch them to another."""
