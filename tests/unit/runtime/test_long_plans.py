@@ -4,9 +4,12 @@ import threading
 
 import pytest
 
+from doorward.gates.guarded.observe import GuardedObserver
 from doorward.issuers.memory import IssuerMemories, IssuerMemory
 from doorward.runtime import looks
+from doorward.runtime.guarded import GuardedServices
 from doorward.runtime.looks import Issuers
+from doorward.runtime.told import ToldTargets
 from doorward.runtime.troubles import Troubles
 from doorward.view.stores import View
 from doorward.view.trust_domains import TrustDomains
@@ -23,6 +26,13 @@ class Seen:
 
     async def observe(self, *_):
         return given.trust_domain(records=self._records, published=given.published()), IssuerMemory()
+
+
+class NotProbed:
+    """Of a gate that nobody probed nothing is said."""
+
+    def observed(self, seen):
+        return seen
 
 
 @pytest.mark.parametrize(
@@ -46,7 +56,12 @@ async def test_an_issuer_is_planned_in_a_thread_with(monkeypatch, records, elsew
     view = View(FakeClock(NOW), account=given.ACCOUNT)
     domains = TrustDomains()
     waking = routing(view, WorkQueue(clock))
-    issuers = Issuers(view, Seen(records), IssuerMemories(), domains, waking, Troubles(clock), clock)
+    troubles = Troubles(clock)
+    guarded = GuardedServices(view, GuardedObserver(view, ()), troubles, clock, {})
+    told = ToldTargets(lambda _issuer: None)
+    issuers = Issuers(
+        view, Seen(records), IssuerMemories(), domains, waking, troubles, NotProbed(), guarded, told, clock
+    )
     look = await issuers.look(ISSUER)
     assert (threads != [threading.main_thread()]) is elsewhere
     assert (domains.get(ISSUER) is not None) is (records is not given.Unseen.UNKNOWN)

@@ -19,6 +19,7 @@ from doorward.runtime.cut_offs import Pending, Stage
 from doorward.runtime.loop_lag import EVERY, SLOT, WINDOW, Longest, measure
 from doorward.runtime.metrics import Metrics
 from doorward.runtime.scrape import MOST_SOURCES, Figures
+from doorward.runtime.told import ToldTargets
 from doorward.view.stores import View
 from doorward.view.trust_domains import TrustDomains
 from tests.support import virtual_loop
@@ -400,6 +401,7 @@ def figures(view, clock, **override):
             "longest_lag": lambda: 0.0,
             "unsynced": lambda: (),
             "probed": lambda _issuer: NOT_PROBED,
+            "told": ToldTargets(lambda _issuer: None).of,
         }
         | override
     )
