@@ -114,7 +114,8 @@ def test_classes_that_may_not_be_listed_are_not_judged_and_the_issuer_says_so(be
 
 
 def test_a_restart_writes_nothing_and_says_nothing_before_it_knows(bed):
-    configure(bed, ssl_redirect="false")
+    serve(bed, "nginx", None)
+    assert told(bed) == "NotServed"
     bed.settle()
     bed.kill()
     bed.start(slow_lists=lambda kind, _: 20.0 if kind == INGRESS_CLASS else 0.0)
