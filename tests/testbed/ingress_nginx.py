@@ -1,5 +1,6 @@
 """The real ingress-nginx controller and the nginx it drives, in a root folder of their own, with one application behind."""
 
+import os
 import signal
 import urllib.error
 import urllib.request
@@ -98,6 +99,19 @@ class IngressNginx:
         (self._root / "tmp/nginx/nginx.pid").unlink(missing_ok=True)
         self._process.start()
         self._process.wait_until(self._healthy)
+
+    @contextmanager
+    def frozen(self, *, nginx: bool) -> Iterator[None]:
+        """Stopped by SIGSTOP for the length of a block: the controller, which then loads nothing, and with `nginx` all that answers."""
+        stopped = [pid for pid, program in jail.inside(self._process.pid).items() if nginx or "controller" in program]
+        assert stopped
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
 
     def configure(self, settings: Mapping[str, str]) -> None:
         """Give the controller's ConfigMap these settings, beside those that keep it on loopback."""

@@ -63,6 +63,19 @@ def _unshare() -> list[str]:
     raise NoNamespaces(f"needed to run ingress-nginx: {said.stderr.strip()}")
 
 
+def inside(pid: int) -> dict[int, str]:
+    """The processes that run inside by their ids, each with its program, given the process id of the outer command."""
+    found: dict[int, str] = {}
+    waiting = [pid]
+    while waiting:
+        for children in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                for child in map(int, children.read_text().split()):
+                    found[child] = Path(f"/proc/{child}/cmdline").read_bytes().partition(b"\0")[0].decode()
+                    waiting.append(child)
+    return found
+
+
 def end(pid: int) -> None:
     """End all that runs inside, given the process id of the outer command; on return of its wait, nothing is left."""
     children = Path(f"/proc/{pid}/task/{pid}/children")
