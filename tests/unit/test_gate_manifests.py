@@ -162,6 +162,17 @@ def rendered(**values: Any) -> dict[tuple[str, str], Object]:
     return {(body["kind"], body["metadata"]["name"]): body for body in yaml.safe_load_all(text) if body}
 
 
+def test_the_chart_lets_the_operator_find_the_replicas_of_the_ingress_controller_where_it_is_asked_for():
+    made = rendered(probes={"controller": "edge/nginx", "bind": True})
+    [container] = made["Deployment", "doorward"]["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ["run", "--account=access:doorward", "--controller=edge/nginx"]
+    binding = made["RoleBinding", "doorward-probes"]
+    assert binding["metadata"]["namespace"] == "edge"
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "doorward", "namespace": "access"}]
+    assert ("ClusterRole", binding["roleRef"]["name"]) in made
+    assert ("RoleBinding", "doorward-probes") not in rendered()
+
+
 def test_the_chart_brings_the_gate_service_where_it_is_asked_for():
     without, made = rendered(), rendered(gateService={"enabled": True}, clusterDomain="example.internal")
     names = {(body["kind"], body["metadata"]["name"]) for body in objects()}
