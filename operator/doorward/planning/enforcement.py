@@ -194,7 +194,7 @@ class Probed:
     unprobed: str = ""
     """Why no gate can be probed; empty: they can."""
     since: datetime | None = None
-    """Since when this process probes them; None: it does not."""
+    """Since when this process probes them; None: it does not, or has probed all of them once."""
 
 
 NOT_PROBED = Probed()

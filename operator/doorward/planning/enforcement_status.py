@@ -24,9 +24,8 @@ def condition(probed: Probed, before: Condition | None, now: datetime) -> Condit
         return None
     found = _found(probed, now)
     begun = None if probed.since is None else probed.since + FIRST_ROUND
-    if before is None or begun is None or now >= begun or found.reason.name != "NotVerified":
-        return found
-    if before.reason.name == "NotVerified" and not _is_waiting(probed):
+    waiting = found.reason.name == "NotVerified" and _is_waiting(probed)
+    if before is None or begun is None or now >= begun or not waiting:
         return found
     return before.until(begun)
 
@@ -68,7 +67,7 @@ def listed(probed: Probed, before: Sequence[Mapping[str, Any]], now: datetime) -
     """The hosts as the status lists them, those that are not enforced first; `before`: as it lists them already."""
     starting = probed.since is not None and now < probed.since + FIRST_ROUND
     if probed.unprobed:
-        return [dict(entry) for entry in before] if starting and probed.gates else []
+        return [dict(entry) for entry in before] if starting and probed.gates and _is_waiting(probed) else []
     known = {_place(entry): entry for entry in before}
     entries = []
     for gate in probed.gates:

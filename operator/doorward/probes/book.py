@@ -71,6 +71,8 @@ class ProbeBook:
         self._of_issuer: dict[ObjectKey, set[Key]] = {}
         self._anchors: dict[ObjectKey, _Anchors] = {}
         self._rounds: dict[Replica, _Round] = {}
+        self._once: set[ObjectKey] = set()
+        """Issuers of which all gates were probed at least once."""
         self.unprobed = NOT_KNOWN
         """Why nothing can be probed; empty: it can."""
         self.since: datetime | None = None
@@ -120,6 +122,7 @@ class ProbeBook:
     def drop(self, issuer: ObjectKey) -> None:
         """An issuer is deleted, or publishes nothing."""
         self._anchors.pop(issuer, None)
+        self._once.discard(issuer)
 
     def bundle_of(self, issuer: ObjectKey) -> object:
         """What was published last; None: nothing yet."""
@@ -229,7 +232,14 @@ class ProbeBook:
         """All that is known of the gates of an issuer."""
         gates = tuple(self._gates(sorted(self._of_issuer.get(issuer, ()))))
         unprobed = self.unprobed or ("" if issuer in self._anchors else NOT_PUBLISHED)
-        return Probed(gates=gates, replicas=tuple(map(str, self.replicas)), unprobed=unprobed, since=self.since)
+        if (
+            gates
+            and not unprobed
+            and all(len(gate.findings) == len(self._rounds) for gate in gates if not gate.unprobed)
+        ):
+            self._once.add(issuer)
+        since = None if issuer in self._once else self.since
+        return Probed(gates=gates, replicas=tuple(map(str, self.replicas)), unprobed=unprobed, since=since)
 
     def _gates(self, keys: Iterable[Key]) -> Iterator[Gate]:
         for key in keys:

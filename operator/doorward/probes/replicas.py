@@ -7,6 +7,7 @@ from doorward.cluster.reflector import Source, follow
 from doorward.cluster.store import Store
 from doorward.objects.endpoints import SERVICE_LABEL, Replica, parse, replicas
 from doorward.objects.meta import ObjectKey
+from doorward.planning.enforcement import NOT_KNOWN
 
 ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 ROLE = "doorward-probes"
@@ -28,7 +29,7 @@ class Replicas:
         self._account = account
         self._listed = listed
         self._slices: Store[tuple[Replica, ...]] = Store(parse)
-        self._why = ""
+        self._why = NOT_KNOWN
 
     async def keep(self) -> None:
         """For ever."""
@@ -55,7 +56,8 @@ class Replicas:
 
     def _failed(self, _error: Exception) -> None:
         """Those that are known are probed on."""
-        self._why = f"the EndpointSlices of Service {self._service} cannot be read"
+        if self._why != NOT_KNOWN:
+            self._why = f"the EndpointSlices of Service {self._service} cannot be read"
         self._tell()
 
     def _tell(self) -> None:

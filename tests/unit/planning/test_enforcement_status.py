@@ -81,7 +81,7 @@ def test_a_process_that_was_just_started_keeps_what_was_said_until_it_has_probed
     )
 
 
-def test_a_process_that_was_just_started_says_at_once_why_it_cannot_probe_unless_something_was_verified():
+def test_a_process_that_was_just_started_says_at_once_why_it_cannot_probe():
     denied, waiting = (probed(None, since=NOW, unprobed=why) for why in ("not allowed", NOT_KNOWN))
     unverified, verified = condition(denied, None, NOW), condition(probed(Verdict.REFUSED), None, NOW)
     nobody = probed(None, since=NOW, unprobed="no endpoints")
@@ -89,7 +89,8 @@ def test_a_process_that_was_just_started_says_at_once_why_it_cannot_probe_unless
     assert condition(waiting, unverified, NOW).message == unverified.message
     assert condition(probed(None, since=NOW), unverified, NOW).message == unverified.message
     assert "answers 200" in condition(probed(Verdict.UNCLEAR, since=NOW), unverified, NOW).message
-    assert condition(nobody, verified, NOW).message == verified.message
+    assert "no endpoints" in condition(nobody, verified, NOW).message
+    assert condition(waiting, verified, NOW).message == verified.message
 
 
 def test_without_probes_nothing_is_kept():
@@ -120,7 +121,8 @@ def test_it_is_listed_since_when_a_host_is_enforced():
 def test_what_was_listed_stays_while_a_process_starts():
     before = listed(probed(Verdict.REFUSED), (), NOW)
     assert listed(probed(None, since=NOW), before, NOW) == before
-    unknown = probed(None, since=NOW, unprobed="the replicas are not known yet")
+    unknown = probed(None, since=NOW, unprobed=NOT_KNOWN)
     assert listed(unknown, before, NOW) == before
+    assert listed(probed(None, since=NOW, unprobed="no endpoints"), before, NOW) == []
     assert listed(unknown, before, NOW + FIRST_ROUND) == []
     assert listed(probed(since=NOW), before, NOW) == [], "no gate is left"

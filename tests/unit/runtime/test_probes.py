@@ -209,6 +209,17 @@ def test_a_settled_operator_writes_nothing_while_it_probes_and_when_it_starts_ag
     assert bed.find(ISSUER, ISSUER_AT.name)["status"] == before["status"]
 
 
+@pytest.mark.promise(3)
+def test_a_new_host_is_not_verified_until_it_was_probed_also_soon_after_a_start(bed):
+    bed.advance(10)
+    assert enforced(bed)[0] == "True"
+    bed.ingress("cafe")
+    bed.advance(3)
+    assert enforced(bed)[:2] == ("Unknown", "NotVerified")
+    bed.advance(10)
+    assert enforced(bed)[0] == "True"
+
+
 def test_a_restarted_operator_that_finds_a_host_open_says_so(bed, told):
     bed.settle()
     told.finds = OPEN
