@@ -89,7 +89,7 @@ def in_force(home: Home, kind: Kind, body: Object, judged: str) -> None:
         answer = home.admin.create(kind, home.here(body), dry_run=True)
         return judged in str(answer.body)
 
-    eventually(heeded, f"a policy of {home.namespace} is in force", seconds=30)
+    eventually(heeded, f"a policy of {home.namespace} is in force")
 
 
 def probe_secret(**annotations: str) -> Object:
@@ -128,7 +128,6 @@ def test_a_policy_that_changes_an_annotation_of_the_ingress_is_told_on_it(home: 
     eventually(
         lambda: home.body(INGRESSES, made)["metadata"]["annotations"].get(GATE_SAYS, "").startswith("FieldConflict"),
         "the Ingress says that its protection is changed again",
-        seconds=30,
     )
     assert DEPTH in home.body(INGRESSES, made)["metadata"]["annotations"][GATE_SAYS]
     home.says(ISSUERS, "partners", "GatesCurrent", "TargetsNotWritten")
@@ -156,4 +155,4 @@ def test_a_secret_that_is_immutable_is_told_by_the_client_and_so_is_a_label_that
         condition = home.condition(CERTIFICATES, "bob", "Ready")
         return condition.get("status") == "False" and "bad key!" in condition.get("message", "")
 
-    eventually(told, f"bob of {bob['metadata']['namespace']} says what is wrong with his label", seconds=30)
+    eventually(told, f"bob of {bob['metadata']['namespace']} says what is wrong with his label")
