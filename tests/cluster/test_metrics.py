@@ -1,5 +1,6 @@
 """What the running operator shows at `/metrics`, on a real API server: names, the audit log's own count, and cut-offs in time."""
 
+import time
 from collections import Counter
 
 import pytest
@@ -8,7 +9,7 @@ from doorward.cluster import gateway
 from tests.support.audit import Audit, described
 from tests.support.home import Home
 from tests.support.installation import OperatorProcess
-from tests.support.kube import CERTIFICATES, INGRESSES, ISSUERS, eventually
+from tests.support.kube import CERTIFICATES, INGRESSES, ISSUERS, NAMESPACES, eventually
 from tests.support.scraped import Scraped
 
 from .policies_support import ISSUER, ingress
@@ -65,8 +66,16 @@ def test_writes_are_counted_as_the_audit_log_counts_them(served: Home, running_o
     eventually(same, "both have counted the same")
 
 
+def _nobody_ends(served: Home, running_operator: OperatorProcess) -> bool:
+    """Whether no other test's namespace is on its way out any more, since its clients are cut off too."""
+    namespaces = served.admin.ask("GET", NAMESPACES.path(None)).body["items"]
+    ending = any("deletionTimestamp" in namespace["metadata"] for namespace in namespaces)
+    return not ending and running_operator.metrics().total("doorward_cut_offs_pending") == 0
+
+
 def test_a_cut_off_moves_every_stage(served: Home, running_operator: OperatorProcess):
-    before = running_operator.metrics()
+    eventually(lambda: _nobody_ends(served, running_operator), "nobody else is cut off")
+    before, begun = running_operator.metrics(), time.monotonic()
     served.respec(CERTIFICATES, "alice", suspended=True)
     eventually(
         lambda: running_operator.metrics().value(f"{CUT_OFF}_count") == before.value(f"{CUT_OFF}_count") + 1,
@@ -81,7 +90,7 @@ def test_a_cut_off_moves_every_stage(served: Home, running_operator: OperatorPro
     seconds = [more(f"{STAGE}_sum", stage=stage) for stage in STAGES]
     assert all(each > 0 for each in seconds)
     assert sum(seconds) == pytest.approx(more(f"{CUT_OFF}_sum"))
-    assert sum(seconds) < 5
+    assert sum(seconds) < time.monotonic() - begun + 1  # the API server tells the second in which it was asked
     assert shown.total("doorward_cut_offs_pending") == 0
     assert shown.value("doorward_certificates", **issuer_of(served), state="held") == 1
     assert shown.value("doorward_crl_entries", **issuer_of(served)) == 1
