@@ -15,7 +15,7 @@ from doorward.gate_service.metrics import Metrics
 from doorward.gate_service.server import ENVOY, INGRESS_NGINX, Application, serve
 from doorward.gate_service.service import GateService
 
-LISTS = Lists(page=500, ahead=True, specs=frozenset({CLIENT_CERTIFICATE, ISSUED_CERTIFICATE}))
+LISTS = Lists(ahead=True, specs=frozenset({CLIENT_CERTIFICATE, ISSUED_CERTIFICATE}))
 """A hundred thousand of each are to be taken in within seconds, and in short steps."""
 
 
