@@ -9,7 +9,7 @@ from pathlib import Path
 
 from doorward.cli.main import main
 from doorward.pki.keys import KeyAlgorithm, KeyKind, PrivateKey, generate
-from doorward.runtime import operator
+from doorward.runtime import process
 from doorward.runtime.key_source import SystemKeySource
 from tests.bench.measured import Stopwatch
 
@@ -31,6 +31,6 @@ class PooledKeySource(SystemKeySource):
 
 
 if __name__ == "__main__":
-    operator.SystemKeySource = PooledKeySource  # type: ignore[misc]
+    process.SystemKeySource = PooledKeySource  # type: ignore[misc]
     Stopwatch(Path(sys.argv.pop(1))).install()
     sys.exit(main())

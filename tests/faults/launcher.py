@@ -20,7 +20,7 @@ from doorward.clock import SystemClock
 from doorward.cluster.gateway import MERGE_PATCH, Kind, Object
 from doorward.cluster.live import LiveGateway
 from doorward.gates.ingress_nginx import plane
-from doorward.runtime import operator
+from doorward.runtime import process
 
 FOLDER = Path(os.environ["DOORWARD_FAULTS"])
 JOURNAL, KILL, KILLED, CLOCK = (FOLDER / name for name in ("journal", "kill", "killed", "clock"))
@@ -102,7 +102,7 @@ def _operate() -> NoReturn:
     """The operator; it ends with whoever started it."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     _tell(json.dumps({"pid": os.getpid()}))
-    operator.LiveGateway, operator.SystemClock = MortalGateway, WrongClock  # type: ignore[misc]
+    process.LiveGateway, process.SystemClock = MortalGateway, WrongClock  # type: ignore[misc]
     # A rotation waits so long for its gates; here ingress-nginx is fast to reload.
     plane.SETTLES = timedelta(seconds=1)
     os._exit(main(sys.argv[1:]))

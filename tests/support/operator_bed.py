@@ -34,8 +34,9 @@ from doorward.objects.endpoints import Replica
 from doorward.objects.meta import FINALIZER, ObjectKey
 from doorward.probes.prober import Prober
 from doorward.runtime import kopf_handlers
-from doorward.runtime.operator import Operator, Settings
+from doorward.runtime.operator import Operator
 from doorward.runtime.probing import Controller
+from doorward.runtime.settings import Settings
 from tests.support import virtual_loop
 from tests.support.clock import FakeClock
 from tests.support.key_source import CountingKeySource

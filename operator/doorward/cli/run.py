@@ -94,10 +94,11 @@ def _configmap(text: str) -> ObjectKey:
 
 def run(chosen: argparse.Namespace) -> int:
     """Run until SIGTERM, or until another process took over."""
-    from doorward.runtime import operator
+    from doorward.runtime import process
+    from doorward.runtime.settings import Settings
 
     logs.configure(json_lines=chosen.log_format == "json", verbose=chosen.verbose)
-    settings = operator.Settings(
+    settings = Settings(
         kubeconfig=chosen.kubeconfig or os.environ.get("KUBECONFIG"),
         namespaces=tuple(dict.fromkeys(chosen.namespace)),
         health_port=chosen.health_port or None,
@@ -110,7 +111,7 @@ def run(chosen: argparse.Namespace) -> int:
         controller_settings=chosen.controller_configmap,
         controller=_controller(chosen),
     )
-    return 0 if asyncio.run(operator.run(settings)) else 1
+    return 0 if asyncio.run(process.run(settings)) else 1
 
 
 def _controller(chosen: argparse.Namespace) -> "Controller | None":

@@ -1,63 +1,42 @@
 """The composition root: everything is made and joined here, once."""
 
 import asyncio
-import gc
 import logging
-import signal
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 from doorward import health
-from doorward.certificates.apply import CertificateApplier
 from doorward.certificates.memory import CertificateMemories
-from doorward.certificates.observe import CertificateObserver
-from doorward.certificates.orphaned import OrphanObserver
-from doorward.clock import Clock, SystemClock
+from doorward.clock import Clock
 from doorward.cluster.errors import ApiError, retry_after
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, Gateway, Kind, Object
 from doorward.cluster.guarded import GuardedGateway
-from doorward.cluster.identity import Identity
-from doorward.cluster.leadership import Leadership, Lost
-from doorward.cluster.live import LiveGateway, connect_as
+from doorward.cluster.leadership import Leadership
 from doorward.cluster.metered import MeteredGateway
 from doorward.cluster.rollback import Rollback
-from doorward.gates.apply import TargetApplier
-from doorward.gates.guarded.apply import GuardedApplier
-from doorward.gates.guarded.observe import GuardedObserver
 from doorward.gates.interface import DataPlane, target_kind
-from doorward.gates.observe import TargetObserver
-from doorward.gates.registry import PLANES, planes
+from doorward.gates.registry import PLANES
 from doorward.health import Readiness
-from doorward.issuers.apply import IssuerApplier
-from doorward.issuers.archive import ArchiveApplier
 from doorward.issuers.memory import IssuerMemories
-from doorward.issuers.observe import IssuerObserver
-from doorward.issuers.retention import LedgerObserver
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
 from doorward.pki.key_source import KeySource
 from doorward.planning import retention
 from doorward.probes.prober import NetworkProber, Prober
 from doorward.runtime import kopf_handlers, loop_lag
-from doorward.runtime.appliers import Appliers
 from doorward.runtime.cut_offs import CutOffRecorder
-from doorward.runtime.guarded import GuardedServices
-from doorward.runtime.key_source import SystemKeySource
-from doorward.runtime.looks import Certificates, Issuers, Ledgers, Targets
+from doorward.runtime.joined import Shared, joined
 from doorward.runtime.metrics import Metrics
-from doorward.runtime.probing import Controller, Probing
-from doorward.runtime.reconcile import Reconciler
+from doorward.runtime.probing import Probing
 from doorward.runtime.scrape import Figures, not_synced
+from doorward.runtime.settings import Settings
 from doorward.runtime.told import ToldTargets
-from doorward.runtime.troubles import Troubles
 from doorward.view.apply import SharedWrites
 from doorward.view.intake import Intake
 from doorward.view.keys import Key, issuer_key
-from doorward.view.reads import Reads
 from doorward.view.resync import Resync
 from doorward.view.routing import Routing, share
 from doorward.view.stores import View
@@ -79,31 +58,6 @@ process that began to list without it lists all again once it leads: three years
 """
 LAPSED = timedelta(seconds=60)
 """What failed for so long makes this process unready."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What the command line says; no namespaces: all of them."""
-
-    kubeconfig: str | None = None
-    namespaces: tuple[str, ...] = ()
-    health_port: int | None = 8080
-    account: str = "doorward-system:doorward"
-    """The service account that it runs as, for the commands that it tells people to run."""
-    lease: ObjectKey | None = None
-    """The Lease that says which of several processes works; None: this one is alone."""
-    identity: str = ""
-    """This process's own name in that Lease, which no other process ever has."""
-    most_files: int = 0
-    """How many files it may have open; 0: not known."""
-    controller: Controller | None = None
-    """Where the replicas of the ingress controller are; None: nothing is probed."""
-    gate_service: str | None = None
-    """`http://` and the host of the gate service; None: it is not installed."""
-    controllers: tuple[str, ...] = ()
-    """What IngressClasses call ingress-nginx; none: its own name."""
-    controller_settings: ObjectKey | None = None
-    """The ConfigMap of ingress-nginx; None: where its own chart puts it."""
 
 
 class Operator:
@@ -145,11 +99,27 @@ class Operator:
         self._subscriptions: Subscriptions | None = None
         self._domains = TrustDomains()
         self._intake = Intake(self.view, self._routing, self._takes_part)
-        self._prober = prober or NetworkProber(clock)
-        self._probing: Probing
         self._told = ToldTargets(lambda issuer: self._routing.wake(issuer_key(issuer)))
-        self._issuers: Issuers
-        self._reconciler = self._join(source)
+        writes = SharedWrites(self.view, gateway, self._intake, clock, self._story)
+        self._probing = Probing(
+            settings.controller, prober or NetworkProber(clock), clock, self._routing, writes, self.metrics.probed
+        )
+        shared = Shared(
+            view=self.view,
+            gateway=gateway,
+            clock=clock,
+            intake=self._intake,
+            routing=self._routing,
+            planes=planes,
+            issuer_memories=self._issuer_memories,
+            certificate_memories=self._certificate_memories,
+            domains=self._domains,
+            cut_offs=self._cut_offs,
+            writes=writes,
+            probing=self._probing,
+            told=self._told,
+        )
+        self._reconciler, self._issuers = joined(shared, source, self.metrics)
         self._rollback = Rollback(
             gateway,
             self.view.ledger.store,
@@ -175,71 +145,6 @@ class Operator:
             self._intake.changed,
             settings.namespaces,
             self._rollback.notice,
-        )
-
-    def _join(self, source: KeySource) -> Reconciler:
-        view, gateway, clock, intake = self.view, self._gateway, self._clock, self._intake
-        domains, reads = self._domains, Reads(view, gateway)
-        shared = SharedWrites(view, gateway, intake, clock, self._story)
-        issuer_observer = IssuerObserver(view, gateway, clock, self._issuer_memories, self._planes)
-        troubles = Troubles(clock)
-        self._probing = Probing(
-            self._settings.controller, self._prober, clock, self._routing, shared, self.metrics.probed
-        )
-        written: dict[str, datetime] = {}
-        guarded = GuardedServices(view, GuardedObserver(view, self._planes), troubles, clock, written)
-        self._issuers = Issuers(
-            view,
-            issuer_observer,
-            self._issuer_memories,
-            domains,
-            self._routing,
-            troubles,
-            self._probing,
-            guarded,
-            self._told,
-            clock,
-        )
-        certificate_observer = CertificateObserver(view, domains, gateway, clock, reads)
-        certificates = Certificates(
-            certificate_observer,
-            OrphanObserver(view, gateway, reads),
-            self._certificate_memories,
-            clock,
-            self._cut_offs,
-        )
-        appliers = Appliers(
-            CertificateApplier(
-                view,
-                domains,
-                gateway,
-                intake,
-                self._certificate_memories,
-                certificate_observer,
-                shared,
-                source,
-                clock,
-            ),
-            IssuerApplier(view, gateway, intake, self._issuer_memories, source, clock),
-            ArchiveApplier(view, gateway, intake),
-            TargetApplier(view, gateway, intake),
-            GuardedApplier(gateway, intake, clock, written),
-            shared,
-        )
-        targets = Targets(TargetObserver(view, reads, self._planes), self._probing, self._told, clock)
-        ledgers = Ledgers(LedgerObserver(view, gateway, self._issuer_memories), clock)
-        return Reconciler(
-            self._issuers,
-            ledgers,
-            certificates,
-            targets,
-            guarded,
-            appliers,
-            shared,
-            troubles,
-            self._routing,
-            clock,
-            self.metrics,
         )
 
     def readiness(self) -> Readiness:
@@ -426,33 +331,3 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-
-
-async def run(settings: Settings) -> bool:
-    """Run the operator until SIGTERM or SIGINT; False: until another process took over."""
-    # Full collections walk through all that is cached: 270 ms at a thousand certificates (measured), for hardly anything.
-    gc.set_threshold(5_000, 10, 1_000)
-    clock = SystemClock()
-    identity = Identity(settings.kubeconfig, clock)
-    gateway = LiveGateway(await connect_as(identity), clock, identity=identity)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    ours = True
-    try:
-        operator = Operator(
-            gateway,
-            clock,
-            SystemKeySource(),
-            settings,
-            planes(settings.gate_service, settings.controllers, settings.controller_settings),
-            login=identity.credentials,
-        )
-        await operator.run(stop)
-    except* Lost as lost:
-        ours = False
-        logger.critical("this process ends: %s", lost.exceptions[0])
-    finally:
-        await gateway.close()
-    return ours

@@ -1,0 +1,47 @@
+"""One operator as a process: its signals, its connection to the API server, and how it ends."""
+
+import asyncio
+import gc
+import logging
+import signal
+
+from doorward.clock import SystemClock
+from doorward.cluster.identity import Identity
+from doorward.cluster.leadership import Lost
+from doorward.cluster.live import LiveGateway, connect_as
+from doorward.gates.registry import planes
+from doorward.runtime.key_source import SystemKeySource
+from doorward.runtime.operator import Operator
+from doorward.runtime.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+async def run(settings: Settings) -> bool:
+    """Run the operator until SIGTERM or SIGINT; False: until another process took over."""
+    # Full collections walk through all that is cached: 270 ms at a thousand certificates (measured), for hardly anything.
+    gc.set_threshold(5_000, 10, 1_000)
+    clock = SystemClock()
+    identity = Identity(settings.kubeconfig, clock)
+    gateway = LiveGateway(await connect_as(identity), clock, identity=identity)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    ours = True
+    try:
+        operator = Operator(
+            gateway,
+            clock,
+            SystemKeySource(),
+            settings,
+            planes(settings.gate_service, settings.controllers, settings.controller_settings),
+            login=identity.credentials,
+        )
+        await operator.run(stop)
+    except* Lost as lost:
+        ours = False
+        logger.critical("this process ends: %s", lost.exceptions[0])
+    finally:
+        await gateway.close()
+    return ours
