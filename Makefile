@@ -24,7 +24,7 @@ check: $(STAMP) ## lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: $(STAMP)  ## the pure tests, in seconds
+unit: $(STAMP)  ## the pure tests
 	$(BIN)/pytest tests/unit
 
 crds: $(STAMP)  ## deploy/crds/ from the models
