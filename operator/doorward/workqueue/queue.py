@@ -182,14 +182,12 @@ class WorkQueue(Generic[K]):
         self.meter.depth(priority, self._depth[priority])
 
     def _next(self, crew: Crew) -> K | None:
-        """First for a share that holds less than its part of the workers; only if there is none, for any other."""
-        for limit in (crew.beside_cut_offs,) if self._revoking else (crew.fair, crew.most):
-            for priority in Priority:
-                if priority > crew.lowest or self._at_once[priority] >= AT_ONCE.get(priority, sys.maxsize):
-                    continue
-                key = self._ready[priority].take(partial(self._has_room, crew, limit))
-                if key is not None:
-                    return self._begin(key, crew)
+        room = partial(self._has_room, crew, crew.beside_cut_offs if self._revoking else crew.most)
+        for priority in Priority:
+            if priority > crew.lowest or self._at_once[priority] >= AT_ONCE.get(priority, sys.maxsize):
+                continue
+            if (key := self._ready[priority].take(room)) is not None:
+                return self._begin(key, crew)
         return None
 
     @property

@@ -9,13 +9,13 @@ from doorward.workqueue.priority import Priority
 @pytest.mark.parametrize(
     ("count", "reserved", "divided"),
     [
-        pytest.param(72, 8, [(64, 32, 48, 8), (8, 4, 4, 4)], id="as the operator has them"),
-        pytest.param(2, 1, [(1, 1, 1, 1), (1, 1, 1, 1)], id="one of each"),
-        pytest.param(4, 0, [(4, 2, 3, 1)], id="none for cut-offs only"),
+        pytest.param(72, 8, [(64, 32, 8), (8, 4, 4)], id="as the operator has them"),
+        pytest.param(2, 1, [(1, 1, 1), (1, 1, 1)], id="one of each"),
+        pytest.param(4, 0, [(4, 2, 1)], id="none for cut-offs only"),
     ],
 )
 def test_workers_are_divided(count, reserved, divided):
-    assert [(c.size, c.fair, c.most, c.beside_cut_offs) for c in crews(count, reserved)] == divided
+    assert [(c.size, c.most, c.beside_cut_offs) for c in crews(count, reserved)] == divided
 
 
 def test_those_that_are_reserved_take_cut_offs_and_the_others_take_all():
@@ -23,10 +23,10 @@ def test_those_that_are_reserved_take_cut_offs_and_the_others_take_all():
 
 
 @pytest.mark.parametrize("size", range(1, 100))
-def test_every_share_may_hold_a_worker_and_none_holds_all_of_four_or_more(size):
+def test_every_share_may_hold_a_worker_and_none_holds_all_of_two_or_more(size):
     for crew in crews(2 * size, size):
-        assert 1 <= crew.beside_cut_offs <= crew.fair <= crew.most <= crew.size
-        assert crew.most < crew.size or crew.size < 4
+        assert 1 <= crew.beside_cut_offs <= crew.most <= crew.size
+        assert crew.most < crew.size or crew.size == 1
 
 
 @pytest.mark.parametrize(("count", "reserved"), [(1, 1), (2, 3), (0, 0), (2, -1)])

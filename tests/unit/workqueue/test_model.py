@@ -111,7 +111,7 @@ class History:
             return
         key = waiting.result()
         assert key in takeable
-        self.check_order(key, takeable, crew)
+        self.check_order(key, takeable)
         self.working[key] = (self.ready.pop(key), share(key), crew)
         assert self.queue.working_priority(key) is self.working[key][0]
         assert self.held(crew, share(key)) <= (crew.beside_cut_offs if self.revoking() else crew.most)
@@ -186,14 +186,11 @@ class History:
             and self.held(crew, share(key)) < (crew.beside_cut_offs if self.revoking() else crew.most)
         }
 
-    def check_order(self, key, takeable, crew):
-        """Those go first whose share has room; of these the highest priority; of these the share whose turn it is."""
-        fair = {each: priority for each, priority in takeable.items() if self.held(crew, share(each)) < crew.fair}
-        pool = fair or takeable
-        assert key in pool
-        priority = pool[key]
-        assert priority == min(pool.values())
-        waiting = {share(each) for each, other in pool.items() if other == priority}
+    def check_order(self, key, takeable):
+        """The highest priority goes first, and of these the share whose turn it is."""
+        priority = takeable[key]
+        assert priority == min(takeable.values())
+        waiting = {share(each) for each, other in takeable.items() if other == priority}
         for other in waiting - {share(key)}:
             passed = self.passed[priority, other]
             assert passed[share(key)] == 0, f"{share(key)} had two turns while {other} waited"
