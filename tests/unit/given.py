@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from doorward.api.conditions import Condition
-from doorward.api.issuer_parts import IngressSettings
+from doorward.api.issuer_gates import IngressSettings
 from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.objects.client_secret import Broken, ClientSecret, Foreign
 from doorward.objects.ledger_record import Record, Revocation, record_name, record_of

@@ -23,17 +23,9 @@ from doorward.api.fields import (
     validations,
     when_parsed,
 )
-from doorward.api.issuer_parts import (
-    CaSource,
-    CertificateLimits,
-    CrlPolicy,
-    Enforcement,
-    GatesRule,
-    IngressSettings,
-    Issuance,
-    LedgerPolicy,
-    RevocationPolicy,
-)
+from doorward.api.issuer_ca import CaSource
+from doorward.api.issuer_gates import Enforcement, GatesRule, IngressSettings
+from doorward.api.issuer_parts import CertificateLimits, CrlPolicy, Issuance, LedgerPolicy, RevocationPolicy
 from doorward.api.limits import BETWEEN_RENEWALS
 
 RevocationReason = Literal[

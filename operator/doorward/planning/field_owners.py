@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from doorward.api.issuer_parts import IngressSettings
+from doorward.api.issuer_gates import IngressSettings
 from doorward.objects.meta import ObjectKey
 
 Setting = Literal["verifyDepth", "errorPage", "passCertificateToUpstream"]

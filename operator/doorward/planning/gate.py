@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from doorward.api.conditions import Condition, said
 from doorward.api.fields import DNS_LABEL
-from doorward.api.issuer_parts import IngressSettings
+from doorward.api.issuer_gates import IngressSettings
 from doorward.api.kinds import MTLSIssuerSpec
 from doorward.objects.access_list import AccessList, Unreadable
 from doorward.objects.meta import ObjectKey, gate_secret_name

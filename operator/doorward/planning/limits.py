@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from doorward.api.conditions import Condition, instant, said
-from doorward.api.issuer_parts import CertificateLimits, CrlPolicy, GeneratedCa
+from doorward.api.issuer_ca import GeneratedCa
+from doorward.api.issuer_parts import CertificateLimits, CrlPolicy
 from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.api.limits import (
     BETWEEN_CAS,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from doorward.api.conditions import Condition
-from doorward.api.issuer_parts import GeneratedCa
+from doorward.api.issuer_ca import GeneratedCa
 from doorward.api.kinds import MTLSIssuerSpec
 from doorward.api.limits import BETWEEN_CAS
 from doorward.objects.ledger_record import Record

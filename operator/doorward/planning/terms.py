@@ -1,6 +1,6 @@
 """What a spec asks for, in the terms of X.509: subject, alternative names, kind of key."""
 
-from doorward.api.issuer_parts import GeneratedCa
+from doorward.api.issuer_ca import GeneratedCa
 from doorward.api.kinds import ClientCertificateSpec
 from doorward.pki.keys import KeyAlgorithm, KeyKind
 from doorward.pki.subjects import AltNames, Subject

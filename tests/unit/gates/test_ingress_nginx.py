@@ -3,7 +3,7 @@
 import pytest
 
 from doorward.api.conditions import said
-from doorward.api.issuer_parts import IngressSettings
+from doorward.api.issuer_gates import IngressSettings
 from doorward.gates.ingress_nginx import annotations as ingress_nginx
 from doorward.objects.meta import ObjectKey
 from doorward.planning.gate import Decision, Protection

@@ -1,0 +1,97 @@
+"""The parts of an MTLSIssuer's spec that say which gates let its clients in, and how."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from doorward.api.fields import (
+    Duration,
+    Label,
+    Model,
+    validations,
+    when_parsed,
+)
+from doorward.api.issuer_parts import NamespaceRule
+from doorward.api.limits import (
+    SHORTEST_STALENESS,
+)
+
+
+class GatesRule(Model):
+    """Who may let this issuer's clients in."""
+
+    allowed_namespaces: Annotated[
+        NamespaceRule, Field(default_factory=NamespaceRule, description="Where Ingresses may name this issuer.")
+    ]
+    allow_optional: Annotated[bool, Field(description="May an Ingress choose doorward.io/verify-client: optional?")] = (
+        False
+    )
+    selectable_namespaces: Annotated[
+        tuple[Label, ...],
+        Field(
+            max_length=64,
+            description=(
+                "Namespaces whose ClientCertificates an Ingress can select with its annotation `doorward.io/allow`, by name or"
+                " by label. Users who can edit ClientCertificates in one of these namespaces decide about their labels, and so"
+                " about access to these Ingresses. If not set, only the issuer's own namespace. At most 64 names."
+            ),
+        ),
+    ] = ()
+
+
+class IngressSettings(Model):
+    """What ingress-nginx is told on each Ingress that opts in."""
+
+    verify_client: Annotated[
+        Literal["on", "optional"],
+        Field(
+            description="on: no certificate, no entry. optional: the application decides; needs gates.allowOptional."
+        ),
+    ] = "on"
+    verify_depth: Annotated[int, Field(ge=1, le=10, description="Longest chain that is accepted.")] = 1
+    error_page: Annotated[
+        str | None,
+        Field(
+            max_length=512,
+            pattern=r"^https?://[-a-zA-Z0-9._~:/?#@!&*+,=%]+$",
+            description="Where clients without a valid certificate are sent: an absolute URL on a host of its own. ingress-nginx"
+            " accepts `https://<host>/<segment>`, with one segment of letters, digits, `.` and `-`; with another form the"
+            " clients get an error 400 instead.",
+        ),
+    ] = None
+    pass_certificate_to_upstream: Annotated[
+        bool, Field(description="Send the client's certificate to the application in ssl-client-cert.")
+    ] = False
+
+
+class Enforcement(Model):
+    """When it is decided whether a client has access."""
+
+    mode: Annotated[
+        Literal["EveryRequest", "Handshake"],
+        Field(
+            description="`EveryRequest`: ingress-nginx asks the gate service at every request, where the gate service is installed."
+            " Revoking, suspending or deleting a client takes effect at its next request. `Handshake`: only the TLS handshake"
+            " decides, by the CRL. A client whose access is revoked may keep it on TLS sessions that are resumed and on"
+            " connections that are open. Defaults to EveryRequest."
+        ),
+    ] = "EveryRequest"
+    max_staleness: Annotated[
+        Duration | None,
+        Field(
+            description="Time without any answer from the Kubernetes API server after which the gate service refuses all clients,"
+            f" such as 1h. At least {SHORTEST_STALENESS}. If not set, the gate service admits clients by the last known state until"
+            " nextUpdate of the issuer's CRL."
+        ),
+    ] = None
+
+    model_config = Model.model_config | {
+        "json_schema_extra": validations(
+            when_parsed(
+                "maxStaleness",
+                given=True,
+                then=f"duration(self.maxStaleness) >= duration('{SHORTEST_STALENESS}')",
+                message=f"set maxStaleness to {SHORTEST_STALENESS} or more: the API server reports once a minute",
+            )
+        )
+    }
