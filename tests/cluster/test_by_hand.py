@@ -32,6 +32,7 @@ from .policies_support import (
     NGINX,
     SECRET,
     crl,
+    host_of,
     ingress,
     record,
     secret,
@@ -71,7 +72,9 @@ def served(home: Home) -> Home:
     """An issuer, alice, and an Ingress that lets her in."""
     settings = {"verifyDepth": 2, "passCertificateToUpstream": True, "errorPage": "https://help.example/"}
     home.partners("alice", ingress=settings)
-    home.make(INGRESSES, ingress(home.namespace, {ISSUER: "partners"}))
+    body = ingress(home.namespace, {ISSUER: "partners"})
+    body["spec"]["tls"] = [{"hosts": [host_of(home.namespace)]}]
+    home.make(INGRESSES, body)
     home.says(ISSUERS, "partners", "GatesCurrent", "AllCurrent")
     return home
 
@@ -81,6 +84,12 @@ def told(served: Home) -> Home:
     """The Ingress has its annotations, which it gets last."""
     eventually(lambda: GATE_SAYS in served.body(INGRESSES, "app")["metadata"]["annotations"], "the Ingress is told")
     return served
+
+
+def annotation(home: Home, name: str) -> str | None:
+    """As it stands on the Ingress now."""
+    text: str | None = home.body(INGRESSES, "app")["metadata"]["annotations"].get(name)
+    return text
 
 
 def listed(home: Home, openssl: OpenSsl) -> set[str]:
@@ -258,10 +267,16 @@ ANNOTATIONS = {
 
 
 @pytest.mark.parametrize(("name", "value"), ANNOTATIONS.items(), ids=ANNOTATIONS)
-def test_an_annotation_of_ours_is_put_right(told: Home, name: str, value: str):
-    before = told.body(INGRESSES, "app")["metadata"]["annotations"]
+def test_an_annotation_of_ours_that_somebody_sets_is_told_and_is_ours_again_when_it_goes(
+    told: Home, name: str, value: str
+):
+    before = annotation(told, NGINX + name)
     told.change(INGRESSES, "app", {"metadata": {"annotations": {NGINX + name: value}}})
-    eventually(lambda: told.body(INGRESSES, "app")["metadata"]["annotations"] == before, "it is as before")
+    conflict = f"FieldConflict: {NGINX}{name} is {value}, set by "
+    eventually(lambda: (annotation(told, GATE_SAYS) or "").startswith(conflict), "it is told")
+    assert annotation(told, NGINX + name) == value
+    told.change(INGRESSES, "app", {"metadata": {"annotations": {NGINX + name: None}}})
+    eventually(lambda: annotation(told, NGINX + name) == before, "it is as before")
 
 
 @pytest.mark.promise(3)
