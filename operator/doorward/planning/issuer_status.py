@@ -6,17 +6,17 @@ from datetime import datetime
 
 from doorward.api.conditions import Condition, first_end, instant, merge, said
 from doorward.api.kinds import MTLSIssuerSpec
-from doorward.api.reasons import BY_CONDITION, REASONS
 from doorward.api.status import SERIAL_LIMIT, SUBJECT_LIMIT, in_calendar, shortened
 from doorward.objects.archive_index import index_name
 from doorward.objects.meta import ca_secret_name, crl_configmap_name
 from doorward.objects.trust_bundle import PublishedTrust
-from doorward.planning import closing, enforcement_status, guarded, limits, room, targets_told, timing
+from doorward.planning import closing, limits, room, targets_status, timing
 from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
 from doorward.planning.plan import Plan, WriteStatus, earliest
 from doorward.planning.states import CertificateState, state_of
+from doorward.planning.targets_status import as_before
 from doorward.planning.trouble import MOST_DETAIL, Trouble
 
 MOST_GATES = 50
@@ -73,11 +73,7 @@ def _conditions(
     gates = _gates_condition(o, trouble)
     if gates is not None:
         yield gates
-    if (hosts := _hosts(o)) is not None:
-        yield hosts
-    if (enforced := enforcement_status.condition(o.probed, _as_before(o, "Enforced"), now)) is not None:
-        yield enforced
-    yield from guarded.conditions(o.unguarded, o.exempt)
+    yield from targets_status.conditions(o, now)
     if isinstance(o.authority, Authority):
         yield said("Generated" if o.authority.generated else "SharedCA")
     if isinstance(o.spec, MTLSIssuerSpec) and o.spec.enforcement.mode == "Handshake":
@@ -114,20 +110,12 @@ def _unknown(gate: Gate) -> bool:
     return gate.state is GateState.UNKNOWN or gate.allowed is None
 
 
-def _as_before(o: IssuerObserved, condition: str) -> Condition | None:
-    """What the status says already: where something is unknown, that is no reason to say something else."""
-    for item in o.status.get("conditions") or ():
-        if item.get("type") == condition and item.get("reason") in BY_CONDITION[condition]:
-            return Condition(reason=REASONS[item["reason"]], message=str(item.get("message", "")))
-    return None
-
-
 def _gates_condition(o: IssuerObserved, trouble: Trouble | None) -> Condition | None:
     behind = gates_behind(o.gates)
     if left := closing.not_closed(o.gates):
         return said("GatesNotClosed", detail="; ".join(_why_behind(gate, o.account, trouble) for gate in left[:3]))
     if not o.gates_known or any(map(_unknown, o.gates)):
-        before = _as_before(o, "GatesCurrent")
+        before = as_before(o, "GatesCurrent")
         news = before is not None and before.reason.status == "True" and not all(map(_unknown, behind))
         if not news and (before is not None or not o.gates_known):
             return before
@@ -140,13 +128,6 @@ def _gates_condition(o: IssuerObserved, trouble: Trouble | None) -> Condition | 
     if not open_gates or not isinstance(o.published, PublishedTrust):
         return said("NoGates")
     return said("AllCurrent", count=len(open_gates), number=o.published.number)
-
-
-def _hosts(o: IssuerObserved) -> Condition | None:
-    before = _as_before(o, "HostsProtected")
-    if not o.gates_known:
-        return before
-    return targets_told.condition(o.told, sum(len(gate.targets) for gate in o.gates), before)
 
 
 def _why_behind(gate: Gate, account: str, trouble: Trouble | None) -> str:
@@ -192,7 +173,7 @@ def write(
             _generation_status(generation, o, line) for generation in sorted(line.trusted)[-MOST_GENERATIONS:]
         ]
     status |= _gates_status(o)
-    if listed := enforcement_status.listed(o.probed, o.status.get("enforcement") or (), now):
+    if listed := targets_status.enforcement(o, now):
         status["enforcement"] = listed
     return _with_counts(o, line, status, now, due)
 
@@ -248,7 +229,7 @@ def _generations_condition(o: IssuerObserved, line: Lineage | None) -> Iterator[
     if line is None:
         return
     if line.announced is not None and (not o.gates_known or any(map(_unknown, line.awaited))):
-        before = _as_before(o, "CASettled")
+        before = as_before(o, "CASettled")
         if before is not None:
             yield before
             return

@@ -479,4 +479,4 @@ def test_archives_are_not_kept_in_memory(backlog):
     backlog.settle()
     [operator] = [process.operator for process in backlog._processes]
     names = {key.name for key in operator.view.configmaps.keys()}  # noqa: SIM118 - a Store is no dict
-    assert names == {INDEX, "partners-crl"}
+    assert names == {INDEX, "partners-crl", "doorward-guarded"}
