@@ -42,11 +42,12 @@ def closed(street: Street, shop: Door) -> Door:
 
 @pytest.mark.promise(3)
 def test_another_host_in_front_of_the_same_service(street: Street, closed: Door):
-    open_door = street.door("preview", issuer=None)
+    open_door = street.door("preview", issuer=None, **{"doorward.io/unprotected": "a preview"})
     open_door.comes_to_tell(NOBODY, IN)
     comes_to_say(street.home, "SameServiceElsewhere")
     assert f"Ingress {street.home.namespace}/preview routes to the same Service app" in said(street.home)
-    street.home.change(INGRESSES, "preview", {"metadata": {"annotations": {"doorward.io/issuer": "partners"}}})
+    opts_in = {"doorward.io/issuer": "partners", "doorward.io/unprotected": None}
+    street.home.change(INGRESSES, "preview", {"metadata": {"annotations": opts_in}})
     comes_to_say(street.home, "Protected")
     comes_to_say(street.home, "Protected", "preview")
     open_door.comes_to_tell(NOBODY, NO_CERTIFICATE)

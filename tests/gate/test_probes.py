@@ -14,6 +14,7 @@ from tests.testbed.ingress_nginx import IngressNginx
 
 from .doors import IN, NO_CERTIFICATE, NOBODY, Door
 
+UNPROTECTED = "doorward.io/unprotected"
 OLDER = "zz-older"
 """Creation times have whole seconds: of two Ingresses from the same second ingress-nginx takes the one whose name comes last."""
 
@@ -119,10 +120,10 @@ def test_a_host_that_the_controller_does_not_load_is_found_open_whatever_its_ann
     home.partners()
     street.door("first")
     says(home, "True", "ProbesRefused")
-    shop = street.door("shop", issuer=None)
+    shop = street.door("shop", issuer=None, **{UNPROTECTED: "until it opts in"})
     shop.comes_to_tell(NOBODY, IN)
     with street.ingress.frozen(nginx=False):
-        home.change(INGRESSES, "shop", {"metadata": {"annotations": {ISSUER: "partners"}}})
+        home.change(INGRESSES, "shop", {"metadata": {"annotations": {ISSUER: "partners", UNPROTECTED: None}}})
         message = says(home, "False", "Open")
         assert shop.host in message
         assert street.host("first") not in message
