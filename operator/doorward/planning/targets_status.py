@@ -41,7 +41,7 @@ def _targets(o: IssuerObserved) -> int:
 
 def _looked_at(o: IssuerObserved) -> bool:
     """Whether this process has looked at all targets: before that, none that is missing is gone."""
-    return o.gates_known and sum(o.told.counts.values()) >= _targets(o)
+    return o.gates_known and o.told.all_of(_targets(o))
 
 
 def _as_they_were(o: IssuerObserved) -> Iterator[Condition]:

@@ -30,6 +30,10 @@ class Told:
     open: tuple[str, ...] = ()
     """The first by name of those that may be open, each with its reason."""
 
+    def all_of(self, targets: int) -> bool:
+        """Whether that many targets, all that there are, were told something since this process began."""
+        return sum(self.counts.values()) >= targets
+
 
 NOTHING = Told()
 
@@ -39,7 +43,7 @@ def condition(told: Told, targets: int, before: Condition | None) -> Condition |
 
     While some were not looked at since this process began, what was said before stays.
     """
-    if sum(told.counts.values()) < targets:
+    if not told.all_of(targets):
         return before
     wrong = sum(count for reason, count in told.counts.items() if reason not in CLOSED_OR_PROTECTED)
     if not wrong:

@@ -32,9 +32,10 @@ def test_what_was_said_stays_until_all_targets_were_heard_of():
 @pytest.mark.parametrize(
     ("counts", "stays"), [({}, True), ({"Protected": 1}, False)], ids=["not looked at", "looked at"]
 )
-def test_what_probes_showed_stays_until_all_targets_were_looked_at(counts, stays):
+def test_what_probes_showed_and_targets_were_told_stays_until_all_were_looked_at(counts, stays):
     seen = observed(gates=(GATE,), told=Told(counts=counts))
-    assert ("ProbesRefused" in {c.reason.name for c in conditions(seen, NOW)}) == stays
+    reasons = {c.reason.name for c in conditions(seen, NOW)}
+    assert ("ProbesRefused" in reasons, "SomeNotProtected" in reasons) == (stays, stays)
     assert (enforcement(seen, NOW) == LISTED) == stays
 
 
