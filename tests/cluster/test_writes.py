@@ -72,6 +72,7 @@ def settled(home: Home, audit: Audit) -> Home:
     home.says(ISSUERS, "partners", "GatesCurrent", "AllCurrent")
     eventually(lambda: home.body(ISSUERS, "partners")["status"]["counts"]["revoked"] == 1, "the counts are written")
     eventually(lambda: "doorward.io/gate" in home.get(INGRESSES, "app").annotations, "the Ingress is told")
+    home.says(ISSUERS, "partners", "HostsProtected", "SomeNotProtected")
     audit.rest(home.namespace)
     return home
 

@@ -6,11 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from doorward.runtime.told import SOON
 from tests.support.kube import OPERATOR, eventually
 from tests.testbed.controlplane import Cluster
 
 WRITES = ("create", "update", "patch", "delete")
 QUIET = 30  # answers of `events` in a row: a count of looks takes longer on a busy machine, as what it waits for does
+PAUSE = SOON / (
+    QUIET - 10
+)  # seconds between them: together longer than an issuer waits before it speaks of its Ingresses
 
 
 class Audit:
@@ -65,14 +69,14 @@ class Audit:
         counted.update(self.written(namespace)[before:])
 
     def rest(self, namespace: str) -> None:
-        """Wait until the operator has written nothing there for a second and a half."""
+        """Wait until the operator has written nothing there for three seconds."""
         seen: list[int] = []
 
         def quiet() -> bool:
             seen.append(len(self.written(namespace)))
             return len(seen) >= QUIET and len(set(seen[-QUIET:])) == 1
 
-        eventually(quiet, "the operator has come to rest", pause=0.05)
+        eventually(quiet, "the operator has come to rest", pause=PAUSE)
 
 
 def described(event: dict[str, Any]) -> str:
