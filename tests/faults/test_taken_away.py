@@ -31,6 +31,7 @@ from tests.testbed.ingress_nginx import IngressNginx
 
 CLUSTER_ROLE = Kind("apis/rbac.authorization.k8s.io/v1", "clusterroles").path(None, "doorward")
 CLIENTS_CRD = "clientcertificates.doorward.io"
+NOT_SERVED = "the API server does not serve clientcertificates"
 
 
 def build(admin: Person, folder: Path, ingress: IngressNginx, openssl: OpenSsl) -> Scene:
@@ -158,7 +159,12 @@ class TestWithoutTheKind:
         assert scene.door.tells(NOBODY) == NO_CERTIFICATE
         assert all(record["spec"]["revocation"]["reason"] == "certificateHold" for record in scene.home.records())
 
-    def test_given_back_it_lets_nobody_in_who_is_not_applied_again(self, scene: Scene, cluster: Cluster):
+    def test_given_back_it_lets_nobody_in_who_is_not_applied_again(
+        self, scene: Scene, cluster: Cluster, running_operator: OperatorProcess
+    ):
+        """And it is watched again, though it was not there when Kopf looked for it anew."""
+        before = running_operator.log.count(NOT_SERVED)
+        eventually(lambda: running_operator.log.count(NOT_SERVED) > before, "Kopf has looked for it in vain")
         installation.install(cluster)
         scene.home.make(CERTIFICATES, client("alice"))
         scene.home.issued("alice")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import kopf
+from kopf._cogs.structs.references import Insights
 
 from doorward.cluster.gateway import Kind
 from doorward.cluster.identity import Credentials
@@ -170,11 +171,27 @@ def _registry(
     return registry
 
 
+class NotServed(Exception):
+    """Kinds that the API server does not serve, or not yet."""
+
+
+def _unfound(found: Insights, kinds: Sequence[Kind]) -> list[str]:
+    """The kinds that Kopf will not watch, by their plurals."""
+    served = {(f"{at.group}/{at.version}".lstrip("/"), at.plural) for at in found.watched_resources}
+    return [kind.plural for kind in kinds if (kind.api_version, kind.plural) not in served]
+
+
 async def _run(
-    registry: kopf.OperatorRegistry, namespaces: Sequence[str], stop: threading.Event, again: threading.Event
+    registry: kopf.OperatorRegistry, watched: Watched, stop: threading.Event, again: threading.Event
 ) -> None:
-    scope: dict[str, Any] = {"namespaces": list(namespaces)} if namespaces else {"clusterwide": True}
+    """Run Kopf until it is told to stop, or stops. NotServed: a kind was missing when Kopf looked for it, which it does once.
+
+    It would go on and never watch that kind: a CRD that was taken away and given back, or that comes after the operator.
+    """
+    scope: dict[str, Any] = {"namespaces": list(watched.namespaces)} if watched.namespaces else {"clusterwide": True}
     over = asyncio.Event()
+    found = Insights()
+    unfound: list[str] = []
 
     async def heed() -> None:
         # Kopf would wait for a threading.Event in the loop's executor, and the loop's end for the executor: a Kopf that
@@ -183,11 +200,20 @@ async def _run(
             await asyncio.sleep(STOP_HEEDED_EVERY)
         over.set()
 
-    heeding = asyncio.create_task(heed())
+    async def look() -> None:
+        await found.ready_resources.wait()
+        unfound.extend(_unfound(found, watched.kinds))
+        if unfound:
+            over.set()
+
+    beside = [asyncio.create_task(heed()), asyncio.create_task(look())]
     try:
-        await kopf.operator(registry=registry, standalone=True, stop_flag=over, **scope)
+        await kopf.operator(registry=registry, insights=found, standalone=True, stop_flag=over, **scope)
     finally:
-        heeding.cancel()
+        for task in beside:
+            task.cancel()
+    if unfound:
+        raise NotServed(f"the API server does not serve {', '.join(unfound)}")
 
 
 async def supervise(
@@ -208,7 +234,9 @@ async def supervise(
         health.began(begun)
         registry = _registry(loop, handle, login, watched.kinds)
         try:
-            await asyncio.to_thread(lambda: asyncio.run(_run(registry, watched.namespaces, stop, again)))  # noqa: B023 - it is awaited here
+            await asyncio.to_thread(lambda: asyncio.run(_run(registry, watched, stop, again)))  # noqa: B023 - it is awaited here
+        except NotServed as error:
+            logger.warning("kopf watcher stopped", extra=about("kopf", error=str(error)))
         except Exception:
             logger.warning("kopf watcher stopped", exc_info=True)
         health.ended(loop.time(), wanted=stop.is_set() or again.is_set())

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 import kopf
 import pytest
+from kopf._cogs.structs.references import Insights, Resource
 from kopf._core.intents.causes import Activity
 
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS
 from doorward.cluster.identity import Credentials
 from doorward.runtime import kopf_handlers
 from doorward.runtime.kopf_handlers import Health, Mailbox, connection_of
@@ -211,3 +213,52 @@ def test_kopf_lists_in_pages_and_lets_each_object_go_soon():
         handler.fn(settings=settings)
     assert settings.watching.chunk_size == kopf_handlers.CHUNK
     assert settings.queueing.idle_timeout < 1
+
+
+KINDS = (CLIENT_CERTIFICATE, INGRESS)
+
+
+@pytest.mark.parametrize(
+    ("served", "missing"),
+    [
+        pytest.param(KINDS, [], id="all"),
+        pytest.param((INGRESS,), ["clientcertificates"], id="one of ours is not there"),
+        pytest.param((), ["clientcertificates", "ingresses"], id="none"),
+    ],
+)
+def test_a_kind_that_kopf_did_not_find_is_named(served, missing):
+    found = Insights()
+    for kind in served:
+        group, _, version = kind.api_version.rpartition("/")
+        found.watched_resources.add(Resource(group, version, kind.plural))
+    assert kopf_handlers._unfound(found, KINDS) == missing
+
+
+async def test_kopf_is_started_again_where_a_kind_was_not_served(monkeypatch):
+    """It looks once, and would go on without that kind for as long as the process lives."""
+    stop, runs = threading.Event(), []
+
+    async def operator(*, insights, stop_flag, **_):
+        runs.append(insights)
+        for kind in KINDS[: len(runs)]:
+            group, _, version = kind.api_version.rpartition("/")
+            insights.watched_resources.add(Resource(group, version, kind.plural))
+        insights.ready_resources.set()
+        if len(runs) == len(KINDS):
+            stop.set()
+        await stop_flag.wait()
+
+    monkeypatch.setattr(kopf_handlers.kopf, "operator", operator)
+    monkeypatch.setattr(kopf_handlers, "FIRST_REST", 0.0)
+    restarted = []
+    async with asyncio.timeout(10):
+        await kopf_handlers.supervise(
+            lambda *_: None,
+            None,
+            kopf_handlers.Watched(KINDS, ()),
+            Health(),
+            stop=stop,
+            again=threading.Event(),
+            restarted=lambda: restarted.append(1),
+        )
+    assert (len(runs), restarted) == (2, [1])
