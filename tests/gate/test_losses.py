@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.home import Home, client, issuer
+from tests.support.home import Home, issuer
 from tests.support.installation import OperatorProcess
 from tests.support.kube import CERTIFICATES, ISSUERS, NAMESPACES, SECRETS, Object, Person, eventually
 from tests.testbed.controlplane import Cluster
@@ -62,7 +62,9 @@ def test_a_copy_of_a_secret_of_the_same_name_refuses_nobody(
         copy = without(home.body(SECRETS, "alice-mtls"), "uid", "resourceVersion", "ownerReferences", "managedFields")
         applied(cluster, copy | {"metadata": copy["metadata"] | {"namespace": web.namespace}})
         web.says(CERTIFICATES, "alice", "Ready", "SecretCopied")
-        web.make(CERTIFICATES, client("bob", revoked=True))  # the next CRL
+        bob = admitted(web, door, "bob")
+        web.respec(CERTIFICATES, "bob", revoked=True)
+        door.comes_to_tell(bob, REFUSED)  # so the gate has a CRL from after the copy
         assert (door.tells(hers), shop.tells(alice)) == (IN, IN)
         assert door.tells(alice) == REFUSED
     finally:
