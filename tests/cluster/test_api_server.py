@@ -17,11 +17,13 @@ EXAMPLES = sorted(p for p in (installation.ROOT / "examples").rglob("*.yaml") if
 
 
 def restart(cluster: Cluster, admin: Person) -> None:
-    """An outage, until the API server knows the kinds of its CRDs again, which its policies need."""
+    """An outage, until the API server knows the kinds of its CRDs again, which its policies need, those of Ingresses too."""
     cluster.control_plane.restart_api_server()
     body = client("probe")
     body["metadata"]["namespace"] = "default"
     eventually(lambda: admin.create(CERTIFICATES, body, dry_run=True).ok, "the API server serves our kinds")
+    host = ingress("default", {})
+    eventually(lambda: admin.create(INGRESSES, host, dry_run=True).ok, "its policies find the kinds that they read")
 
 
 @pytest.fixture(scope="class")
