@@ -9,7 +9,7 @@ from doorward.api.kinds import MTLSIssuerSpec
 from doorward.api.status import SERIAL_LIMIT, SUBJECT_LIMIT, in_calendar, shortened
 from doorward.objects.archive_index import index_name
 from doorward.objects.meta import ca_secret_name, crl_configmap_name
-from doorward.objects.trust_bundle import PublishedTrust
+from doorward.objects.trust_bundle import Anchor, PublishedTrust
 from doorward.planning import closing, limits, room, targets_status, timing
 from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
@@ -168,13 +168,11 @@ def write(
             "entries": len(p.entries),
             "bytes": p.size,
         }
-    if line is not None and len(line.trusted) > 1:
-        status["generations"] = [
-            _generation_status(generation, o, line) for generation in sorted(line.trusted)[-MOST_GENERATIONS:]
-        ]
+    if line is not None and len(line.trusted) > 1 and (listed := _generations_status(o, line)):
+        status["generations"] = listed
     status |= _gates_status(o)
-    if listed := targets_status.enforcement(o, now):
-        status["enforcement"] = listed
+    if enforcement := targets_status.enforcement(o, now):
+        status["enforcement"] = enforcement
     return _with_counts(o, line, status, now, due)
 
 
@@ -287,13 +285,20 @@ def _room(o: IssuerObserved, line: Lineage | None) -> Iterator[Condition]:
         yield said("CrlLarge", size=o.published.size, limit=room.ROOM)
 
 
-def _generation_status(generation: int, o: IssuerObserved, line: Lineage) -> dict[str, object]:
+def _generations_status(o: IssuerObserved, line: Lineage) -> list[dict[str, object]]:
+    """Those that are trusted and published: while the ConfigMap is lost, or refused, one may be trusted and not published."""
+    anchors = o.published.anchors if isinstance(o.published, PublishedTrust) else {}
+    return [
+        _generation_status(generation, anchors[generation], line)
+        for generation in sorted(line.trusted & anchors.keys())[-MOST_GENERATIONS:]
+    ]
+
+
+def _generation_status(generation: int, anchor: Anchor, line: Lineage) -> dict[str, object]:
     signing = line.signing.generation if line.signing else 0
     old = "Trusted" if generation in line.staying else "Retiring"
     newest = line.announced.generation if line.announced else 0
     state = "Signing" if generation == signing else "Next" if generation == newest else old
-    assert isinstance(o.published, PublishedTrust)
-    anchor = o.published.anchors[generation]
     return {
         "generation": generation,
         "state": state,
