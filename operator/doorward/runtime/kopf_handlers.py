@@ -31,6 +31,8 @@ CHUNK = 250
 IDLE = 0.1
 """Seconds for which Kopf keeps a task and the last event of each object. Its own 5 s are thousands of them in a storm."""
 STOP_HEEDED_EVERY = 0.2
+IDENTITY: Any = "doorward"
+"""Without one Kopf asks for the name of the user, and a Pod's has none in /etc/passwd: then it never starts. Nobody else sees it."""
 Handle = Callable[[str, str, dict[str, Any]], None]
 """Takes one event in, in the operator's own loop: plural of the kind, type of the event ("": Kopf's first listing), object."""
 Login = Callable[[], Coroutine[Any, Any, Credentials]]
@@ -208,7 +210,9 @@ async def _run(
 
     beside = [asyncio.create_task(heed()), asyncio.create_task(look())]
     try:
-        await kopf.operator(registry=registry, insights=found, standalone=True, stop_flag=over, **scope)
+        await kopf.operator(
+            registry=registry, insights=found, standalone=True, stop_flag=over, identity=IDENTITY, **scope
+        )
     finally:
         for task in beside:
             task.cancel()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import kopf
 import pytest
 from kopf._cogs.structs.references import Insights, Resource
+from kopf._core.engines import peering
 from kopf._core.intents.causes import Activity
 
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS
@@ -262,3 +263,26 @@ async def test_kopf_is_started_again_where_a_kind_was_not_served(monkeypatch):
             restarted=lambda: restarted.append(1),
         )
     assert (len(runs), restarted) == (2, [1])
+
+
+async def test_kopf_starts_also_as_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch):
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 65532")
+
+    monkeypatch.delenv("POD_ID", raising=False)
+    monkeypatch.setattr("getpass.getuser", nobody)
+    started = []
+
+    async def tasks(*, identity: str | None = None, **_: object) -> list[asyncio.Task[None]]:
+        # As Kopf's own: the first thing that it needs.
+        started.append(identity if identity is not None else peering.detect_own_id(manual=False))
+        return []
+
+    monkeypatch.setattr("kopf._core.reactor.running.spawn_tasks", tasks)
+    monkeypatch.setattr("kopf._core.reactor.running.run_tasks", lambda *_, **__: asyncio.sleep(0))
+    with pytest.raises(KeyError):
+        peering.detect_own_id(manual=False)
+    await kopf_handlers._run(
+        kopf.OperatorRegistry(), kopf_handlers.Watched((), ()), threading.Event(), threading.Event()
+    )
+    assert started == ["doorward"]
