@@ -31,6 +31,8 @@ SILENT = "nothing"
 
 OVERLAP, IN_A_ROW = 0.25, 6
 """For 0.1 s and a little, nginx's old workers answer beside the new ones; on a busy machine that takes more, and so do answers."""
+OLD_WORKERS = 10.0
+"""Seconds within which the last of them must have gone, where a host was seen to answer as it should."""
 
 
 MOST_BROKEN = 5
@@ -65,7 +67,7 @@ class Door:
         """What it tells a client now."""
         return verdict(self.ask(client))
 
-    def comes_to_tell(self, client: Files, wanted: str) -> None:
+    def comes_to_tell(self, client: Files, wanted: str, *, seconds: float = 90) -> None:
         """Wait until it tells a client that, and goes on doing so."""
         seen: list[str] = []
         since = time.monotonic()
@@ -81,7 +83,7 @@ class Door:
             return seen[-IN_A_ROW:] == [wanted] * IN_A_ROW and time.monotonic() - since > OVERLAP
 
         try:
-            eventually(settled, f"{self.host} tells: {wanted}", pause=0.05)
+            eventually(settled, f"{self.host} tells: {wanted}", seconds=seconds, pause=0.05)
         except AssertionError as error:
             raise AssertionError(f"{error}; it tells: {seen[-IN_A_ROW:]}") from None
 

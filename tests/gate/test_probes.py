@@ -12,7 +12,7 @@ from tests.support.kube import EVENTS, INGRESSES, ISSUERS, Object, eventually
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
 
-from .doors import IN, NO_CERTIFICATE, NOBODY, Door
+from .doors import IN, NO_CERTIFICATE, NOBODY, OLD_WORKERS, Door
 
 UNPROTECTED = "doorward.io/unprotected"
 OLDER = "zz-older"
@@ -54,7 +54,7 @@ def test_a_gate_is_called_enforced_when_the_controller_was_seen_to_refuse(street
     shop = street.door("shop")
     message = says(home, "True", "ProbesRefused")
     assert street.ingress.address in message
-    assert shop.tells(NOBODY) == NO_CERTIFICATE
+    shop.comes_to_tell(NOBODY, NO_CERTIFICATE, seconds=OLD_WORKERS)
     assert warned(home) == set()
     printed = cluster.kubectl("-n", home.namespace, "get", "mtlsissuers").stdout.splitlines()
     assert "ENFORCED" in printed[0]
@@ -83,7 +83,7 @@ def test_a_host_that_an_older_ingress_opens_is_found_open_and_enforced_again_wit
     both_are_warned(home)
     assert admin.delete(INGRESSES, home.here(older)).ok
     says(home, "True", "ProbesRefused")
-    assert shop.tells(NOBODY) == NO_CERTIFICATE
+    shop.comes_to_tell(NOBODY, NO_CERTIFICATE, seconds=OLD_WORKERS)
 
 
 @pytest.mark.promise(3)
