@@ -11,7 +11,7 @@ from tests.support.home import Home
 from tests.support.kube import INGRESSES, eventually
 from tests.testbed.ingress_nginx import IngressNginx
 
-from .doors import IN, NO_CERTIFICATE, NOBODY, Door, Files, Street, verdict
+from .doors import IN, NO_CERTIFICATE, NOBODY, Door, Files, Street, read_again, verdict
 
 
 def said(home: Home, name: str = "shop") -> str:
@@ -72,6 +72,7 @@ def test_a_rule_without_a_host_and_with_another_trust_bundle(street: Street, clo
     body = Street.build(street.ingress, away).manifest("any", issuer=None, **{SECRET: f"{away.namespace}/theirs"})
     del body["spec"]["rules"][0]["host"], body["spec"]["tls"]
     away.make(INGRESSES, body)
+    read_again(away, "any")
     eventually(lambda: without_sni(closed, stranger) == IN, "a stranger gets in without SNI")
     comes_to_say(street.home, "HostlessAuthTLS")
     assert f"Ingress {away.namespace}/any has a rule without a host" in said(street.home)

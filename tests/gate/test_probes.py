@@ -12,7 +12,7 @@ from tests.support.kube import EVENTS, INGRESSES, ISSUERS, Object, eventually
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
 
-from .doors import IN, NO_CERTIFICATE, NOBODY, OLD_WORKERS, Door
+from .doors import IN, NO_CERTIFICATE, NOBODY, OLD_WORKERS, Door, read_again
 
 UNPROTECTED = "doorward.io/unprotected"
 OLDER = "zz-older"
@@ -74,6 +74,7 @@ def test_a_host_that_an_older_ingress_opens_is_found_open_and_enforced_again_wit
     older["spec"]["rules"][0]["host"] = street.host("shop")
     older["spec"]["tls"] = [{"hosts": [street.host("shop")]}]
     home.make(INGRESSES, older)
+    read_again(home, OLDER)
     shop = Door(street.ingress, street.host("shop"))
     shop.comes_to_tell(NOBODY, IN)
     home.partners()
@@ -96,6 +97,7 @@ def test_a_host_whose_older_ingress_asks_for_certificates_of_another_ca_is_found
     older["spec"]["rules"][0]["host"] = street.host("shop")
     older["spec"]["tls"] = [{"hosts": [street.host("shop")]}]
     home.make(INGRESSES, older)
+    read_again(home, OLDER)
     Door(street.ingress, street.host("shop")).comes_to_tell(NOBODY, NO_CERTIFICATE)
     home.partners()
     street.door("shop")

@@ -7,7 +7,7 @@ from tests.support.ca import OpensslCa
 from tests.support.home import Home
 from tests.support.kube import CERTIFICATES, INGRESSES, ISSUERS, eventually
 
-from .doors import IN, NO_CERTIFICATE, NOBODY, REFUSED, Door, Files, Street, admitted
+from .doors import IN, NO_CERTIFICATE, NOBODY, REFUSED, Door, Files, Street, admitted, read_again
 
 OPTIONAL = {"gates": {"allowOptional": True}}
 LOGIN = "https://login.example/why"
@@ -105,6 +105,7 @@ def test_an_ingress_that_did_not_opt_in_keeps_what_its_owner_wrote(home, street,
     theirs.create("/CN=theirs")
     home.secret("theirs", {"ca.crt": theirs.certificate.read_bytes()})
     door = street.door("theirs", issuer=None, **{SECRET: f"{home.namespace}/theirs"})
+    read_again(home, "theirs")
     home.partners("alice")
     street.door("shop").comes_to_tell(home.files(), IN)
     door.comes_to_tell(theirs.client("carol"), IN)

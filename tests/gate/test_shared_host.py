@@ -7,7 +7,7 @@ from tests.support.ca import OpensslCa
 from tests.support.home import Home
 from tests.support.kube import INGRESSES, SECRETS, bind, eventually
 
-from .doors import IN, NO_CERTIFICATE, NOBODY, Door, Street
+from .doors import IN, NO_CERTIFICATE, NOBODY, Door, Street, read_again
 
 
 def said(home: Home) -> str:
@@ -32,6 +32,7 @@ def test_an_older_ingress_of_another_namespace_that_opens_the_host_is_reported(s
     older["spec"]["rules"][0]["host"] = street.host("shop")
     older["spec"]["tls"] = [{"hosts": [street.host("shop")]}]
     assert mallory.create(INGRESSES, older).ok
+    read_again(away, "older")
     shop = Door(street.ingress, street.host("shop"))
     shop.comes_to_tell(NOBODY, IN)
     home.partners("alice")
