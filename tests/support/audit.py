@@ -12,9 +12,7 @@ from tests.testbed.controlplane import Cluster
 
 WRITES = ("create", "update", "patch", "delete")
 QUIET = 30  # answers of `events` in a row: a count of looks takes longer on a busy machine, as what it waits for does
-PAUSE = SOON / (
-    QUIET - 10
-)  # seconds between them: together longer than an issuer waits before it speaks of its Ingresses
+PAUSE = 1.5 * SOON / QUIET  # seconds: together longer than an issuer waits before it speaks of its Ingresses
 
 
 class Audit:
