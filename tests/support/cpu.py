@@ -1,4 +1,4 @@
-"""What each test costs: `pytest -p tests.support.cpu` shows the CPU time of each, with that of the processes it started.
+"""What each test costs: `pytest -p tests.support.cpu` shows the CPU time of each, and of each program that it started.
 
 Wall time says little on a machine that others use too. Nothing imports this module but a person who looks for savings.
 """
@@ -25,6 +25,21 @@ def _ticks(process: str) -> int:
     return sum(map(int, fields[11:15])) + sum(_ticks(child) for each in children for child in each)
 
 
+def _by_program(process: str = "self") -> Iterator[tuple[tuple[str, str], float]]:
+    """What each living process below used, and apart from it what its ended children did."""
+    try:
+        before, _, after = Path(f"/proc/{process}/stat").read_text().rpartition(")")
+        children = [path.read_text().split() for path in Path(f"/proc/{process}/task").glob("*/children")]
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    pid, _, name = before.partition(" (")
+    own, own_kernel, ended, ended_kernel = map(int, after.split()[11:15])
+    yield (pid, name), (own + own_kernel) / TICKS
+    yield (pid, f"{name}, its ended children"), (ended + ended_kernel) / TICKS
+    for child in (child for each in children for child in each):
+        yield from _by_program(child)
+
+
 def spent() -> float:
     """CPU seconds of this process and all below it, to the hundredth."""
     return _ticks("self") / TICKS
@@ -35,6 +50,7 @@ class _Costs:
 
     def __init__(self) -> None:
         self.by_test: Counter[str] = Counter()
+        self.by_process: dict[tuple[str, str], float] = {}
         self.started = self.last = spent()
 
     @pytest.hookimpl(wrapper=True)
@@ -45,6 +61,11 @@ class _Costs:
         self.last = now
         return result
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
+        """The last look at a process is before the fixtures of a test end it."""
+        self.by_process.update(_by_program())
+
     def pytest_collection_finish(self) -> None:
         """Collecting is no test's cost."""
         self.last = spent()
@@ -54,7 +75,10 @@ class _Costs:
         for test, cost in self.by_test.items():
             by_file[test.partition("::")[0]] += cost
         terminalreporter.section("CPU seconds")
-        for costs in (by_file, self.by_test):
+        by_program = Counter[str]()
+        for (_, name), cost in self.by_process.items():
+            by_program[name] += cost
+        for costs in (by_program, by_file, self.by_test):
             for name, cost in costs.most_common(SHOWN):
                 terminalreporter.write_line(f"{cost:8.2f} {name}")
         terminalreporter.write_line(f"{spent() - self.started:8.2f} in all, {sum(self.by_test.values()):.2f} in tests")
