@@ -51,6 +51,9 @@ def response(status: int, body: bytes = b"") -> Behaviour:
     return says(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, len(body), body))
 
 
+IN_WITHOUT_A_WORD = response(200)
+
+
 @contextmanager
 def server(*behaviours: Behaviour) -> Iterator[int]:
     """Its port; each connection is treated as the next one says, all further ones as the last."""
@@ -136,12 +139,60 @@ def test_who_asks_many_hosts_hears_from_each_of_them(tmp_path: Path) -> None:
         assert len(hosts.broken) == 2
 
 
+HALF = b"HTTP/1.1 200 X\r\nContent-Length: 99\r\n\r\nhalf"
+
+
+@pytest.mark.parametrize("words", [b"", b"junk\r\n\r\n", HALF], ids=["none", "no HTTP", "half an answer"])
+def test_what_is_no_whole_answer_over_tls_is_none_to_those_who_ask_many_hosts(tmp_path: Path, words: bytes) -> None:
+    with tls(OpenSsl(tmp_path), behave=says(words)) as port:
+        hosts = Hosts("127.0.0.1", port)
+        assert list(hosts.try_all([HOST])) == [(HOST, None)]
+        assert len(hosts.broken) == 1
+
+
+def test_silence_and_a_closed_port_are_no_answer_to_those_who_ask_many_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "SILENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        assert list(Hosts("127.0.0.1", port).try_all([HOST])) == [(HOST, None)]
+    assert list(Hosts("127.0.0.1", port).try_all([HOST])) == [(HOST, None)]
+
+
+def test_whoever_asks_many_hosts_shows_each_the_certificate_of_now_in_a_new_session(tmp_path: Path) -> None:
+    openssl = OpenSsl(tmp_path)
+    trusted, stranger = openssl.ca("trusted"), openssl.ca("stranger")
+    good, bad = (openssl.issue("alice", each, extensions=LEAF_EXTENSIONS) for each in (trusted, stranger))
+    cert, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    resumed: list[bool | None] = []
+
+    def behave(secured: socket.socket) -> None:
+        assert isinstance(secured, ssl.SSLSocket)
+        resumed.append(secured.session_reused)
+        response(200)(secured)
+
+    with tls(openssl, trusted, behave=behave) as port:
+        hosts, told = Hosts("127.0.0.1", port), []
+        for leaf in (good, bad, good):
+            cert.write_bytes(leaf.certificate)
+            key.write_bytes(leaf.key)
+            told += [answer for _, answer in hosts.try_all([HOST, HOST], cert=cert, key=key)]
+        told += [answer for _, answer in hosts.try_all([HOST])]
+    unknown = Answer(0, alert="unknown ca")
+    assert told == [Answer(200)] * 2 + [unknown] * 2 + [Answer(200)] * 2 + [Answer(0, alert="certificate required")]
+    assert (hosts.broken, set(resumed)) == ([], {False})
+
+
+def test_a_file_that_is_missing_is_the_mistake_of_whoever_asks_many_hosts(tmp_path: Path) -> None:
+    with tls(OpenSsl(tmp_path)) as port, pytest.raises(CannotAsk, match=r"none\.crt"):
+        list(Hosts("127.0.0.1", port).try_all([HOST], cert=tmp_path / "none.crt"))
+
+
 # Alerts
 
 
 @contextmanager
-def tls(openssl: OpenSsl, trusted: Issued | None = None) -> Iterator[int]:
-    """A server over TLS that wants a certificate of the CA `trusted`, and answers 200."""
+def tls(openssl: OpenSsl, trusted: Issued | None = None, behave: Behaviour = IN_WITHOUT_A_WORD) -> Iterator[int]:
+    """A server over TLS that wants a certificate of the CA `trusted`, and answers 200 unless told otherwise."""
     own = openssl.ca("server", extensions="basicConstraints=critical,CA:FALSE\n")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(openssl.file(own.certificate), openssl.file(own.key))
@@ -149,15 +200,15 @@ def tls(openssl: OpenSsl, trusted: Issued | None = None) -> Iterator[int]:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(openssl.file(trusted.certificate))
 
-    def behave(connection: socket.socket) -> None:
+    def secure(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as secured:
             try:
                 secured.do_handshake()
-                response(200)(secured)
+                behave(secured)
             except OSError:
                 drain(secured)
 
-    with server(behave) as port:
+    with server(secure) as port:
         yield port
 
 
