@@ -17,6 +17,7 @@ from tests.support.kube import INGRESSES, Person, eventually
 from tests.support.openssl import OpenSsl
 from tests.support.promised import PROMISES
 from tests.support.shuffle import shuffled
+from tests.testbed import nursery
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
 
@@ -84,7 +85,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A control plane with CRDs and manifests; the operator does not run yet."""
-    with Cluster.start(tmp_path_factory.mktemp("cluster"), unsafe_no_fsync=True) as started:
+    with (
+        nursery.opened(),
+        Cluster.start(tmp_path_factory.mktemp("cluster"), unsafe_no_fsync=True) as started,
+    ):
         installation.install(started)
         yield started
 

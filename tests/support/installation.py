@@ -19,6 +19,7 @@ from tests.support.scraped import Scraped
 from tests.testbed import manifests, ports
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
+from tests.testbed.nursery import Nursery
 from tests.testbed.process import Process
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +63,8 @@ def _in_force(cluster: Cluster) -> bool:
 class OperatorProcess:
     """`doorward run` with the rights of deploy/manifests and no others.
 
-    It is alone, and works from its first moment; `elected`: it may be one of several, and waits for the Lease.
+    It is alone, and works from its first moment; `elected`: it may be one of several, and waits for the Lease. Where a
+    nursery is open, that forks it; `forked` False: it is the script that people install, all the same.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class OperatorProcess:
         arguments: Sequence[str] = (),
         elected: bool = False,
         env: Mapping[str, str] | None = None,
+        forked: bool = True,
     ) -> None:
         (self._port,) = self._ports = ports.lease(1)
         issued = cluster.kubeconfig_for_service_account(NAMESPACE, ACCOUNT)
@@ -84,7 +87,9 @@ class OperatorProcess:
         """What the audit log calls this process, which shares its account with others."""
         election = "--leader-election" if elected else "--no-leader-election"
         command = [*program, "run", f"--kubeconfig={kubeconfig}", f"--health-port={self._port}", election, *arguments]
-        self._process = Process(name, command, cluster.run_dir / f"{name}.log", env=env)
+        nursery = Nursery.current if forked and tuple(program) == (DOORWARD,) else None
+        fork = None if nursery is None else nursery.fork
+        self._process = Process(name, command, cluster.run_dir / f"{name}.log", env=env, fork=fork)
 
     @property
     def pid(self) -> int:
@@ -207,7 +212,7 @@ def _credential(kubeconfig: Path) -> str:
 def running(cluster: Cluster) -> Iterator[OperatorProcess]:
     """Installed, and the operator at work, for the length of a block."""
     install(cluster)
-    operator = OperatorProcess(cluster)
+    operator = OperatorProcess(cluster, forked=False)
     try:
         operator.start()
         yield operator

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 _DIE_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 
@@ -18,23 +19,51 @@ class NotReady(RuntimeError):
     """A process ended, or did not answer in time; the text ends with the last lines of its log."""
 
 
+class Child(Protocol):
+    """What is needed of a Popen."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
+Fork = Callable[[Sequence[str], Path, Mapping[str, str]], Child]
+"""Starts a command's arguments, with a log and an environment, in a session of its own that ends with us."""
+
+
 class Process:
-    """One child with a log file. Its output is appended, so a restart keeps what was said before."""
+    """One child with a log file. Its output is appended, so a restart keeps what was said before.
+
+    `fork`: starts the program that it stands for, in place of the command's first word.
+    """
 
     def __init__(
-        self, name: str, command: Sequence[str | Path], log: Path, *, env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        log: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        fork: Fork | None = None,
     ) -> None:
         self.name = name
         self.log = log
-        self._command = [*_DIE_WITH_US, *(str(part) for part in command)]
+        self._command = [str(part) for part in command]
         self._env = {**os.environ, **(env or {})}
-        self._child: subprocess.Popen[bytes] | None = None
+        self._fork = fork
+        self._child: Child | None = None
 
     def start(self) -> None:
         """Begin; ready or not is another question."""
+        if self._fork is not None:
+            self._child = self._fork(self._command[1:], self.log, self._env)
+            return
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
-                self._command,
+                [*_DIE_WITH_US, *self._command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
