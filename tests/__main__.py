@@ -16,8 +16,8 @@ from tests.support import parts
 SHOWN = "tests/cluster, the operator's work"
 PARTS: Mapping[str, tuple[str | Path, ...]] = {
     SHOWN: parts.operators_work(),
-    "tests/cluster, attackers": parts.attackers(),
-    "tests/gate": ("tests/gate",),
+    "tests/cluster, attackers; tests/gate, those that wait": (*parts.attackers(), *parts.waiting_gates()),
+    "tests/gate, the others": parts.other_gates(),
     "tests/faults": ("tests/faults",),
     "tests/unit": ("tests/unit",),
 }

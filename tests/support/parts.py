@@ -13,6 +13,7 @@ ATTACKERS = (
     "test_stolen_token.py",
 )
 """Of tests/cluster, what accounts of every role may not do: as much as all the rest, and a cluster of its own."""
+WAITING_GATES = ("test_closed.py", "test_held_gates.py", "test_planted_ca.py", "test_rotation.py")
 
 
 def attackers() -> tuple[Path, ...]:
@@ -23,3 +24,13 @@ def attackers() -> tuple[Path, ...]:
 def operators_work() -> tuple[Path, ...]:
     """All other files of tests/cluster: together they use each of the operator's rights."""
     return tuple(sorted(set((TESTS / "cluster").glob("test_*.py")) - set(attackers())))
+
+
+def waiting_gates() -> tuple[Path, ...]:
+    """The files of tests/gate that wait most of the time, 30 s at once for a gate to settle: any other work fits beside them."""
+    return tuple(TESTS / "gate" / name for name in WAITING_GATES)
+
+
+def other_gates() -> tuple[Path, ...]:
+    """All other files of tests/gate."""
+    return tuple(sorted(set((TESTS / "gate").rglob("test_*.py")) - set(waiting_gates())))
