@@ -3,15 +3,18 @@
 To be run while no operator does (docs/runbooks/move-and-restore.md), with the rights of whoever runs it.
 """
 
-import argparse
 import asyncio
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
+
+import typer
 
 from doorward.cli import backup_files, lease_check
-from doorward.cli.session import AT_ONCE, add_kubeconfig, in_cluster, table
+from doorward.cli.errors import UserError
+from doorward.cli.options import Context, Kubeconfig
+from doorward.cli.session import AT_ONCE, in_cluster, table
 from doorward.cluster.errors import AlreadyExists, ApiError
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, ISSUER, SECRET, Gateway, Object
 from doorward.objects import backup
@@ -131,49 +134,54 @@ async def unless_at_work(
     return 1
 
 
-def add_parser(verbs: Any) -> None:
-    """The verb and its options."""
-    parser: argparse.ArgumentParser = verbs.add_parser("adopt", help="bring a backup back; the operator must not run")
-    parser.add_argument(
-        "files", nargs="*", help="backups, as kubectl get -o json or -o yaml makes them; -: standard input"
-    )
-    parser.add_argument(
-        "-n", "--namespace", action="append", default=[], help="give the client Secrets there to their owners, too"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="show what would be done, and write nothing")
-    parser.add_argument(
-        "--lease",
-        type=_lease,
-        default=_lease(LEASE),
-        metavar="NAMESPACE:NAME",
-        help=f"the Lease of the operator, which nobody may hold; without it {LEASE}",
-    )
-    parser.add_argument(
-        "--operator-is-stopped", action="store_true", help="do not look at the Lease: nobody else works here"
-    )
-    add_kubeconfig(parser)
-    parser.set_defaults(function=run)
-
-
 def _lease(text: str) -> ObjectKey:
     namespace, colon, name = text.partition(":")
     if not (namespace and colon and name):
-        raise ValueError(text)
+        raise ValueError(f"write {text!r} as <namespace>:<name>")
     return ObjectKey(namespace, name)
 
 
-def run(chosen: argparse.Namespace) -> int:
-    """Adopt, as the user of the kubeconfig."""
+def command(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FILE", help="Backups, as kubectl get -o json or -o yaml makes them; - is standard input."
+        ),
+    ] = None,
+    *,
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--namespace",
+            "-n",
+            metavar="NAMESPACE",
+            help="Give the client Secrets there to their owners, too. Can be given several times.",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and write nothing.")] = False,
+    lease: Annotated[
+        ObjectKey,
+        typer.Option(
+            "--lease",
+            parser=_lease,
+            metavar="NAMESPACE:NAME",
+            help="The Lease of the operator, which nobody may hold.",
+        ),
+    ] = LEASE,  # type: ignore[assignment]  # it is parsed, too
+    operator_is_stopped: Annotated[
+        bool, typer.Option("--operator-is-stopped", help="Do not look at the Lease: nobody else works here.")
+    ] = False,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> int:
+    """Bring a backup back. The operator must not run."""
     try:
-        bodies = [body for path in chosen.files for body in backup_files.read(path)]
+        bodies = [body for path in files or () for body in backup_files.read(path)]
     except (OSError, ValueError) as error:
-        print(f"this is no backup: {error}", file=sys.stderr)
-        return 1
-    if chosen.operator_is_stopped:
-        return in_cluster(
-            chosen.kubeconfig, lambda gateway: adopt(gateway, bodies, chosen.namespace, dry_run=chosen.dry_run)
-        )
+        raise UserError(f"this is no backup: {error}") from error
+    spaces = namespace or ()
+    if operator_is_stopped:
+        return in_cluster(kubeconfig, context, lambda gateway: adopt(gateway, bodies, spaces, dry_run=dry_run))
     return in_cluster(
-        chosen.kubeconfig,
-        lambda gateway: unless_at_work(gateway, bodies, chosen.namespace, chosen.lease, dry_run=chosen.dry_run),
+        kubeconfig, context, lambda gateway: unless_at_work(gateway, bodies, spaces, lease, dry_run=dry_run)
     )

@@ -1,31 +1,30 @@
 """`doorward explain NAME`: what a reason means, and who can mend it."""
 
-import argparse
 import sys
-from typing import Any
+from typing import Annotated
+
+import typer
 
 from doorward.api.reasons import REASONS
 from doorward.api.reference import markdown
+from doorward.cli.errors import UserError
 
 
-def add_parser(verbs: Any) -> None:
-    """The verb and its options."""
-    parser: argparse.ArgumentParser = verbs.add_parser("explain", help="what a condition's reason means")
-    parser.add_argument("reason", nargs="?", help="its name; none: all of them")
-    parser.add_argument("--markdown", action="store_true", help="print the reference page of all reasons")
-    parser.set_defaults(function=run)
-
-
-def run(chosen: argparse.Namespace) -> int:
-    """Print one reason, or all."""
-    if chosen.markdown:
+def command(
+    reason: Annotated[
+        str | None, typer.Argument(metavar="REASON", help="Name of the reason. Defaults to all of them.")
+    ] = None,
+    *,
+    as_page: Annotated[bool, typer.Option("--markdown", help="Print the reference page of all reasons.")] = False,
+) -> int:
+    """Explain what the reason of a condition means, and who can fix it."""
+    if as_page:
         sys.stdout.write(markdown())
         return 0
-    names = [chosen.reason] if chosen.reason else sorted(REASONS)
+    names = [reason] if reason else sorted(REASONS)
     for name in names:
-        reason = REASONS.get(name)
-        if reason is None:
-            print(f"there is no reason {name}; `doorward explain` lists them", file=sys.stderr)
-            return 1
-        print(f"{reason.name} ({reason.condition}={reason.status}): {reason.doc}\n  mended by: {reason.mender.value}")
+        found = REASONS.get(name)
+        if found is None:
+            raise UserError(f"there is no reason {name}", "`doorward explain` lists them")
+        print(f"{found.name} ({found.condition}={found.status}): {found.doc}\n  mended by: {found.mender.value}")
     return 0

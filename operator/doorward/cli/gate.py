@@ -2,14 +2,12 @@
 
 import argparse
 import os
-from typing import Any
 
 from doorward.cli import logs
 
 
-def add_parser(verbs: Any) -> None:
-    """The verb and its options."""
-    parser: argparse.ArgumentParser = verbs.add_parser("gate", help="run the gate service")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
     parser.add_argument("--kubeconfig", help="path; without it $KUBECONFIG, else the Pod's service account")
     parser.add_argument("--host", default="0.0.0.0", help="address to listen at")  # noqa: S104 - proxies come from other nodes
     parser.add_argument("--port", type=int, default=8080, help="port at which proxies ask")
@@ -22,7 +20,6 @@ def add_parser(verbs: Any) -> None:
         help="a proxy that may ask; may be repeated; none: ingress-nginx",
     )
     logs.add_options(parser)
-    parser.set_defaults(function=run)
 
 
 def run(chosen: argparse.Namespace) -> int:

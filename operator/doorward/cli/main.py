@@ -1,21 +1,19 @@
-"""`doorward`: the verbs, each in a module of its own."""
+"""`doorward` and `kubectl doorward`: a module for each verb."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from doorward.cli import adopt, crds, explain, gate, records, restore, run, version
+from doorward.cli import services
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit status."""
-    parser = argparse.ArgumentParser(prog="doorward", description="Client-certificate lifecycle for Kubernetes.")
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    for module in (run, gate, restore, records, adopt, crds, explain, version):
-        module.add_parser(verbs)
-    chosen = parser.parse_args(arguments)
-    status: int = chosen.function(chosen)
-    return status
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given and given[0] in services.HELP:
+        return services.serve(given[0], given[1:])
+    from doorward.cli import app
+
+    return app.run(given)
 
 
 if __name__ == "__main__":

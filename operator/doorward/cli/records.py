@@ -1,15 +1,18 @@
 """`doorward records`: who held which certificate and who was revoked when, from the ledger and from its archive."""
 
-import argparse
 import asyncio
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Literal
+
+import typer
 
 from doorward.api.conditions import instant
-from doorward.cli.session import add_kubeconfig, in_cluster, issuer_key, table
+from doorward.cli.options import Context, Kubeconfig
+from doorward.cli.session import in_cluster, issuer_key, table
+from doorward.cli.text import one_line
 from doorward.cluster.errors import NotFound
 from doorward.cluster.gateway import CONFIG_MAP, ISSUED_CERTIFICATE, Gateway
 from doorward.objects import archive, ledger_record
@@ -108,7 +111,7 @@ async def records(gateway: Gateway, wanted: Wanted, *, as_json: bool) -> int:
     else:
         print(table(HEAD, [_row(line) for line in lines]) if lines else "no records found")
     for each in wrong:
-        print(f"cannot read {each}", file=sys.stderr)
+        print(one_line(f"cannot read {each}"), file=sys.stderr)
     return 1 if wrong else 0
 
 
@@ -129,26 +132,32 @@ def _row(line: Line) -> Sequence[str]:
     )
 
 
-def add_parser(verbs: Any) -> None:
-    """The verb and its options."""
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        "records", help="list issued certificates and their revocations, archived ones included"
-    )
-    parser.add_argument("--issuer", type=issuer_key, help="<namespace>/<name> of the MTLSIssuer; default: all")
-    parser.add_argument("--client", type=issuer_key, help="<namespace>/<name> of the ClientCertificate; default: all")
-    parser.add_argument("--archived", action="store_true", help="also list archived records of expired certificates")
-    parser.add_argument(
-        "--output",
-        "-o",
-        choices=("table", "json"),
-        default="table",
-        help="json: one object per line, with fingerprints",
-    )
-    add_kubeconfig(parser)
-    parser.set_defaults(function=run)
-
-
-def run(chosen: argparse.Namespace) -> int:
-    """List, as the user of the kubeconfig."""
-    wanted = Wanted(issuer=chosen.issuer, client=chosen.client, archived=chosen.archived)
-    return in_cluster(chosen.kubeconfig, lambda gateway: records(gateway, wanted, as_json=chosen.output == "json"))
+def command(
+    *,
+    issuer: Annotated[
+        ObjectKey | None,
+        typer.Option(
+            "--issuer", parser=issuer_key, metavar="NAMESPACE/NAME", help="Only of this MTLSIssuer. Defaults to all."
+        ),
+    ] = None,
+    client: Annotated[
+        ObjectKey | None,
+        typer.Option(
+            "--client",
+            parser=issuer_key,
+            metavar="NAMESPACE/NAME",
+            help="Only of this ClientCertificate. Defaults to all.",
+        ),
+    ] = None,
+    archived: Annotated[
+        bool, typer.Option("--archived", help="Also list archived records of expired certificates.")
+    ] = False,
+    output: Annotated[
+        Literal["table", "json"], typer.Option("--output", "-o", help="json: one object per line, with fingerprints.")
+    ] = "table",
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> int:
+    """List issued certificates and their revocations, archived ones included."""
+    wanted = Wanted(issuer=issuer, client=client, archived=archived)
+    return in_cluster(kubeconfig, context, lambda gateway: records(gateway, wanted, as_json=output == "json"))

@@ -4,24 +4,26 @@ Nothing is undone that nobody asked for: it wants a name, a namespace, a time or
 stays held.
 """
 
-import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated
+
+import typer
 
 from doorward.api.conditions import instant
 from doorward.cli import outcome
-from doorward.cli.session import AT_ONCE, add_kubeconfig, in_cluster, issuer_key, table
+from doorward.cli.deletions import MISSING, REVOKED, Found, Wanted, client_of, find, record_of
+from doorward.cli.errors import UserError
+from doorward.cli.options import Context, Kubeconfig
+from doorward.cli.session import AT_ONCE, in_cluster, issuer_key, table
+from doorward.cli.text import one_line
 from doorward.clock import SystemClock
-from doorward.cluster.errors import ApiError, Conflict, Forbidden, NotFound
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, Gateway, Object
-from doorward.objects import ledger_record
-from doorward.objects.ledger_record import Record
-from doorward.objects.meta import ObjectKey, key_of, parse_instant
-from doorward.planning import revocation, timing, undo
+from doorward.cluster.errors import ApiError, Conflict, NotFound
+from doorward.cluster.gateway import ISSUED_CERTIFICATE, ISSUER, Gateway
+from doorward.objects.meta import ObjectKey, parse_instant
+from doorward.planning import timing
 
 HEAD = ("CLIENT", "SERIAL", "DELETED", "FINAL", "CLIENTCERTIFICATE", "RESULT")
 WOULD, DONE, CHANGED = "would be restored", "restored", "changed meanwhile: run it again"
@@ -37,64 +39,7 @@ NOTHING_NAMED = "say whose deletions are to be undone: --name, --namespace, --si
 NOBODY_TO_ASK = (
     "--all lists the deletions and asks, and there is no terminal to ask at: add --yes, or --dry-run to see them"
 )
-MISSING, UNKNOWN = "missing", "unknown"
-REVOKED = "left alone: spec.revoked of its ClientCertificate is true"
 SUSPENDED = "restored, and refused until spec.suspended is false"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """Whose deletions are to be undone; empty: everybody's."""
-
-    issuer: ObjectKey
-    namespace: str = ""
-    names: frozenset[str] = frozenset()
-    serials: frozenset[int] = frozenset()
-    since: datetime | None = None
-
-    def takes(self, record: Record, now: datetime) -> bool:
-        """Whether this record is meant, and its deletion can be undone."""
-        return (
-            revocation.restorable(record, now)
-            and record.issuer == self.issuer
-            and self.namespace in ("", record.holder.namespace)
-            and (not (self.names or self.serials) or record.holder.name in self.names or record.serial in self.serials)
-            and (self.since is None or (record.revocation is not None and record.revocation.time >= self.since))
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A record that is meant."""
-
-    record: Record
-    version: str
-    client: str
-    """UID of its ClientCertificate; or that it is missing, or unknown since whoever asks may not see it."""
-    why_not: str | None
-    """Why it stays held; None: it is restored."""
-    suspended: bool = False
-    """Whether its ClientCertificate holds it for another reason, which stays."""
-    others: tuple[Record, ...] = ()
-    """Certificates of the client that are revoked for good, and have not expired."""
-
-    @property
-    def state(self) -> str:
-        """Whether its ClientCertificate is there, in a word."""
-        return self.client if self.client in (MISSING, UNKNOWN) else "there"
-
-
-async def find(gateway: Gateway, wanted: Wanted, now: datetime) -> list[Found]:
-    """The records that are meant, by client and time."""
-    items, _ = await gateway.list(ISSUED_CERTIFICATE, wanted.issuer.namespace)
-    ledger = [(record, str(body["metadata"]["resourceVersion"])) for body in items if (record := _record(body))]
-    meant = [(record, version) for record, version in ledger if wanted.takes(record, now)]
-    there = await _clients(gateway, {record.holder.namespace for record, _ in meant})
-    by_client: dict[ObjectKey, list[Record]] = {}
-    for record, _ in ledger:
-        by_client.setdefault(record.holder, []).append(record)
-    meant.sort(key=lambda pair: (pair[0].holder, pair[0].not_before))
-    return [_found(r, v, wanted, there[r.holder.namespace], by_client[r.holder], now) for r, v in meant]
 
 
 async def _named_for_good(gateway: Gateway, wanted: Wanted, now: datetime) -> list[str]:
@@ -102,53 +47,9 @@ async def _named_for_good(gateway: Gateway, wanted: Wanted, now: datetime) -> li
     if not wanted.names:
         return []
     items, _ = await gateway.list(ISSUED_CERTIFICATE, wanted.issuer.namespace)
-    records = (record for body in items if (record := _record(body)) and record.issuer == wanted.issuer)
+    records = (record for body in items if (record := record_of(body)) and record.issuer == wanted.issuer)
     named = (r for r in records if r.holder.name in wanted.names and wanted.namespace in ("", r.holder.namespace))
     return list(outcome.for_good(record for record in named if outcome.is_final(record, now)))
-
-
-def _record(body: Object) -> Record | None:
-    try:
-        return ledger_record.parse(body)
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _found(
-    record: Record,
-    version: str,
-    wanted: Wanted,
-    there: dict[ObjectKey, Object] | None,
-    of_client: Sequence[Record],
-    now: datetime,
-) -> Found:
-    body = None if there is None else _of_issuer(there.get(record.holder), record.issuer)
-    client = UNKNOWN if there is None else MISSING if body is None else str(body["metadata"]["uid"])
-    spec = body["spec"] if body is not None else {}
-    why_not = None
-    if record.serial not in wanted.serials:
-        why_not = undo.why_not(
-            tuple(undo.newer(record, of_client)),
-            created_again=client not in (MISSING, UNKNOWN, record.holder_uid),
-            named=record.holder.name in wanted.names,
-        )
-    return Found(
-        record=record,
-        version=version,
-        client=client,
-        why_not=REVOKED if spec.get("revoked") else why_not,
-        suspended=bool(spec.get("suspended")),
-        others=tuple(r for r in of_client if r.issuer == record.issuer and outcome.is_final(r, now)),
-    )
-
-
-def _of_issuer(body: Object | None, issuer: ObjectKey) -> Object | None:
-    """The ClientCertificate, where it is one of that issuer: a serial of another issuer has none."""
-    if body is None:
-        return None
-    named = body["spec"]["issuerRef"]
-    at = ObjectKey(named.get("namespace") or body["metadata"]["namespace"], named["name"])
-    return body if at == issuer else None
 
 
 async def _is_known(gateway: Gateway, issuer: ObjectKey) -> bool:
@@ -159,41 +60,6 @@ async def _is_known(gateway: Gateway, issuer: ObjectKey) -> bool:
         print(f"there is no MTLSIssuer {issuer}")
         return False
     return True
-
-
-async def _clients(gateway: Gateway, namespaces: set[str]) -> dict[str, dict[ObjectKey, Object] | None]:
-    """The ClientCertificates of each namespace; None: whoever asks may not see them."""
-    found: dict[str, dict[ObjectKey, Object] | None] = {}
-    for namespace in sorted(namespaces):
-        try:
-            items, _ = await gateway.list(CLIENT_CERTIFICATE, namespace)
-        except Forbidden:
-            found[namespace] = None
-        else:
-            ends = await _ends(gateway, namespace)
-            alive = (body for body in items if not ends and "deletionTimestamp" not in body["metadata"])
-            found[namespace] = {key_of(body): body for body in alive}
-    return found
-
-
-async def _client(gateway: Gateway, at: ObjectKey, issuer: ObjectKey) -> str:
-    """As `Found.client`, of one that is asked for by name."""
-    try:
-        body = await gateway.get(CLIENT_CERTIFICATE, at.namespace, at.name)
-    except NotFound:
-        return MISSING
-    except Forbidden:
-        return UNKNOWN
-    alive = "deletionTimestamp" not in body["metadata"] and _of_issuer(body, issuer) is not None
-    return str(body["metadata"]["uid"]) if alive and not await _ends(gateway, at.namespace) else MISSING
-
-
-async def _ends(gateway: Gateway, namespace: str) -> bool:
-    """Whether the namespace is being deleted, and every ClientCertificate in it with it; as far as whoever asks may see that."""
-    try:
-        return "deletionTimestamp" in (await gateway.get(NAMESPACE, None, namespace))["metadata"]
-    except ApiError:
-        return False
 
 
 async def lift(gateway: Gateway, found: Sequence[Found]) -> list[str]:
@@ -211,7 +77,7 @@ async def lift(gateway: Gateway, found: Sequence[Found]) -> list[str]:
         patch = {"metadata": {"resourceVersion": each.version}, "spec": {"revocation": over}}
         async with room:
             try:
-                if await _client(gateway, record.holder, record.issuer) != each.client:
+                if await client_of(gateway, record.holder, record.issuer) != each.client:
                     return CHANGED
                 await gateway.patch(ISSUED_CERTIFICATE, record.key.namespace, record.key.name, patch)
             except Conflict:
@@ -247,7 +113,7 @@ async def restore(
     _print(found, results)
     ended = [each.record for each, result in zip(found, results, strict=True) if result in (DONE, SUSPENDED)]
     for line in await outcome.problems(gateway, wanted.issuer, ended):
-        print(line)
+        print(one_line(line))
     return 0 if set(results) <= {WOULD, DONE, SUSPENDED} else 1
 
 
@@ -286,26 +152,10 @@ def _moment(text: str) -> datetime:
 
 def _serial(text: str) -> int:
     """A serial number as `kubectl` and certificates show it, in hex."""
-    return int(text.replace(":", ""), 16)
-
-
-def add_parser(verbs: Any) -> None:
-    """The verb and its options."""
-    parser: argparse.ArgumentParser = verbs.add_parser("restore", help="undo deletions of ClientCertificates")
-    parser.add_argument("--issuer", required=True, type=issuer_key, help="<namespace>/<name> of the MTLSIssuer")
-    parser.add_argument("--namespace", "-n", default="", help="only clients of this namespace")
-    parser.add_argument(
-        "--name", action="append", default=[], help="only this client, even if it was created again; may be repeated"
-    )
-    parser.add_argument(
-        "--serial", action="append", default=[], type=_serial, help="only this serial, in hex, whatever else there is"
-    )
-    parser.add_argument("--since", type=_moment, help="only what was deleted since then: 30m, or an RFC 3339 time")
-    parser.add_argument("--all", action="store_true", help="every deletion of the issuer: list them, and ask")
-    parser.add_argument("--yes", action="store_true", help="with --all: do not ask")
-    parser.add_argument("--dry-run", action="store_true", help="show what would be restored, and write nothing")
-    add_kubeconfig(parser)
-    parser.set_defaults(function=run)
+    try:
+        return int(text.replace(":", ""), 16)
+    except ValueError:
+        raise ValueError(f"write {text!r} in hex, such as a1b2") from None
 
 
 def _agreed(count: int) -> bool:
@@ -316,24 +166,62 @@ def _agreed(count: int) -> bool:
         return False
 
 
-def run(chosen: argparse.Namespace) -> int:
-    """Undo, as the user of the kubeconfig; 2 where it is not said whose deletions."""
+def command(
+    *,
+    issuer: Annotated[
+        ObjectKey,
+        typer.Option("--issuer", parser=issuer_key, metavar="NAMESPACE/NAME", help="The MTLSIssuer."),
+    ],
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", metavar="NAMESPACE", help="Only clients of this namespace.")
+    ] = "",
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--name", metavar="NAME", help="Only this client, even if it was created again. Can be given several times."
+        ),
+    ] = None,
+    serial: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--serial",
+            parser=_serial,
+            metavar="HEX",
+            help="Only this serial, whatever else there is. Can be given several times.",
+        ),
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            "--since",
+            parser=_moment,
+            metavar="TIME",
+            help="Only what was deleted since then: 30m, or an RFC 3339 time.",
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every deletion of the issuer: list them, and ask.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --all: do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be restored, and write nothing.")] = False,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> int:
+    """Undo deletions of ClientCertificates."""
     wanted = Wanted(
-        issuer=chosen.issuer,
-        namespace=chosen.namespace,
-        names=frozenset(chosen.name),
-        serials=frozenset(chosen.serial),
-        since=chosen.since,
+        issuer=issuer,
+        namespace=namespace,
+        names=frozenset(name or ()),
+        serials=frozenset(serial or ()),
+        since=since,
     )
-    if not (chosen.all or wanted.namespace or wanted.names or wanted.serials or wanted.since):
-        print(NOTHING_NAMED, file=sys.stderr)
-        return 2
-    asks = chosen.all and not chosen.yes and not chosen.dry_run
+    if not (everything or wanted.namespace or wanted.names or wanted.serials or wanted.since):
+        raise UserError(NOTHING_NAMED, status=2)
+    asks = everything and not yes and not dry_run
     if asks and not sys.stdin.isatty():
-        print(NOBODY_TO_ASK, file=sys.stderr)
-        return 2
+        raise UserError(NOBODY_TO_ASK, status=2)
     now = SystemClock().now()
     agreed = _agreed if asks else None
     return in_cluster(
-        chosen.kubeconfig, lambda gateway: restore(gateway, wanted, now, dry_run=chosen.dry_run, agreed=agreed)
+        kubeconfig, context, lambda gateway: restore(gateway, wanted, now, dry_run=dry_run, agreed=agreed)
     )

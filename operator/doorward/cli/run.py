@@ -6,7 +6,7 @@ import os
 import resource
 import socket
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from doorward.cli import logs
 from doorward.objects import endpoints
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from doorward.runtime.probing import Controller
 
 
-def add_parser(verbs: Any) -> None:
-    """The verb and its options."""
-    parser: argparse.ArgumentParser = verbs.add_parser("run", help="run the operator")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
     parser.add_argument("--kubeconfig", help="path; without it $KUBECONFIG, else the Pod's service account")
     parser.add_argument(
         "-n",
@@ -82,7 +81,6 @@ def add_parser(verbs: Any) -> None:
         " be repeated",
     )
     logs.add_options(parser)
-    parser.set_defaults(function=run)
 
 
 def _configmap(text: str) -> ObjectKey:

@@ -1,44 +1,44 @@
 """What verbs that people run against a cluster share: their own kubeconfig, and a table for what was done."""
 
-import argparse
 import asyncio
 import os
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from kubernetes.aio.config import ConfigException
 
+from doorward.cli.errors import UserError, of_api
+from doorward.cli.text import one_line
 from doorward.clock import SystemClock
 from doorward.cluster.errors import ApiError
 from doorward.cluster.gateway import Gateway
 from doorward.cluster.live import LiveGateway, connect
 from doorward.objects.meta import ObjectKey
 
+T = TypeVar("T")
 HOME = "~/.kube/config"
+CONFIG = "name a kubeconfig with --kubeconfig, and a context of it with --context"
 AT_ONCE = 16
 """So many writes are under way at a time."""
 
 
-def add_kubeconfig(parser: argparse.ArgumentParser) -> None:
-    """The option that every such verb has."""
-    parser.add_argument("--kubeconfig", help=f"path; without it $KUBECONFIG, else {HOME}")
-
-
 def issuer_key(text: str) -> ObjectKey:
-    """`<namespace>/<name>`, as an option's value; ValueError on anything else."""
+    """`<namespace>/<name>`, as an option's value; ValueError, which says so, on anything else."""
     namespace, slash, name = text.partition("/")
     if not (namespace and slash and name) or "/" in name:
-        raise ValueError(text)
+        raise ValueError(f"write {text!r} as <namespace>/<name>")
     return ObjectKey(namespace, name)
 
 
-def in_cluster(kubeconfig: str | None, work: Callable[[Gateway], Awaitable[int]]) -> int:
-    """Do the work with a person's rights; its exit status, or 1 with what the API server said on standard error."""
+def in_cluster(kubeconfig: str | None, context: str | None, work: Callable[[Gateway], Awaitable[T]]) -> T:
+    """Do the work with a person's rights; what comes of it, or UserError with what the API server said."""
     path = kubeconfig or os.environ.get("KUBECONFIG") or str(Path(HOME).expanduser())
+    if not any(Path(each).expanduser().exists() for each in path.split(os.pathsep) if each):
+        raise UserError(f"there is no kubeconfig {path}", CONFIG)
 
-    async def session() -> int:
-        gateway = LiveGateway(await connect(path), SystemClock())
+    async def session() -> T:
+        gateway = LiveGateway(await connect(path, context), SystemClock())
         try:
             return await work(gateway)
         finally:
@@ -46,14 +46,15 @@ def in_cluster(kubeconfig: str | None, work: Callable[[Gateway], Awaitable[int]]
 
     try:
         return asyncio.run(session())
-    except (ApiError, ConfigException) as error:
-        print(error, file=sys.stderr)
-        return 1
+    except ApiError as error:
+        raise of_api(error) from error
+    except ConfigException as error:
+        raise UserError(str(error), CONFIG) from error
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns, as kubectl prints them."""
-    lines = [tuple(head), *map(tuple, rows)]
+    """Columns, as kubectl prints them; whatever is in a cell, it is one line."""
+    lines = [tuple(head), *(tuple(one_line(cell) for cell in row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines

@@ -44,8 +44,10 @@ class Credentials:
 class Identity:
     """The credentials of one kubeconfig (None: of the Pod's service account). Used from the operator's own loop only."""
 
-    def __init__(self, kubeconfig: str | None, clock: Clock) -> None:
+    def __init__(self, kubeconfig: str | None, clock: Clock, context: str | None = None) -> None:
+        """`context`: of the kubeconfig; None: its current one."""
         self._kubeconfig = kubeconfig
+        self._context = context
         self._clock = clock
         self._lock = asyncio.Lock()
         self._token_expires: datetime | None = None
@@ -63,7 +65,7 @@ class Identity:
             # It reads the token's file again every minute by itself.
             config.load_incluster_config(client_configuration=self.configuration)  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
             return
-        _refuse_impersonation(self._kubeconfig)
+        _refuse_impersonation(self._kubeconfig, self._context)
         await self._read(self.configuration)
         self.configuration.refresh_api_key_hook = self._refresh  # type: ignore[assignment]  # kubernetes.aio has no types
 
@@ -90,7 +92,7 @@ class Identity:
 
     async def _read(self, into: client.Configuration) -> None:
         loader = await config.load_kube_config(  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
-            config_file=self._kubeconfig, client_configuration=into, persist_config=False
+            config_file=self._kubeconfig, context=self._context, client_configuration=into, persist_config=False
         )
         self._read_at, self._refused = self._clock.monotonic(), False
         if "BearerToken" in into.api_key:
@@ -120,12 +122,12 @@ class Identity:
                 own.api_key["BearerToken"] = fresh.api_key["BearerToken"]
 
 
-def _refuse_impersonation(kubeconfig: str) -> None:
+def _refuse_impersonation(kubeconfig: str, named: str | None) -> None:
     """The client does not know `as:` of a user, and would silently act with the rights of the one behind it (measured)."""
     merged = KubeConfigMerger(kubeconfig).config  # type: ignore[no-untyped-call]  # kubernetes.aio has no types
-    if merged is None or "current-context" not in merged:
+    if merged is None or not (named or "current-context" in merged):
         return
-    context = merged["contexts"].get_with_name(merged["current-context"])["context"]
+    context = merged["contexts"].get_with_name(named or merged["current-context"])["context"]
     user = merged["users"].get_with_name(context["user"], safe=True) if "user" in context else None
     if user is not None and "as" in user["user"]:
         raise ConfigException(

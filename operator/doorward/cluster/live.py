@@ -36,9 +36,9 @@ _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
-async def connect(kubeconfig: str | None) -> client.ApiClient:
-    """A client from a kubeconfig file, or from the Pod's service account when None."""
-    return await connect_as(Identity(kubeconfig, SystemClock()))
+async def connect(kubeconfig: str | None, context: str | None = None) -> client.ApiClient:
+    """A client from a kubeconfig file, or from the Pod's service account when None. Without `context` its current one."""
+    return await connect_as(Identity(kubeconfig, SystemClock(), context))
 
 
 async def connect_as(identity: Identity) -> client.ApiClient:

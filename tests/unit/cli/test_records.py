@@ -149,6 +149,6 @@ def test_a_record_that_cannot_be_read_is_named_and_hides_no_other(place, capsys)
 
 
 def test_an_issuer_without_a_namespace_is_refused(capsys):
-    with pytest.raises(SystemExit):
-        main(["records", "--issuer", "partners"])
-    assert "argument --issuer: invalid" in capsys.readouterr().err
+    assert main(["records", "--issuer", "partners"]) == 2
+    assert "--issuer" in (said := capsys.readouterr().err)
+    assert "write 'partners' as <namespace>/<name>" in said

@@ -32,7 +32,7 @@ def test_explain_without_a_name_says_all_in_order(capsys):
 def test_explain_of_a_name_that_is_none_says_so_and_fails(capsys):
     assert main(["explain", "Whatever"]) == 1
     out, err = capsys.readouterr()
-    assert (out, err) == ("", "there is no reason Whatever; `doorward explain` lists them\n")
+    assert (out, err) == ("", "error: there is no reason Whatever (hint: `doorward explain` lists them)\n")
 
 
 def test_explain_prints_the_reference_page(capsys):
@@ -55,17 +55,30 @@ def test_crds_are_written_one_file_a_kind(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param([], "the following arguments are required: verb", id="no verb"),
-        pytest.param(["fly"], "invalid choice: 'fly'", id="a verb that is none"),
-        pytest.param(["explain", "--colour"], "unrecognized arguments: --colour", id="an option that is none"),
-        pytest.param(["run", "--health-port", "x"], "invalid int value: 'x'", id="a port that is no number"),
+        pytest.param([], "error: Missing command. (hint: doorward --help)\n", id="no verb"),
+        pytest.param(["fly"], "error: No such command 'fly'. (hint: doorward --help)\n", id="a verb that is none"),
+        pytest.param(
+            ["explain", "--colour"],
+            "error: No such option: --colour (hint: doorward explain --help)\n",
+            id="an option that is none",
+        ),
+        pytest.param(
+            ["restore", "--issuer", "a/b", "--serial", "x\x1b[2J"],
+            "error: Invalid value for '--serial': write 'x\\x1b[2J' in hex, such as a1b2 (hint: doorward restore --help)\n",
+            id="a serial that is none",
+        ),
     ],
 )
-def test_the_command_is_refused_with_usage_for(arguments, message, capsys):
+def test_the_command_is_refused_in_one_line_for(arguments, message, capsys):
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == message
+
+
+def test_a_service_is_refused_with_its_usage_for_a_port_that_is_no_number(capsys):
     with pytest.raises(SystemExit) as caught:
-        main(arguments)
+        main(["run", "--health-port", "x"])
     assert caught.value.code == 2
-    assert message in capsys.readouterr().err
+    assert "invalid int value: 'x'" in capsys.readouterr().err
 
 
 def test_the_version_is_that_of_the_project_and_of_its_chart(capsys):

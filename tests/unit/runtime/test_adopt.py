@@ -208,4 +208,4 @@ def test_a_file_that_is_no_backup_is_refused(tmp_path, capsys, text):
     path = tmp_path / "backup.json"
     path.write_text(text)
     assert main(["adopt", str(path)]) == 1
-    assert capsys.readouterr().err.startswith("this is no backup")
+    assert capsys.readouterr().err.startswith("error: this is no backup")

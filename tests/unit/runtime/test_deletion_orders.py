@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from doorward.cli import restore
-from doorward.cli.restore import Wanted
+from doorward.cli.deletions import Wanted
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, SECRET
 from doorward.objects.meta import ObjectKey
 from tests.support import promises

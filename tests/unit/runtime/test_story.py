@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from doorward.cli import restore
+from doorward.cli.deletions import Wanted
 from doorward.cli.logs import JsonLines
 from doorward.cluster.errors import Forbidden, Transient
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, INGRESS, ISSUER, NAMESPACE, SECRET
@@ -49,7 +50,7 @@ def number(bed):
 
 
 def restored(bed, name):
-    wanted = restore.Wanted(issuer=ISSUER_AT, namespace=NAMESPACE_NAME, names=frozenset({name}))
+    wanted = Wanted(issuer=ISSUER_AT, namespace=NAMESPACE_NAME, names=frozenset({name}))
     return bed.with_gateway(lambda gateway: restore.restore(gateway, wanted, bed.clock.now(), dry_run=False))
 
 

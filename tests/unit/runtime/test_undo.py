@@ -5,8 +5,8 @@ import io
 import pytest
 
 from doorward.cli import restore
+from doorward.cli.deletions import Wanted
 from doorward.cli.main import main
-from doorward.cli.restore import Wanted
 from doorward.cluster.errors import Conflict, Forbidden
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, SECRET
 from doorward.objects.meta import ObjectKey
@@ -356,7 +356,7 @@ TAKEN = [
 def test_the_command_goes_to_the_cluster_with(options, capsys, tmp_path):
     nowhere = ["--issuer", str(ISSUER_AT), "--kubeconfig", str(tmp_path / "none")]
     assert main(["restore", *nowhere, *options]) == 1
-    assert "kube-config" in capsys.readouterr().err
+    assert "there is no kubeconfig" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("line", "yes"), [("yes\n", True), ("y\n", False), ("\n", False), ("", False)])

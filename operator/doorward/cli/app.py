@@ -1,0 +1,92 @@
+"""The command line of people, on Typer. `run` and `gate` never import this: a service starts with what it works with.
+
+Each verb is the function `command` of its module. Its parameters are its options, and its docstring is its help.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+
+import typer
+
+from doorward.cli import services
+from doorward.cli.errors import UserError
+from doorward.cli.plugin import program
+from doorward.cli.text import one_line
+
+VERBS: Mapping[str, str] = {
+    "restore": "doorward.cli.restore",
+    "records": "doorward.cli.records",
+    "adopt": "doorward.cli.adopt",
+    "crds": "doorward.cli.crds",
+    "explain": "doorward.cli.explain",
+    "version": "doorward.cli.version",
+}
+"""In the order of `doorward --help`."""
+HELP = {"help_option_names": ["-h", "--help"]}
+PASSED_ON = HELP | {"ignore_unknown_options": True, "allow_extra_args": True}
+PYDANTIC = "Value error, "
+"""What Pydantic, by which Typer parses, says before the reason."""
+INTERRUPTED = 130
+"""As a shell reports a process that SIGINT ended."""
+PIPE_ENDED = 1
+"""As Typer ends where it is told first."""
+
+
+def app_of(verbs: Iterable[str] = VERBS) -> typer.Typer:
+    """The command with these verbs, and with the services; what the others need is not imported."""
+    app = typer.Typer(
+        name="doorward",
+        help="Client-certificate lifecycle for Kubernetes.",
+        context_settings=HELP,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_doorward)
+    for verb in verbs:
+        app.command(verb)(import_module(VERBS[verb]).command)
+    for name, text in services.HELP.items():
+        app.command(name, help=text, context_settings=PASSED_ON, add_help_option=False)(_service)
+    return app
+
+
+def run(arguments: list[str]) -> int:
+    """The verb that the arguments name; its exit status. What went wrong is told on standard error."""
+    named = [verb for verb in arguments[:1] if verb in VERBS]
+    try:
+        status = app_of(named or VERBS)(arguments, prog_name=program(), standalone_mode=False)
+        sys.stdout.flush()
+    except typer.TyperException as error:
+        return _told(
+            error.format_message().replace(PYDANTIC, ""),
+            " ".join([program(), *named, "--help"]),
+            status=error.exit_code,
+        )
+    except UserError as error:
+        return _told(str(error), error.hint, status=error.status)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _nobody_reads()
+    return status if isinstance(status, int) else 0
+
+
+def _told(message: str, hint: str, *, status: int) -> int:
+    said = f"error: {one_line(message)}" + (f" (hint: {one_line(hint)})" if hint else "")
+    print(said, file=sys.stderr)
+    return status
+
+
+def _nobody_reads() -> int:
+    """Whoever read the output ended, such as `head`. Python would complain of it once more, at its own end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return PIPE_ENDED
+
+
+def _doorward() -> None:
+    """A group, also of one verb."""
+
+
+def _service(context: typer.Context) -> int:
+    return services.serve(str(context.info_name), context.args)
