@@ -14,7 +14,7 @@ import typer
 from doorward.cli import backup_files, lease_check
 from doorward.cli.errors import UserError
 from doorward.cli.options import Context, Kubeconfig
-from doorward.cli.session import AT_ONCE, in_cluster, table
+from doorward.cli.session import AT_ONCE, LEASE, in_cluster, lease_key, table
 from doorward.cluster.errors import AlreadyExists, ApiError
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, ISSUED_CERTIFICATE, ISSUER, SECRET, Gateway, Object
 from doorward.objects import backup
@@ -22,7 +22,6 @@ from doorward.objects.meta import SELECTOR, ObjectKey, key_of
 
 KINDS = {kind.name: kind for kind in (ISSUED_CERTIFICATE, CONFIG_MAP, SECRET, ISSUER, CLIENT_CERTIFICATE)}
 HEAD = ("KIND", "NAMESPACE", "NAME", "RESULT")
-LEASE = "doorward-system:doorward"
 CREATED, THERE, GIVEN = "created", "there already", "given to its ClientCertificate"
 WOULD_CREATE, WOULD_GIVE = "would be created", "would be given to its ClientCertificate"
 GOOD = frozenset({CREATED, THERE, GIVEN, WOULD_CREATE, WOULD_GIVE})
@@ -134,13 +133,6 @@ async def unless_at_work(
     return 1
 
 
-def _lease(text: str) -> ObjectKey:
-    namespace, colon, name = text.partition(":")
-    if not (namespace and colon and name):
-        raise ValueError(f"write {text!r} as <namespace>:<name>")
-    return ObjectKey(namespace, name)
-
-
 def command(
     files: Annotated[
         list[str] | None,
@@ -163,7 +155,7 @@ def command(
         ObjectKey,
         typer.Option(
             "--lease",
-            parser=_lease,
+            parser=lease_key,
             metavar="NAMESPACE:NAME",
             help="The Lease of the operator, which nobody may hold.",
         ),

@@ -16,6 +16,7 @@ from doorward.cli.plugin import program
 from doorward.cli.text import one_line
 
 VERBS: Mapping[str, str] = {
+    "status": "doorward.cli.status",
     "restore": "doorward.cli.restore",
     "records": "doorward.cli.records",
     "adopt": "doorward.cli.adopt",

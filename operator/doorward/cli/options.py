@@ -1,6 +1,6 @@
 """The options that several verbs have, in one wording."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,4 +13,20 @@ Kubeconfig = Annotated[
 Context = Annotated[
     str | None,
     typer.Option("--context", metavar="NAME", help="Context of the kubeconfig. Defaults to its current context."),
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace",
+        "-n",
+        metavar="NAMESPACE",
+        help="Namespace to look in. Defaults to that of the kubeconfig's context.",
+    ),
+]
+AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Look in all namespaces.")]
+Output = Annotated[
+    Literal["wide", "json", "yaml"] | None,
+    typer.Option(
+        "--output", "-o", help="wide: more columns. json, yaml: everything, for programs. Defaults to a table."
+    ),
 ]
