@@ -30,10 +30,11 @@ unit: $(STAMP)  ## the pure tests
 crds: $(STAMP)  ## deploy/crds/ from the models
 	$(BIN)/doorward crds --directory deploy/crds
 
-docs: $(STAMP)  ## docs/reference/ from the reasons, the metrics and the tests; the table of docs/enforcement.md
+docs: $(STAMP)  ## docs/reference/ and docs/cli.md from the reasons, the metrics and the tests; the table of docs/enforcement.md
 	$(BIN)/doorward explain --markdown > docs/reference/reasons.md
 	$(BIN)/python -m tests.support.promised > docs/reference/promises.md
 	$(BIN)/python -m tests.support.metrics_page > docs/reference/metrics.md
+	$(BIN)/python -m tests.support.cli_page > docs/cli.md
 	$(BIN)/python -m tests.gate.asked.table
 
 attacks: $(STAMP) ## docs/enforcement.md from attacks that are tried now
