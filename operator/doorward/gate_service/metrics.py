@@ -13,7 +13,8 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from doorward.gate_service.service import Answer, GateService
+from doorward.gate_service.knowledge import Answer
+from doorward.gate_service.service import GateService
 from doorward.objects.proxy_requests.question import Gate
 from doorward.planning.admission import Verdict
 

@@ -11,8 +11,8 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from doorward.gate_service.identity import headers_of
+from doorward.gate_service.knowledge import Answer
 from doorward.gate_service.ledger import Serial
-from doorward.gate_service.service import Answer
 from doorward.objects.proxy_requests import envoy, ingress_nginx, traefik
 from doorward.objects.proxy_requests.question import Question
 from doorward.planning.admission import Verdict

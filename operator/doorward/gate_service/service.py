@@ -2,30 +2,14 @@
 
 import asyncio
 from datetime import timedelta
-from typing import NamedTuple
 
 from doorward.clock import Clock
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUED_CERTIFICATE, ISSUER, Gateway
 from doorward.gate_service.following import Follower
-from doorward.gate_service.ingresses import Ingresses
-from doorward.gate_service.issuers import Issuer, Issuers
-from doorward.gate_service.ledger import Client, Clients, Serial, Serials
+from doorward.gate_service.knowledge import Answer, Knowledge
 from doorward.health import Readiness
-from doorward.objects.access_list import Unreadable
-from doorward.objects.meta import ObjectKey
-from doorward.objects.proxy_requests.question import Gate, Question
-from doorward.planning.admission import FRESH, Verdict, verdict
-from doorward.planning.selection import is_selected
-
-
-class Answer(NamedTuple):
-    """What a question is answered."""
-
-    verdict: Verdict
-    gate: Gate | None = None
-    """None: no gate of an MTLSIssuer that there is."""
-    serial: Serial | None = None
-    """Of whoever is admitted."""
+from doorward.objects.proxy_requests.question import Question
+from doorward.planning.admission import FRESH, Verdict
 
 
 class GateService:
@@ -35,10 +19,9 @@ class GateService:
         """`sha256`: a proxy names certificates by their SHA-256."""
         self._clock = clock
         self._synced = False
-        self.clients = Clients()
-        self.serials = Serials(self.clients, sha256=sha256)
-        self.issuers = Issuers()
-        self.ingresses = Ingresses()
+        self._known = known = Knowledge(sha256=sha256)
+        self.clients, self.serials = known.clients, known.serials
+        self.issuers, self.ingresses = known.issuers, known.ingresses
         self.followers = (
             Follower(gateway, clock, ISSUER, self.issuers),
             Follower(gateway, clock, CLIENT_CERTIFICATE, self.clients),
@@ -74,38 +57,7 @@ class GateService:
             return Answer(Verdict.NOT_VERIFIED, gate)
         if not self.synced:
             return Answer(Verdict.NOT_SYNCED, gate)
-        silence, now = self.silence(), self._clock.now()
-        digest, number = question.certificate
-        serial = None
-        for each in self.serials.find(digest, question.gate.issuer):
-            if number is not None and each.number != number:
-                continue
-            said = verdict(issuer, each, each.client, silence=silence, now=now)
-            if said is not Verdict.ADMITTED:  # of several records of one certificate, each has to admit it
-                return Answer(said, gate)
-            serial = each
-        if issuer is None or serial is None:
-            return Answer(verdict(issuer, None, None, silence=silence, now=now), gate)
-        said = self._selected(question, issuer, serial.client)
-        return Answer(said, gate, serial if said is Verdict.ADMITTED else None)
-
-    def _selected(self, question: Question, issuer: Issuer, client: Client) -> Verdict:
-        """Whether the Ingress that asks admits a client whose certificate is good."""
-        if question.ingress is None:
-            return Verdict.ADMITTED
-        if not question.ingress:
-            asks_without = self.ingresses.any_list_in(question.gate.namespace)
-            return Verdict.INGRESS_NOT_SAID if asks_without else Verdict.ADMITTED
-        key = ObjectKey(question.gate.namespace, question.ingress)
-        if key not in self.ingresses:
-            return Verdict.NO_INGRESS
-        wanted = self.ingresses.access_list(key)
-        if wanted is None:
-            return Verdict.ADMITTED
-        if isinstance(wanted, Unreadable):
-            return Verdict.LIST_NOT_READ
-        selected = is_selected(wanted, client.key, client.labels, issuer.selectable)
-        return Verdict.ADMITTED if selected else Verdict.NOT_SELECTED
+        return self._known.answer(question, question.certificate, silence=self.silence(), now=self._clock.now())
 
     def readiness(self) -> Readiness:
         """Ready once all was listed. It stays ready while the API server is away: another replica would know no more."""

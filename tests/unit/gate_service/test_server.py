@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from doorward.gate_service.knowledge import Answer
 from doorward.gate_service.ledger import Client, Serial
 from doorward.gate_service.server import PROXIES, Application, serve
-from doorward.gate_service.service import Answer
 from doorward.objects import ledger_entry
 from doorward.objects.proxy_requests.question import Question
 from doorward.planning.admission import Verdict
