@@ -3,6 +3,7 @@
 Each verb is the function `command` of its module. Its parameters are its options, and its docstring is its help.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,8 @@ from doorward.cli.text import one_line
 
 VERBS: Mapping[str, str] = {
     "status": "doorward.cli.status",
+    "who": "doorward.cli.who",
+    "why": "doorward.cli.why",
     "restore": "doorward.cli.restore",
     "records": "doorward.cli.records",
     "adopt": "doorward.cli.adopt",
@@ -54,6 +57,7 @@ def app_of(verbs: Iterable[str] = VERBS) -> typer.Typer:
 
 def run(arguments: list[str]) -> int:
     """The verb that the arguments name; its exit status. What went wrong is told on standard error."""
+    logging.basicConfig(handlers=[logging.NullHandler()])  # what a service would log is told as a result here
     named = [verb for verb in arguments[:1] if verb in VERBS]
     try:
         status = app_of(named or VERBS)(arguments, prog_name=program(), standalone_mode=False)

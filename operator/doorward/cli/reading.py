@@ -21,6 +21,7 @@ class Reader:
     namespace: str | None
     """Where to look; None: everywhere."""
     notes: list[str] = field(default_factory=list)
+    _denied: set[tuple[str, str | None]] = field(default_factory=set)
 
     @property
     def now(self) -> datetime:
@@ -32,7 +33,7 @@ class Reader:
         try:
             found, _ = await self.gateway.list(kind, namespace, metadata_only=metadata_only)
         except Forbidden as error:
-            self._note(error)
+            self._note(error, kind, namespace)
             return None
         return found
 
@@ -43,10 +44,15 @@ class Reader:
         except NotFound:
             return None
         except Forbidden as error:
-            self._note(error)
+            self._note(error, kind, at.namespace)
             return None
 
-    def _note(self, error: Forbidden) -> None:
+    def was_denied(self, kind: Kind, namespace: str | None) -> bool:
+        """Whether the right to look there was missing."""
+        return (kind.plural, namespace) in self._denied
+
+    def _note(self, error: Forbidden, kind: Kind, namespace: str | None) -> None:
+        self._denied.add((kind.plural, namespace))
         missing = missing_right(error)
         said = f"not looked at: you have no right to {missing}" if missing else str(error)
         if said not in self.notes:

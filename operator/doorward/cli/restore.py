@@ -17,7 +17,7 @@ from doorward.cli import outcome
 from doorward.cli.deletions import MISSING, REVOKED, Found, Wanted, client_of, find, record_of
 from doorward.cli.errors import UserError
 from doorward.cli.options import Context, Kubeconfig
-from doorward.cli.session import AT_ONCE, in_cluster, issuer_key, table
+from doorward.cli.session import AT_ONCE, in_cluster, issuer_key, serial_number, table
 from doorward.cli.text import one_line
 from doorward.clock import SystemClock
 from doorward.cluster.errors import ApiError, Conflict, NotFound
@@ -150,14 +150,6 @@ def _moment(text: str) -> datetime:
         return SystemClock().now() - timing.duration(text)
 
 
-def _serial(text: str) -> int:
-    """A serial number as `kubectl` and certificates show it, in hex."""
-    try:
-        return int(text.replace(":", ""), 16)
-    except ValueError:
-        raise ValueError(f"write {text!r} in hex, such as a1b2") from None
-
-
 def _agreed(count: int) -> bool:
     """Asked at the terminal; anything but `yes` is a no."""
     try:
@@ -185,7 +177,7 @@ def command(
         list[int] | None,
         typer.Option(
             "--serial",
-            parser=_serial,
+            parser=serial_number,
             metavar="HEX",
             help="Only this serial, whatever else there is. Can be given several times.",
         ),

@@ -41,6 +41,14 @@ def lease_key(text: str) -> ObjectKey:
     return ObjectKey(namespace, name)
 
 
+def serial_number(text: str) -> int:
+    """A serial number as `kubectl` and certificates show it, in hex."""
+    try:
+        return int(text.replace(":", ""), 16)
+    except ValueError:
+        raise ValueError(f"write {text!r} in hex, such as a1b2") from None
+
+
 def in_cluster(kubeconfig: str | None, context: str | None, work: Callable[[Gateway], Awaitable[T]]) -> T:
     """Do the work with a person's rights; what comes of it, or UserError with what the API server said."""
     path = _path(kubeconfig)

@@ -9,6 +9,7 @@ from doorward.api.conditions import Condition
 from doorward.cluster.gateway import Kind, Object
 from doorward.objects.access_list import AccessList, Unreadable
 from doorward.objects.meta import ObjectKey
+from doorward.objects.proxy_requests.question import Question
 from doorward.planning.field_owners import SetByOther
 from doorward.planning.gate import Decision, parse_reference
 from doorward.planning.openings import Openings
@@ -38,6 +39,10 @@ class Target:
     """Why the gate service is not asked at every request, and what to do; empty: it is, or is not installed."""
     access_list: AccessList | Unreadable | None = None
     """Which clients of the issuer it admits; None: all."""
+    question: Question | None = None
+    """What the gate service is asked at every request, but for the certificate; None: it is not asked as it should be."""
+    asks_another: bool = False
+    """Something else is asked who gets in."""
     set_by_others: tuple[SetByOther, ...] = ()
     """Of our own settings, those that another field manager owns."""
     services: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""docs/cli.md is what the commands themselves say, and each example of it is one that they take."""
+"""docs/cli.md is what the commands themselves say."""
 
 from pathlib import Path
 
@@ -15,7 +15,6 @@ def test_the_page_is_what_the_commands_say():
 def test_every_command_says_what_it_is_for_and_where_it_looks():
     asked = dict(helps())
     assert set(asked) == set(VERBS)
-    local = {"crds", "explain", "version", "inspect"}
     for verb, text in asked.items():
         assert text.startswith(f"Usage: doorward {verb}")
-        assert ("--context" in text) is (verb not in local), verb
+        assert ("--context" in text) is ("--kubeconfig" in text), verb

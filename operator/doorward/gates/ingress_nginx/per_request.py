@@ -10,6 +10,7 @@ from doorward.cluster.gateway import FIELD_MANAGER
 from doorward.gates.ingress_nginx.known import PREFIX
 from doorward.objects.meta import ObjectKey
 from doorward.objects.proxy_requests import ingress_nginx
+from doorward.objects.proxy_requests.question import Question, gate_of
 
 AUTH_URL = PREFIX + "auth-url"
 RESPONSE_HEADERS = PREFIX + "auth-response-headers"
@@ -41,6 +42,17 @@ def is_question(value: str, namespace: str) -> bool:
     base, middle, rest = value.partition(f"{ingress_nginx.PREFIX}{namespace}/")
     queries = (f"?{ingress_nginx.QUERY}", f"?{ingress_nginx.EARLIER_QUERY}")
     return base.startswith("http://") and middle != "" and rest.endswith(queries)
+
+
+def question(body: Mapping[str, Any]) -> Question | None:
+    """What nginx asks a gate service at every request of an Ingress, but for the certificate; None: it does not ask as it should."""
+    metadata = body["metadata"]
+    value = (metadata.get("annotations") or {}).get(AUTH_URL, "")
+    if not is_question(value, metadata["namespace"]) or undone(body):
+        return None
+    gate = gate_of(value.partition(ingress_nginx.PREFIX)[2].partition("?")[0])
+    named = metadata["name"] if value.endswith(f"?{ingress_nginx.QUERY}") else ""
+    return None if gate is None else Question(gate, None, named)
 
 
 def foreign(body: Mapping[str, Any]) -> frozenset[str]:
