@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from doorward.cli.ledgers import trusted_of
 from doorward.cluster.errors import ApiError, NotFound
 from doorward.cluster.gateway import ISSUER, Gateway, Object
 from doorward.objects.ledger_record import Record
@@ -37,7 +38,7 @@ async def problems(gateway: Gateway, issuer: ObjectKey, ended: Iterable[Record])
     except ApiError:
         return []
     status = body.get("status") or {}
-    trusted = _trusted(status)
+    trusted = trusted_of(body) or frozenset()
     said = [
         NOT_TRUSTED.format(client=record.holder, serial=f"{record.serial:x}", generation=record.generation)
         for record in ended
@@ -51,10 +52,3 @@ def _blocks(condition: Object) -> bool:
     """Whether it says that the issuer cannot publish."""
     old = condition["type"] == "CRLCurrent" and condition["status"] != "True"
     return bool(old or condition["reason"] == "CaKeyNotLoaded")
-
-
-def _trusted(status: Object) -> frozenset[int]:
-    """The CA generations that the gates trust, as the issuer says; nothing: it does not say so."""
-    several = [each["generation"] for each in status.get("generations") or ()]
-    signing = (status.get("ca") or {}).get("generation")
-    return frozenset(several or ([] if signing is None else [signing]))

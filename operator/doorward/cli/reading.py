@@ -20,6 +20,8 @@ class Reader:
     clock: Clock
     namespace: str | None
     """Where to look; None: everywhere."""
+    is_default: bool = False
+    """The user did not say where."""
     notes: list[str] = field(default_factory=list)
     _denied: set[tuple[str, str | None]] = field(default_factory=set)
 
@@ -85,5 +87,7 @@ class Where:
             raise UserError("say either --namespace or --all-namespaces", status=2)
         namespace = None if self.everywhere else self.namespace or default_namespace(self.kubeconfig, self.context)
         return in_cluster(
-            self.kubeconfig, self.context, lambda gateway: work(Reader(gateway, SystemClock(), namespace))
+            self.kubeconfig,
+            self.context,
+            lambda gateway: work(Reader(gateway, SystemClock(), namespace, is_default=self.namespace is None)),
         )
