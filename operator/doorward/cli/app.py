@@ -18,6 +18,7 @@ from doorward.cli.text import one_line
 
 VERBS: Mapping[str, str] = {
     "status": "doorward.cli.status",
+    "doctor": "doorward.cli.doctor",
     "who": "doorward.cli.who",
     "why": "doorward.cli.why",
     "client": "doorward.cli.client",
