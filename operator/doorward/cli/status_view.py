@@ -17,6 +17,7 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import Object, ObjectKey, key_of
 from doorward.planning.timing import BACKDATE
 
+NO_LEASE = "If the operator has another one, name it with --lease; with --no-leader-election it has none. What follows may be old"
 MOST = 5
 """Revocations, and expiries, that are shown of an issuer."""
 SILENT = timedelta(seconds=rules.DURATION)
@@ -41,7 +42,7 @@ class Heartbeat:
             "lease": str(self.lease),
             "leader": holder,
             "renewed": instant(renewed) if renewed else None,
-            "working": None if self.unread else bool(holder and renewed and now - renewed <= SILENT),
+            "working": None if self.body is None else bool(holder and renewed and now - renewed <= SILENT),
         }
 
     def parts(self, now: datetime) -> Iterator[Part]:
@@ -49,12 +50,12 @@ class Heartbeat:
         said = self.data(now)
         renewed = instant_or_none(said["renewed"])
         when = f"renewed {relative(renewed, now)}" if renewed else "never renewed"
-        if said["working"] is None:
+        if self.unread:
             text = f"not known: Lease {self.lease} cannot be read"
+        elif self.body is None:
+            text = f"not known: there is no Lease {self.lease}. {NO_LEASE}"
         elif said["working"]:
             text = f"working: {said['leader']} holds Lease {self.lease}, {when}"
-        elif self.body is None:
-            text = f"NOT WORKING: there is no Lease {self.lease}. What follows may be old"
         else:
             who = said["leader"] or "nobody"
             text = f"NOT WORKING: {who} holds Lease {self.lease}, {when}. What follows may be old"

@@ -111,9 +111,14 @@ def of_policies(wanted: Iterable[str], bound: Mapping[str, bool]) -> Iterator[Ha
         yield Hazard(severity=Severity.PROBLEM, of=of, reason="PolicyMissing", what=what, by=Mender.CLUSTER.value)
 
 
-def of_operator(lease: str, *, working: bool) -> Iterator[Hazard]:
-    """By its Lease."""
-    if not working:
+def of_operator(lease: str, *, working: bool | None) -> Iterator[Hazard]:
+    """By its Lease; None: there is no such Lease."""
+    if working is None:
+        what = "there is no such Lease: if the operator has another one, name it with --lease; else no operator was ever at work"
+        yield Hazard(
+            severity=Severity.WARNING, of=f"Lease {lease}", reason="NotSeen", what=what, by=Mender.CLUSTER.value
+        )
+    elif not working:
         what = "no operator renews the Lease: nothing is issued, revoked or published. See: kubectl -n doorward-system get pods"
         yield Hazard(
             severity=Severity.PROBLEM, of=f"Lease {lease}", reason="NotWorking", what=what, by=Mender.CLUSTER.value

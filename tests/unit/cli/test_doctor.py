@@ -11,7 +11,7 @@ from doorward.api.reason import Mender
 from doorward.api.reasons import REASONS
 from doorward.cli.doctor import BINDING, POLICIES, POLICY, doctor
 from doorward.cluster.errors import NoSuchKind
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUER
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUER, LEASE
 from doorward.planning import hazards
 from doorward.planning.hazards import Severity
 from tests.support.operator_bed import ISSUER_AT, LEASE_AT
@@ -94,6 +94,13 @@ def test_an_operator_that_does_not_work_is_a_problem(bed, told):
     bed.clock.advance(minutes=1)
     assert ("NotWorking", "Lease edge/doorward") in told.reasons()
     assert told.status == 1
+
+
+def test_without_a_lease_it_is_not_known_whether_an_operator_works(bed, told):
+    bed.kill()
+    bed.cluster.delete(LEASE, LEASE_AT, "kubectl")
+    assert told.reasons() == {UNPROBED, ("NotSeen", "Lease edge/doorward")}
+    assert told.status == 0
 
 
 def test_a_crl_that_nobody_renews_is_told_in_time(bed, told):

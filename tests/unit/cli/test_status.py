@@ -74,7 +74,7 @@ def test_an_operator_that_ended_is_told_before_all_else(bed, shown):
 def test_an_operator_that_never_was_is_told(person, capsys):
     at = ObjectKey("elsewhere", "doorward")
     assert person.asks(lambda reader: status(reader, None, at, None)) == 0
-    assert "NOT WORKING: there is no Lease elsewhere/doorward" in capsys.readouterr().out
+    assert "not known: there is no Lease elsewhere/doorward" in capsys.readouterr().out
 
 
 def test_a_crl_that_has_expired_is_told(bed, shown):
