@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from doorward.cli.errors import UserError
 from doorward.cli.reading import Reader
@@ -56,13 +57,16 @@ class Host:
         """Whether the gate holds what its issuer publishes, as the issuer says."""
         assert door.issuer is not None
         said = dictionary(dictionary(self.bodies.get(door.issuer)).get("status"))
+        trust = self.trust.get(door.issuer)
+        if trust is not None and dictionary(said.get("crl")).get("number") != trust.number:
+            return False  # what the issuer says is older than what is published
         gates = (dictionary(each) for each in listed(said.get("gates")))
         return any(g.get("namespace") == door.target.key.namespace and g.get("state") == "Current" for g in gates)
 
 
 async def look_at(reader: Reader, name: str) -> Host:
     """The host, with its Ingresses and their issuers; UserError where nothing serves it."""
-    named = name.lower().rstrip(".")
+    named = (urlsplit(name).hostname or "" if "//" in name else name).lower().rstrip(".")
     doors, knowledge = [], Knowledge()
     for plane in PLANES:
         bodies = {key_of(body): body for body in await _targets(reader, plane)}
@@ -118,7 +122,9 @@ async def _learn(reader: Reader, host: Host, issuer: ObjectKey) -> None:
         host.knowledge.serials.take(each)
     bundle = await reader.get(CONFIG_MAP, ObjectKey(issuer.namespace, crl_configmap_name(issuer.name)))
     if bundle is not None:
-        host.trust[issuer] = trust_of(parse_configmap(bundle), {r.generation for r in host.records[issuer]})
+        trust = trust_of(parse_configmap(bundle), {r.generation for r in host.records[issuer]})
+        if trust.anchors:
+            host.trust[issuer] = trust
 
 
 async def learn_clients(reader: Reader, host: Host, records: Iterable[Record]) -> None:

@@ -1,8 +1,6 @@
 """Text that others wrote, for a terminal: what came from a cluster or a file may hold anything."""
 
-import unicodedata
-
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+from doorward.pki import visible
 
 
 def plain(text: object) -> str:
@@ -16,4 +14,5 @@ def one_line(text: object) -> str:
 
 
 def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii") if unicodedata.category(char) in _UNSEEN else char
+    hides = visible.holds_control(char) or visible.unseen(char) is not None
+    return char.encode("unicode_escape").decode("ascii") if hides else char

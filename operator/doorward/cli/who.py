@@ -1,5 +1,6 @@
 """`doorward who HOST`: whose certificates get in at a host."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -8,13 +9,14 @@ import typer
 from doorward.api.conditions import instant
 from doorward.cli.ages import relative
 from doorward.cli.answers import Answered, answers, shown_by
-from doorward.cli.host import Host, learn_clients, look_at
+from doorward.cli.host import Door, Host, learn_clients, look_at
 from doorward.cli.options import Context, Kubeconfig, Namespace, Output
 from doorward.cli.printed import Format, Part, Table, note, show
 from doorward.cli.reading import Reader, Where
 from doorward.cli.status_view import dictionary, listed
 from doorward.objects.ledger_record import Record
-from doorward.planning.access import Answer, Rule
+from doorward.planning import access
+from doorward.planning.access import Answer
 
 HEAD = ("CLIENT", "INGRESS", "SERIAL", "EXPIRES", "BY", "SUBJECT")
 
@@ -59,27 +61,32 @@ def _parts(host: Host, admitted: list[tuple[Record, Answered]], warnings: list[s
 
 def _warnings(host: Host, found: list[tuple[Record, Answered]]) -> list[str]:
     """Why the list may not be all."""
-    said = []
-    said += [
-        f"Ingress {door.target.key} names no MTLSIssuer: the gate service is not asked there"
-        for door in host.doors
-        if door.issuer is None
-    ]
-    if not host.issuers:
-        said.append("No Ingress of the host names an MTLSIssuer: everybody has access")
+    said = [] if host.issuers else ["No Ingress of the host names an MTLSIssuer: everybody has access"]
+    for door in host.doors:
+        said += (f"Ingress {door.target.key}: {why}" for why in _ways_past(host, door))
     unclear = {
         (str(each.door.target.key), each.access.why) for _, each in found if each.access.answer is Answer.UNCLEAR
     }
-    said += [f"Ingress {ingress}: {why}" for ingress, why in sorted(unclear)]
-    alone = {each.issuer for _, each in found if each.access.rule is Rule.HANDSHAKE and each.issuer is not None}
-    for issuer in sorted(alone):
-        conditions = listed(dictionary(dictionary(host.bodies.get(issuer)).get("status")).get("conditions"))
-        shared = (dictionary(each) for each in conditions)
-        if any(each.get("type") == "CAExclusive" and each.get("status") != "True" for each in shared):
-            said.append(
-                f"MTLSIssuer {issuer} has a CA that others may sign with, and the handshake admits what they sign"
-            )
-    return said
+    return [*said, *(line for at, why in sorted(unclear) if (line := f"Ingress {at}: {why}") not in said)]
+
+
+def _ways_past(host: Host, door: Door) -> Iterator[str]:
+    """How others may get in at an Ingress, whoever the clients are."""
+    if door.issuer is None:
+        yield "it names no MTLSIssuer, so the gate service is not asked there"
+        return
+    if door.told not in access.CLOSED | access.AS_THE_RULES_SAY:
+        yield f"{door.told}: {door.message}" if door.told else access.NOT_TOLD
+    if door.target.question is not None:
+        return
+    body = dictionary(host.bodies.get(door.issuer))
+    conditions = (dictionary(each) for each in listed(dictionary(body.get("status")).get("conditions")))
+    if any(each.get("type") == "CAExclusive" and each.get("status") != "True" for each in conditions):
+        yield f"others may sign with the CA of MTLSIssuer {door.issuer}, and the handshake admits what they sign"
+    spec = dictionary(body.get("spec"))
+    wanted = door.target.wants_optional or dictionary(spec.get("ingress")).get("verifyClient") == "optional"
+    if wanted and dictionary(spec.get("gates")).get("allowOptional"):
+        yield "a certificate is optional there, so everybody without one has access"
 
 
 def _data(record: Record, answered: Answered) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from doorward.cli.errors import UserError
 from doorward.cli.host import serving
 from doorward.cli.who import who
 from doorward.cli.why import Asked, why
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUER, SECRET
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, INGRESS, ISSUER, SECRET
 from doorward.gate_service.service import GateService
 from doorward.gates.interface import Target
 from doorward.gates.registry import PLANES, planes
@@ -287,9 +287,58 @@ def test_an_ingress_of_the_host_that_names_no_issuer_is_told(bed, asks):
     bed.cluster.create(INGRESS, NAMESPACE_NAME, body, "kubectl")
     bed.settle()
     told = asks.who()
-    assert any("edge/public names no MTLSIssuer" in each for each in told["warnings"])
+    assert any("edge/public: it names no MTLSIssuer" in each for each in told["warnings"])
     answers = asks.told(Asked(client="alice"))
     assert [each["ingress"] for each in answers] == ["edge/public", "edge/shop"]
+
+
+@pytest.mark.parametrize("told", ["HostShared: x", "FoundOpen: x", None])
+def test_what_may_let_others_in_is_told_also_where_there_are_no_clients(bed, asks, told):
+    for name in ("alice", "bob"):
+        bed.delete(CLIENT_CERTIFICATE, name)
+    bed.settle()
+    bed.kill()
+    bed.clock.advance(days=2)
+    bed.edit(INGRESS, "shop", {"metadata": {"annotations": {"doorward.io/gate": told}}})
+    assert any(each.startswith("Ingress edge/shop: ") for each in asks.who()["warnings"])
+
+
+def test_an_optional_certificate_is_told_where_nobody_else_is_asked(bed, asks):
+    assert asks.who()["warnings"] == []
+    optional(bed)
+    bed.settle()
+    asked = "auth-url" in str(bed.find(INGRESS, "shop"))
+    assert any("everybody without one has access" in each for each in asks.who()["warnings"]) is not asked
+
+
+def test_a_crl_that_is_newer_than_what_the_issuer_says_makes_nothing_certain(bed, asks):
+    """The operator died after it had published, and before it wrote the gate: the gate has the older CRL."""
+    certificate = held(bed.find(SECRET, "alice-mtls"))
+    before = bed.find(ISSUER, "partners")["status"]
+    bed.apply("alice", revoked=True)
+    bed.settle()
+    bed.kill()
+    bed.cluster.merge_patch(ISSUER, ISSUER_AT, {"status": before}, "test", "status")
+    told = asks.of(certificate)
+    assert told["answer"] == ("refused" if told["rule"] == "gate service" else "not clear")
+
+
+@pytest.mark.parametrize("data", [{}, {"ca.crt": "x", "ca.crl": "x"}, None])
+def test_a_bundle_that_cannot_be_read_refuses_nobody(bed, asks, data):
+    certificate = held(bed.find(SECRET, "alice-mtls"))
+    bed.kill()
+    if data is None:
+        bed.delete(CONFIG_MAP, "partners-crl")
+    else:
+        bed.edit(CONFIG_MAP, "partners-crl", {"data": {"ca.crt": None, "ca.crl": None} | data})
+    assert asks.of(certificate)["answer"] == "not clear"
+
+
+@pytest.mark.parametrize(
+    "named", ["SHOP.example", "shop.example.", "https://shop.example/x?y", "https://shop.example:8443"]
+)
+def test_a_host_is_taken_as_people_have_it(bed, asks, named):
+    assert asks.of(held(bed.find(SECRET, "alice-mtls")), named)["answer"] == "admitted"
 
 
 def test_a_host_that_nobody_protects_admits_everybody(bed, asks, tmp_path):
