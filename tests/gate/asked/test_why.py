@@ -1,6 +1,7 @@
 """`doorward why` and `doorward who` against the gates themselves: ingress-nginx, which a client asks, and the gate service behind it."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from doorward.cli.main import main
-from tests.gate.doors import CLOSED, IN, REFUSED, Door, Files, Street
+from tests.gate.doors import CLOSED, IN, NOBODY, REFUSED, Door, Files, Street
 from tests.support.ca import OpensslCa
 from tests.support.home import Home, client, issuer
 from tests.support.kube import CERTIFICATES, INGRESSES, ISSUERS, eventually
@@ -110,7 +111,39 @@ def test_the_command_says_what_the_gates_do_through_a_clients_life(home, desk, c
     both(lambda name: home.respec(CERTIFICATES, f"alice-{name}", revoked=True), REFUSED)
     for name, rule in modes.items():
         assert command.who(desk[name].host) == {f"bob-{name}"}
-        agree(command, desk[name], bob[name], IN, (ADMITTED, rule))
+        old = dict(bob[name])
+        agree(command, desk[name], old, IN, (ADMITTED, rule))
+        (tmp_path / name).mkdir()
+        old |= {each: _copied(old[each], tmp_path / name) for each in ("tls.crt", "tls.key")}
+        first = home.body(CERTIFICATES, f"bob-{name}")["status"]["serialNumber"]
+        home.respec(CERTIFICATES, f"bob-{name}", reissue="now")
+        eventually(
+            lambda name=name, first=first: home.body(CERTIFICATES, f"bob-{name}")["status"]["serialNumber"] != first,
+            "bob has another certificate",
+        )
+        for files in (old, home.files(f"bob-{name}")):
+            agree(command, desk[name], files, IN, (ADMITTED, rule))
+        home.remove(CERTIFICATES, f"bob-{name}")
+        agree(command, desk[name], old, REFUSED, handshake)
+        assert command.who(desk[name].host) == set()
+
+
+def _copied(path: Path, folder: Path) -> Path:
+    return Path(shutil.copy(path, folder))
+
+
+@pytest.mark.usefixtures("gate_service", "running_operator")
+def test_the_command_says_who_gets_in_where_a_certificate_is_optional(home, street, command):
+    """By the handshake alone: whoever shows a certificate is refused if it is not good, and whoever shows none is not."""
+    home.make(ISSUERS, issuer("lobby", enforcement={"mode": "Handshake"}, gates={"allowOptional": True}))
+    home.signing("lobby")
+    lobby = street.door("lobby", issuer="lobby", **{"doorward.io/verify-client": "optional"})
+    alice = files_of(home, "alice", "lobby")
+    agree(command, lobby, alice, IN, (ADMITTED, "TLS handshake"))
+    lobby.comes_to_tell(NOBODY, IN)
+    assert any("everybody without one has access" in each for each in command.run("who", lobby.host)["warnings"])
+    home.respec(CERTIFICATES, "alice", revoked=True)
+    agree(command, lobby, alice, REFUSED, (TURNED_AWAY, "TLS handshake"))
 
 
 @pytest.mark.usefixtures("gate_service", "running_operator")

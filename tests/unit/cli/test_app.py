@@ -137,3 +137,38 @@ def test_a_missing_right_is_named_in_one_line(message, said):
 def test_nothing_from_a_cluster_moves_the_cursor_or_hides(hostile, shown):
     assert text.plain(hostile) == shown
     assert text.one_line(f" {hostile}\r\n") == " ".join(shown.replace("\\n", " ").replace("\\t", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ([""], {"status", "who", "why", "restore"}),
+        (["sta"], {"status"}),
+        (["status", "--out"], {"--output"}),
+        (["status", "-o", "j"], {"json"}),
+    ],
+)
+def test_kubectl_is_told_what_could_follow(words, offered):
+    found = run(str(BIN / "kubectl_complete-doorward"), *words)
+    *lines, last = found.stdout.splitlines()
+    assert (found.returncode, last) == (0, ":4")
+    assert offered <= set(lines)
+
+
+def test_a_terminal_gets_colours_and_no_markup_from_strangers_and_a_dumb_one_none():
+    script = (
+        "from doorward.cli.printed import Table, show;"
+        "show({}, [Table(title='[red]t[/]', head=('A',), rows=[('\\x1b[31mx[bold]y',)])], None)"
+    )
+    for term, coloured in (("xterm-256color", True), ("dumb", False)):
+        read, write = os.openpty()
+        ended = subprocess.run(  # noqa: PLW1510 - it is looked at
+            [sys.executable, "-c", script], stdout=write, env=os.environ | {"TERM": term}, timeout=90
+        )
+        os.close(write)
+        shown = os.read(read, 65536).decode()
+        os.close(read)
+        assert ended.returncode == 0
+        assert ("\x1b[" in shown) is coloured
+        assert "[red]t[/]" in shown
+        assert "\\x1b[31mx[bold]y" in shown
