@@ -122,9 +122,7 @@ async def _learn(reader: Reader, host: Host, issuer: ObjectKey) -> None:
         host.knowledge.serials.take(each)
     bundle = await reader.get(CONFIG_MAP, ObjectKey(issuer.namespace, crl_configmap_name(issuer.name)))
     if bundle is not None:
-        trust = trust_of(parse_configmap(bundle), {r.generation for r in host.records[issuer]})
-        if trust.anchors:
-            host.trust[issuer] = trust
+        host.trust[issuer] = trust_of(parse_configmap(bundle), {r.generation for r in host.records[issuer]})
 
 
 async def learn_clients(reader: Reader, host: Host, records: Iterable[Record]) -> None:

@@ -73,6 +73,21 @@ def test_a_certificate_of_a_generation_that_no_gate_trusts_is_not_called_live(be
     assert states(told()) == ["revoked"]
 
 
+def test_the_certificates_are_in_the_namespace_of_the_issuer(bed, told):
+    bed.kill()
+    bed.cluster.create(NAMESPACE, "", {"metadata": {"name": "shop"}}, "kubectl")
+    spec = {"issuerRef": {"name": "partners", "namespace": "edge"}, "commonName": "zoe"}
+    bed.cluster.create(CLIENT_CERTIFICATE, "shop", {"metadata": {"name": "zoe"}, "spec": spec}, "kubectl")
+    body = record(bed, serial(bed, "alice"))
+    holder = body["spec"]["clientCertificate"] | {"namespace": "shop", "name": "zoe"}
+    moved = {
+        "metadata": {"name": "partners.1.5"},
+        "spec": body["spec"] | {"serialNumber": "5", "clientCertificate": holder},
+    }
+    bed.cluster.create(ISSUED_CERTIFICATE, "edge", moved, "doorward")
+    assert [each["serial"] for each in told("shop/zoe")["certificates"]] == ["5"]
+
+
 def test_one_that_nobody_knows_is_one_line(person):
     with pytest.raises(UserError, match="there is no ClientCertificate edge/nobody") as caught:
         person.asks(lambda reader: client(reader, "nobody", None))

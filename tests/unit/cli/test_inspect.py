@@ -123,6 +123,14 @@ def test_several_blocks_are_told_in_their_order_and_a_key_is_never_shown(inspect
     assert private_key().split(b"\n")[1].decode() not in json.dumps(said)
 
 
+@pytest.mark.parametrize("label", ["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY"])
+def test_a_private_key_of_any_kind_is_named_and_not_read(inspect, label):
+    (said,) = inspect(f"-----BEGIN {label}-----\nMAMCAQE=\n-----END {label}-----\n".encode())
+    assert said["kind"] == "private key"
+    assert "MAMCAQE" not in json.dumps(said)
+    assert said["note"].startswith("not shown")
+
+
 def test_a_keystore_is_told_with_its_password(inspect, tmp_path):
     path = tmp_path / "password"
     path.write_bytes(PASSWORD + b"\n")

@@ -27,10 +27,14 @@ from tests.unit.given import NOW
 def kubeconfig(tmp_path):
     contexts = [
         {"name": "one", "context": {"cluster": "c", "user": "u", "namespace": "edge"}},
-        {"name": "two", "context": {"cluster": "c", "user": "u"}},
+        {"name": "two", "context": {"cluster": "d", "user": "u"}},
+        {"name": "acting", "context": {"cluster": "c", "user": "ann"}},
     ]
-    cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}
-    said = {"current-context": "one", "contexts": contexts, "clusters": [cluster], "users": [{"name": "u", "user": {}}]}
+    clusters = [
+        {"name": name, "cluster": {"server": f"http://127.0.0.1:{port}"}} for name, port in (("c", 9), ("d", 7))
+    ]
+    users = [{"name": "u", "user": {}}, {"name": "ann", "user": {"as": "bob"}}]
+    said = {"current-context": "one", "contexts": contexts, "clusters": clusters, "users": users}
     path = tmp_path / "config"
     path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config"} | said))
     return str(path)
@@ -49,9 +53,16 @@ def test_a_context_that_is_not_there_is_one_line(kubeconfig, capsys):
     assert "three" in err
 
 
-def test_a_cluster_that_does_not_answer_is_one_line(kubeconfig, capsys):
-    assert main(["status", "--kubeconfig", kubeconfig]) == 1
+def test_a_user_who_acts_as_another_is_refused_in_whichever_context(kubeconfig, capsys):
+    assert main(["status", "--kubeconfig", kubeconfig, "--context", "acting"]) == 1
+    assert "has `as:`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("options", "port"), [((), 9), (("--context", "one"), 9), (("--context", "two"), 7)])
+def test_a_cluster_that_does_not_answer_is_one_line(kubeconfig, capsys, options, port):
+    assert main(["status", "--kubeconfig", kubeconfig, *options]) == 1
     err = capsys.readouterr().err
+    assert f"127.0.0.1:{port}" in err
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert "kubectl version" in err
