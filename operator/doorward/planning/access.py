@@ -77,7 +77,7 @@ GATE_SERVICE = {
 NOT_TOLD = "the operator has not said yet whether this Ingress is protected"
 OLD_BUNDLE = "the gate may hold an older CRL than the one that is published: see `doorward status`"
 NO_BUNDLE = "the CRL ConfigMap of the issuer cannot be read"
-ANOTHER = "the annotation auth-url asks something else than Doorward's gate service"
+ANOTHER = "annotations of the Ingress let something else than Doorward's gate service decide, too"
 NO_CLIENT = "its ClientCertificate cannot be read"
 
 

@@ -70,8 +70,9 @@ def test_whatever_is_written_to_a_closed_pipe_is_no_error(verb):
     """Little is written when the command ends, and much before."""
     read, write = os.pipe()
     os.close(read)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     ended = subprocess.run(  # noqa: PLW1510 - that it fails is the point
-        [str(BIN / "doorward"), verb], stdout=write, stderr=subprocess.PIPE, text=True, timeout=90
+        [str(BIN / "doorward"), verb], stdout=write, stderr=subprocess.PIPE, text=True, timeout=90, env=buffered
     )
     os.close(write)
     assert (ended.returncode, ended.stderr) == (app.PIPE_ENDED, "")

@@ -323,6 +323,23 @@ def test_a_crl_that_is_newer_than_what_the_issuer_says_makes_nothing_certain(bed
     assert told["answer"] == ("refused" if told["rule"] == "gate service" else "not clear")
 
 
+NGINX = "nginx.ingress.kubernetes.io/"
+
+
+@pytest.mark.parametrize(
+    "added",
+    [{"auth-url": "http://another"}, {"auth-cache-key": "$remote_user"}, {"enable-global-auth": "true"}],
+    ids=lambda added: next(iter(added)),
+)
+def test_where_something_else_is_asked_nobody_is_said_to_be_admitted(bed, asks, added):
+    certificates = [held(bed.find(SECRET, f"{name}-mtls")) for name in ("alice", "bob")]
+    bed.apply("bob", revoked=True)
+    bed.edit(INGRESS, "shop", {"metadata": {"annotations": {NGINX + name: value for name, value in added.items()}}})
+    bed.settle()
+    assert [asks.of(each)["answer"] for each in certificates] == ["not clear", "refused"]
+    assert asks.who()["admitted"] == []
+
+
 @pytest.mark.parametrize("data", [{}, {"ca.crt": "x", "ca.crl": "x"}, None])
 def test_a_bundle_that_cannot_be_read_refuses_nobody(bed, asks, data):
     certificate = held(bed.find(SECRET, "alice-mtls"))

@@ -115,7 +115,7 @@ def read(body: Mapping[str, Any], service: str | None = None) -> Target:
         unasked=per_request.undone(body) if service is not None else "",
         access_list=access_list.parse(annotations[ALLOW], key.namespace) if ALLOW in annotations else None,
         question=per_request.question(body),
-        asks_another=per_request.AUTH_URL in per_request.foreign(body),
+        asks_another=per_request.asks_another(body),
         set_by_others=_others(body),
         services=shape.services,
         opens=issuer is None or shape.fault != "" or other_secret,

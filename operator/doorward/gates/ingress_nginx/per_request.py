@@ -55,6 +55,12 @@ def question(body: Mapping[str, Any]) -> Question | None:
     return None if gate is None else Question(gate, None, named)
 
 
+def asks_another(body: Mapping[str, Any]) -> bool:
+    """Whether nginx may ask something else who gets in, or keep an answer of the gate service."""
+    asks = AUTH_URL in (body["metadata"].get("annotations") or {})
+    return question(body) is None and (asks or undone(body) != "")
+
+
 def foreign(body: Mapping[str, Any]) -> frozenset[str]:
     """Of the two annotations, those that somebody set to something else."""
     metadata = body["metadata"]
