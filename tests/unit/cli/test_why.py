@@ -298,7 +298,7 @@ def test_what_may_let_others_in_is_told_also_where_there_are_no_clients(bed, ask
         bed.delete(CLIENT_CERTIFICATE, name)
     bed.settle()
     bed.kill()
-    bed.clock.advance(days=2)
+    bed.clock.advance(days=100)
     bed.edit(INGRESS, "shop", {"metadata": {"annotations": {"doorward.io/gate": told}}})
     assert any(each.startswith("Ingress edge/shop: ") for each in asks.who()["warnings"])
 
