@@ -6,8 +6,6 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 SERVICE_LABEL = "kubernetes.io/service-name"
-MOST_REPLICAS = 32
-"""More are not probed."""
 MOST_LOOKED_AT = 1000
 """Endpoints of a slice; the API server takes no more."""
 
@@ -25,7 +23,7 @@ class Replica(NamedTuple):
 
 def replicas(slices: Iterable[tuple[Replica, ...]]) -> tuple[Replica, ...]:
     """Those of all slices of a Service, each once."""
-    return tuple(sorted({replica for found in slices for replica in found})[:MOST_REPLICAS])
+    return tuple(sorted({replica for found in slices for replica in found}))
 
 
 def given(text: str) -> Replica:

@@ -190,7 +190,9 @@ class Probed:
 
     gates: Sequence[Gate] = ()
     replicas: Sequence[str] = ()
-    """The replicas of the controller."""
+    """The replicas of the controller that are probed."""
+    left_out: int = 0
+    """How many more it has, which are not."""
     unprobed: str = ""
     """Why no gate can be probed; empty: they can."""
     since: datetime | None = None

@@ -34,7 +34,7 @@ def _is_waiting(probed: Probed) -> bool:
     """Whether nothing is wrong but that not all was probed yet."""
     if probed.unprobed:
         return probed.unprobed == NOT_KNOWN
-    return not any(gate.unprobed or gate.has(Verdict.UNCLEAR) for gate in probed.gates)
+    return not probed.left_out and not any(gate.unprobed or gate.has(Verdict.UNCLEAR) for gate in probed.gates)
 
 
 def _found(probed: Probed, now: datetime) -> Condition:
@@ -53,9 +53,16 @@ def _found(probed: Probed, now: datetime) -> Condition:
         return found.until(min(ends)) if ends else found
     if unknown:
         return said("NotVerified", detail=_named(unknown))
+    if probed.left_out:
+        return said("NotVerified", detail=_left_out(probed))
     replicas = probed.replicas
     more = f" and {len(replicas) - MOST_REPLICAS} more" if len(replicas) > MOST_REPLICAS else ""
     return said("ProbesRefused", hosts=len(states), replicas=", ".join(replicas[:MOST_REPLICAS]) + more)
+
+
+def _left_out(probed: Probed) -> str:
+    probes = len(probed.replicas)
+    return f"the ingress controller has {probes + probed.left_out} replicas, of which the operator probes {probes}"
 
 
 def _named(gates: Sequence[tuple[Gate, str]]) -> str:
@@ -72,6 +79,8 @@ def listed(probed: Probed, before: Sequence[Mapping[str, Any]], now: datetime) -
     entries = []
     for gate in probed.gates:
         state, why = state_of(gate, probed.replicas, now)
+        if state == "True" and probed.left_out:
+            state, why = "Unknown", _left_out(probed)
         entry = {"namespace": gate.target.namespace, "target": gate.target.name, "host": gate.host, "enforced": state}
         old = known.get(_place(entry))
         if old is not None and starting and state == "Unknown" and not gate.findings:

@@ -16,6 +16,8 @@ OTHERS = "(others)"
 PROBE_LABEL = "doorward-probe"
 """Stands for the `*` of a wildcard."""
 NOT_PUBLISHED = "no CRL is published yet"
+MOST_REPLICAS = 32
+"""More are not probed."""
 
 
 class GateKey(NamedTuple):
@@ -75,6 +77,8 @@ class ProbeBook:
         """Issuers of which all gates were probed at least once."""
         self.unprobed = NOT_KNOWN
         """Why nothing can be probed; empty: it can."""
+        self.left_out = 0
+        """Replicas that are there and are not probed."""
         self.since: datetime | None = None
         """Since when this process probes; None: it does not."""
 
@@ -130,8 +134,10 @@ class ProbeBook:
         return known.seen if known is not None else None
 
     def listed(self, replicas: Iterable[Replica], now: datetime) -> None:
-        """The replicas that are there."""
-        replicas = frozenset(replicas)
+        """The replicas that are there; no more are probed than `MOST_REPLICAS`, the first by address."""
+        there = sorted(replicas)
+        self.left_out = len(there[MOST_REPLICAS:])
+        replicas = frozenset(there[:MOST_REPLICAS])
         for replica in self._rounds.keys() - replicas:
             del self._rounds[replica]
         for replica in replicas - self._rounds.keys():
@@ -149,7 +155,7 @@ class ProbeBook:
 
     @property
     def replicas(self) -> tuple[Replica, ...]:
-        """Those that are there."""
+        """Those that are probed."""
         return tuple(sorted(self._rounds))
 
     def issuers(self) -> tuple[ObjectKey, ...]:
@@ -239,7 +245,8 @@ class ProbeBook:
         ):
             self._once.add(issuer)
         since = None if issuer in self._once else self.since
-        return Probed(gates=gates, replicas=tuple(map(str, self.replicas)), unprobed=unprobed, since=since)
+        replicas = tuple(map(str, self.replicas))
+        return Probed(gates=gates, replicas=replicas, left_out=self.left_out, unprobed=unprobed, since=since)
 
     def _gates(self, keys: Iterable[Key]) -> Iterator[Gate]:
         for key in keys:

@@ -116,10 +116,10 @@ class Probing:
 
     def listed(self, replicas: tuple[Replica, ...], why: str) -> None:
         """The replicas that are there now, or why there are none."""
-        before = self.book.replicas, self.book.unprobed
+        before = self.book.replicas, self.book.left_out, self.book.unprobed
         self.book.listed(replicas, self._clock.now())
         self.book.unprobed = why
-        if before != (self.book.replicas, why):
+        if before != (self.book.replicas, self.book.left_out, why):
             logger.info("replicas of the controller", extra=about("probes", replicas=len(replicas), why=why or None))
             for issuer in self.book.issuers():
                 self._routing.wake(issuer_key(issuer))

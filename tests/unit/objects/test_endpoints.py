@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doorward.objects.endpoints import MOST_REPLICAS, Replica, parse, replicas
+from doorward.objects.endpoints import Replica, parse, replicas
 from doorward.objects.endpoints import given as given_by_hand
 
 PORTS = [{"name": "https", "port": 8443, "protocol": "TCP"}, {"name": "http", "port": 8080, "protocol": "TCP"}]
@@ -53,9 +53,9 @@ def test_whatever_a_slice_holds_is_no_error(body):
     assert all(isinstance(replica, Replica) for replica in parse(body))
 
 
-def test_no_more_are_probed_than_fit():
+def test_a_replica_in_two_slices_is_one():
     many = [parse(slice_of(*(f"192.0.2.{n}" for n in range(200))))] * 2
-    assert len(replicas(many)) == MOST_REPLICAS
+    assert len(replicas(many)) == 200
 
 
 @pytest.mark.parametrize(

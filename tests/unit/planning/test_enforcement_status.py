@@ -41,6 +41,10 @@ def probed(*verdicts, replicas=(REPLICA,), since=NOW - FIRST_ROUND, detail="answ
         pytest.param(probed(Verdict.REFUSED, None), "Unknown", "NotVerified", id="one was not probed yet"),
         pytest.param(probed(Verdict.REFUSED, replicas=(REPLICA, "b")), "Unknown", "NotVerified", id="a new replica"),
         pytest.param(
+            probed(Verdict.REFUSED, left_out=1), "Unknown", "NotVerified", id="one replica more than is probed"
+        ),
+        pytest.param(probed(Verdict.OPEN, left_out=1), "False", "Open", id="one of those that are probed is open"),
+        pytest.param(
             probed(Verdict.REFUSED, unprobed="no Service"), "Unknown", "NotVerified", id="no replica is known"
         ),
     ],
@@ -126,3 +130,12 @@ def test_what_was_listed_stays_while_a_process_starts():
     assert listed(probed(None, since=NOW, unprobed="no endpoints"), before, NOW) == []
     assert listed(unknown, before, NOW + FIRST_ROUND) == []
     assert listed(probed(since=NOW), before, NOW) == [], "no gate is left"
+
+
+@pytest.mark.promise(3)
+def test_more_replicas_than_are_probed_are_said_though_the_process_was_just_started():
+    enforced = condition(probed(Verdict.REFUSED), None, NOW)
+    found = condition(probed(Verdict.REFUSED, left_out=8, since=NOW), enforced, NOW)
+    assert found.message == "Not verified: the ingress controller has 9 replicas, of which the operator probes 1"
+    (entry,) = listed(probed(Verdict.REFUSED, left_out=8), [], NOW)
+    assert (entry["enforced"], entry["detail"]) == ("Unknown", found.message.removeprefix("Not verified: "))

@@ -8,7 +8,7 @@ from doorward.cluster.gateway import INGRESS
 from doorward.objects.endpoints import Replica
 from doorward.objects.meta import ObjectKey
 from doorward.planning.enforcement import AGAIN, FIRST, Verdict
-from doorward.probes.book import NOT_PUBLISHED, GateKey, ProbeBook, Wanted
+from doorward.probes.book import MOST_REPLICAS, NOT_PUBLISHED, GateKey, ProbeBook, Wanted
 from doorward.view.keys import target_key
 from tests.unit.given import NOW, SECOND
 
@@ -115,3 +115,13 @@ def test_a_target_that_is_gone_is_not_probed(book):
     assert taken(book, ONE, LATER) is None
     assert book.issuers() == ()
     assert book.record(ONE, GateKey(SHOP, "shop.example"), OPEN, LATER) is None
+
+
+@pytest.mark.promise(3)
+def test_no_more_replicas_are_probed_than_fit_and_the_others_are_counted(book):
+    many = [Replica(f"192.0.2.{n}", 443, 80) for n in range(100, 100 + MOST_REPLICAS + 3)]
+    book.listed(many, NOW)
+    assert book.replicas == tuple(many[:MOST_REPLICAS])
+    assert (len(book.probed(PARTNERS).replicas), book.probed(PARTNERS).left_out) == (MOST_REPLICAS, 3)
+    book.listed(many[:MOST_REPLICAS], NOW)
+    assert book.probed(PARTNERS).left_out == 0
