@@ -14,6 +14,8 @@ CLOSED_OR_PROTECTED = frozenset(
         "GateClosing",
         "GateOutOfReach",
         "NotAllowedHere",
+        "ListNotRead",
+        "ListedNotSelectable",
     }
 )
 """Reasons that open no host, or that GatesCurrent explains."""

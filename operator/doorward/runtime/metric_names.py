@@ -6,6 +6,8 @@ Labels are bounded: no client, serial number or message is ever in one. Series o
 from dataclasses import dataclass
 from typing import Literal
 
+from doorward.planning.targets_told import CLOSED_OR_PROTECTED
+
 ISSUER_LABELS = ("issuer_namespace", "issuer")
 
 
@@ -192,8 +194,9 @@ INGRESSES = Definition(
     name="doorward_ingresses",
     type="gauge",
     labels=(*ISSUER_LABELS, "reason"),
-    help="Ingresses that name the issuer, by the reason that their annotation doorward.io/gate says. Only Protected and"
-    " OptionalNotAllowed mean that nothing visible opens the host.",
+    help="Ingresses that name the issuer, by the reason that their annotation doorward.io/gate says. These reasons mean that"
+    f" nothing visible opens the host, or that GatesCurrent of the issuer says why: {', '.join(sorted(CLOSED_OR_PROTECTED))}."
+    " HostsProtected of the issuer counts the Ingresses of all other reasons.",
 )
 PROBES = Definition(
     name="doorward_probes_total",

@@ -4,6 +4,9 @@ import pytest
 
 from doorward.cluster.gateway import INGRESS, ISSUER, NAMESPACE
 from doorward.objects.meta import ObjectKey
+from doorward.planning import targets_told
+from doorward.planning.targets_told import Told
+from doorward.runtime.metric_names import INGRESSES
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed, host_spec
 from tests.unit.given import NOW
 
@@ -57,6 +60,13 @@ def test_those_that_are_not_are_named_until_they_are(bed):
     bed.settle()
     assert condition(bed) is None
     assert not figures(bed)["PlainHTTP"]
+
+
+@pytest.mark.parametrize("reason", ["ListNotRead", "ListedNotSelectable"])
+def test_an_access_list_that_refuses_too_many_opens_no_host(reason):
+    told = Told(counts={reason: 2, "Protected": 1})
+    assert targets_told.condition(told, 3, None) is None
+    assert reason in INGRESSES.help, "and the metric says the same"
 
 
 def test_one_that_another_opens_is_named(bed):
