@@ -13,6 +13,7 @@ from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
 
 from .doors import IN, NO_CERTIFICATE, NOBODY, OLD_WORKERS, Door, read_again
+from .probed import probing
 
 UNPROTECTED = "doorward.io/unprotected"
 OLDER = "zz-older"
@@ -21,12 +22,9 @@ OLDER = "zz-older"
 
 @pytest.fixture(scope="module")
 def running_operator(cluster: Cluster, ingress_nginx: IngressNginx) -> Iterator[OperatorProcess]:
-    """It is told where the controller listens: no EndpointSlice may hold a loopback address."""
-    address = f"{ingress_nginx.address}:{ingress_nginx.https_port}:{ingress_nginx.http_port}"
-    operator = OperatorProcess(cluster, arguments=[f"--controller-address={address}"])
-    operator.start()
-    yield operator
-    operator.close()
+    """One that probes."""
+    with probing(cluster, ingress_nginx) as operator:
+        yield operator
 
 
 def says(home: Home, status: str, reason: str) -> str:

@@ -32,6 +32,7 @@ from doorward.gates.interface import DataPlane
 from doorward.gates.registry import PLANES
 from doorward.objects.endpoints import Replica
 from doorward.objects.meta import FINALIZER, ObjectKey
+from doorward.probes.canary_asking import CanaryProber
 from doorward.probes.prober import Prober
 from doorward.runtime import kopf_handlers
 from doorward.runtime.operator import Operator
@@ -144,6 +145,7 @@ class OperatorBed:
         scope: tuple[str, ...] = (),
         first_key: int = 0,
         prober: Prober | None = None,
+        canary_prober: CanaryProber | None = None,
     ) -> None:
         self.clock = FakeClock(now)
         kinds = dict.fromkeys((*KINDS, *(plane.kind for plane in planes)))
@@ -154,6 +156,7 @@ class OperatorBed:
         self.scope = scope
         self.prober = prober
         """What asks the one replica of the controller, `REPLICA`; None: nothing is probed."""
+        self.canary_prober = canary_prober
         self.latency = 0.0
         self.lag = 0.0
         self._source = CountingKeySource(first_key)
@@ -196,7 +199,16 @@ class OperatorBed:
         settings = Settings(namespaces=self.scope, health_port=None, lease=lease, identity=f"process-{self._started}")
         if self.prober is not None:
             settings = replace(settings, controller=CONTROLLER)
-        operator = Operator(gateway, self.clock, self._source, settings, self.planes, login=_nobody, prober=self.prober)
+        operator = Operator(
+            gateway,
+            self.clock,
+            self._source,
+            settings,
+            self.planes,
+            login=_nobody,
+            prober=self.prober,
+            canary_prober=self.canary_prober,
+        )
         started = asyncio.Event()
 
         async def front(

@@ -7,6 +7,7 @@ import contextlib
 import json
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 # The controller's own default backend is reached here too, since its balancer is Lua; it must not look like an application.
 _NO_APPLICATION = ("upstream-default-backend", "-", "")
 
+AGENTS: dict[str, set[str]] = defaultdict(set)
+"""By host, the User-Agents of those whom an application behind it ever answered."""
 PULSE = 0.05
 """Seconds between two pieces of a stream."""
 LONGEST = 300.0
@@ -26,6 +29,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         upstream = self.headers.get("X-Testbed-Upstream", "")
         found = upstream not in _NO_APPLICATION
+        if found:
+            AGENTS[self.headers.get("Host", "")].add(self.headers.get("User-Agent", ""))
         if found and self.path in _ENDLESS:
             with contextlib.suppress(OSError):
                 _ENDLESS[self.path](self)

@@ -84,6 +84,16 @@ class Enforcement(Model):
             " nextUpdate of the issuer's CRL."
         ),
     ] = None
+    canary: Annotated[
+        bool,
+        Field(
+            description="If true, the operator tests with certificates of its own that each replica of the ingress controller refuses"
+            " a client from the CRL on that revokes it. With a CRL that is published anyway, at most once a minute, it revokes a"
+            " certificate that it made for this and connects with it, and with one that is not revoked, to one host of each gate."
+            " These certificates live for 10 minutes, their keys stay in the memory of the operator, and no request reaches an"
+            " application. The result is in the condition CutOffHolds and in `status.canary`. Defaults to false."
+        ),
+    ] = False
 
     model_config = Model.model_config | {
         "json_schema_extra": validations(

@@ -6,6 +6,7 @@ entry.
 """
 
 from doorward.api import reasons_client as client
+from doorward.api import reasons_cut_off as cut_off
 from doorward.api import reasons_enforced as enforced
 from doorward.api import reasons_guarded as guarded
 from doorward.api import reasons_ingress as ingress
@@ -26,7 +27,7 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "CAOrigin": sometimes.ORIGIN,
     "CAFilesUsed": sometimes.FILES,
     "CRLRoom": sometimes.ROOM,
-    "CutOffHolds": sometimes.CUT_OFF,
+    "CutOffHolds": cut_off.CUT_OFF,
     "DurationsInRange": sometimes.RANGE,
     "HostsProtected": sometimes.HOSTS,
     "LedgerArchived": sometimes.ARCHIVED,

@@ -222,26 +222,6 @@ ARCHIVED = table(
     ),
 )
 
-CUT_OFF = table(
-    "CutOffHolds",  # said only while it does not, by choice
-    (
-        "HandshakeOnly",
-        "False",
-        Mender.NOBODY,
-        (
-            "spec.enforcement.mode is Handshake: ingress-nginx checks a client when it connects, not at each request. The message lists"
-            " what that leaves open."
-        ),
-        (
-            "access is checked at the TLS handshake only. This stays open: a client whose access is revoked has access until"
-            " ingress-nginx has loaded the CRL, and may keep it on a TLS session that it resumes, for one request on a connection that it"
-            " opened before, and on a response or WebSocket that is under way; clients of other hosts may get in without SNI; whoever can"
-            " sign with a CA that is shared with others gets in; access lists (doorward.io/allow) are not enforced. To close this, install"
-            " the gate service and set enforcement.mode: EveryRequest"
-        ),
-    ),
-)
-
 HOSTS = table(
     "HostsProtected",  # said only while some are not
     (

@@ -15,7 +15,7 @@ _ASKS = {
     "CAOrigin": "Of an MTLSIssuer with Secrets that look like its CA generations: did the operator make them?",
     "CASettled": "Of an MTLSIssuer, while its CA generations change: is there one only?",
     "CRLRoom": "Of an MTLSIssuer whose CRL grows large: is there room for all that may have to be revoked?",
-    "CutOffHolds": "Of an MTLSIssuer that leaves access to the TLS handshake: is a revoked client refused at its next request?",
+    "CutOffHolds": "Of an MTLSIssuer that leaves access to the TLS handshake, or that has canaries: is a revoked client refused?",
     "DurationsInRange": "Of an MTLSIssuer that is older than a limit: does the operator follow every duration in its spec?",
     "HostsProtected": "Of an MTLSIssuer, while the host of an Ingress that names it may be open: is every such host protected?",
     "LedgerArchived": "Of an MTLSIssuer whose old records cannot be archived: can they?",

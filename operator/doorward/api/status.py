@@ -137,6 +137,29 @@ class EnforcementStatus(Model):
     detail: Annotated[str, Field(max_length=512, description="Why it is not enforced; empty if it is.")] = ""
 
 
+class CanaryReplicaStatus(Model):
+    """What a canary showed at one replica."""
+
+    replica: Annotated[str, Field(max_length=64, description="Address of the replica of the ingress controller.")]
+    seconds: Annotated[
+        Count,
+        Field(
+            description="Seconds from the publication of the CRL until the replica refused the certificate that it revokes, at all"
+            " gates; rounded up."
+        ),
+    ]
+
+
+class CanaryStatus(Model):
+    """What the last canary showed."""
+
+    crl_number: Annotated[Count, Field(description="Number of the CRL that revokes it.")]
+    published_at: Annotated[Instant, Field(description="When that CRL was published.")]
+    replicas: Annotated[
+        tuple[CanaryReplicaStatus, ...], Field(max_length=32, description="Those that refused it; at most 32.")
+    ] = ()
+
+
 class MTLSIssuerStatus(Model):
     """What became of the trust domain."""
 
@@ -159,3 +182,7 @@ class MTLSIssuerStatus(Model):
             max_length=50, description="The hosts of the targets, at most 50; those that are not enforced come first."
         ),
     ] = ()
+    canary: Annotated[
+        CanaryStatus | None,
+        Field(description="The last canary that was refused, if `spec.enforcement.canary` is true."),
+    ] = None

@@ -25,6 +25,7 @@ from doorward.pki.keys import SecretBytes, private_key_pem, public_key_sha256
 from doorward.pki.pem import certificate_pem
 from doorward.planning import timing
 from doorward.planning.plan import CloseGate, CreateCa, GateAction, PublishCrl, RemoveGate, WriteGate
+from doorward.probes.canary_book import CanaryBook
 from doorward.view.intake import Intake
 from doorward.view.keys import issuer_key
 from doorward.view.stores import View
@@ -45,6 +46,7 @@ class IssuerApplier:
         memories: IssuerMemories,
         source: KeySource,
         clock: Clock,
+        canaries: CanaryBook,
     ) -> None:
         self._view = view
         self._gateway = gateway
@@ -53,7 +55,7 @@ class IssuerApplier:
         self._source = source
         self._clock = clock
         self._gates = GateApplier(view, gateway, intake, clock, source)
-        self._publisher = Publisher(view, gateway, clock, intake, memories)
+        self._publisher = Publisher(view, gateway, clock, intake, memories, canaries)
 
     async def create_ca(self, issuer: ObjectKey, action: CreateCa) -> None:
         """Make the CA of one generation, and its Secret; one that is there already stays."""

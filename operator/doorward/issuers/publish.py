@@ -25,11 +25,14 @@ from doorward.objects.crl_configmap import (
 )
 from doorward.objects.meta import ObjectKey, crl_configmap_name, gate_secret_name, is_ours
 from doorward.objects.trust_bundle import Anchor, PublishedTrust
-from doorward.pki.crls import PublishedCrl, build_crl, check_published
+from doorward.pki.canaries import CanaryClient
+from doorward.pki.crls import CrlEntry, PublishedCrl, build_crl, check_published
 from doorward.pki.pem import load_certificates
 from doorward.planning import crl, room, timing
 from doorward.planning.crl import CrlContent, Snapshot, Terms
 from doorward.planning.plan import PublishCrl
+from doorward.probes import canary_book
+from doorward.probes.canary_book import CanaryBook
 from doorward.view import ledger
 from doorward.view.intake import Intake
 from doorward.view.keys import issuer_key
@@ -81,12 +84,21 @@ class _Made:
 class Publisher:
     """Commits the CRLs of issuers."""
 
-    def __init__(self, view: View, gateway: Gateway, clock: Clock, intake: Intake, memories: IssuerMemories) -> None:
+    def __init__(
+        self,
+        view: View,
+        gateway: Gateway,
+        clock: Clock,
+        intake: Intake,
+        memories: IssuerMemories,
+        canaries: CanaryBook,
+    ) -> None:
         self._view = view
         self._gateway = gateway
         self._clock = clock
         self._intake = intake
         self._memories = memories
+        self._canaries = canaries
         self._unread: Once[tuple[ObjectKey, str]] = Once()
         """Gates whose copy could not be read, by issuer and namespace."""
 
@@ -98,6 +110,7 @@ class Publisher:
         memory = self._memories.get(issuer)
         signing = _signing(issuer, action.terms, memory)
         body = self._view.configmaps.get(at)
+        pair = await self._pair(issuer, signing)
         for _ in range(TRIES):
             if body is not None and not is_ours(body, CRL_ROLE):
                 self._memories.keep(issuer, replace(self._memories.get(issuer), configmap_unmanaged=True))
@@ -106,7 +119,7 @@ class Publisher:
             gathered = await self._gather(issuer, signing, body, memory)
             # From the guards to the snapshot nothing is waited for: what was guarded is what is signed.
             self._guard(issuer, signing.terms, gathered)
-            snapshot = self._snapshot(issuer, gathered, memory)
+            snapshot = self._snapshot(issuer, gathered, memory, pair)
             made = await asyncio.to_thread(_make, snapshot, signing, gathered.retained)
             if isinstance(made, frozenset):
                 entries = {generation: action.entries.get(generation, 0) for generation in made}
@@ -118,10 +131,19 @@ class Publisher:
                 body = await get_if_there(self._gateway, CONFIG_MAP, at)
             else:
                 self._take_in(issuer, written, made)
+                if pair is not None:
+                    self._canaries.published(issuer, made.trust.number, *pair, self._clock.now_precise())
                 clients = await crl_story.tell(self._view, issuer, snapshot.bases, made.trust)
                 self._memories.keep(issuer, self._memories.get(issuer).with_news(made.trust.number, clients))
                 return
         raise Conflict(f"ConfigMap {at} changed {TRIES} times while a CRL was signed")
+
+    async def _pair(self, issuer: ObjectKey, signing: _Signing) -> tuple[CanaryClient, CanaryClient] | None:
+        """A canary that this CRL revokes, and one that it does not; None: it has none, and is published all the same."""
+        ca, now = signing.loaded.get(signing.terms.canary or 0), self._clock.now()
+        if ca is None or not self._canaries.wanted(issuer, now):
+            return None
+        return await asyncio.to_thread(canary_book.pair, ca.signer, self._canaries.next_revoked(issuer, now), now)
 
     def _take_in(self, issuer: ObjectKey, written: Object, made: _Made) -> None:
         """What was committed is known as published, with no need to read it again."""
@@ -219,17 +241,25 @@ class Publisher:
         """The records of these serials that our ledger calls lifted."""
         return [record.key for record in self._view.ledger.lifted(issuer, serials)]
 
-    def _snapshot(self, issuer: ObjectKey, gathered: _Gathered, memory: IssuerMemory) -> Snapshot:
-        named = _named(gathered.bases)
+    def _snapshot(
+        self,
+        issuer: ObjectKey,
+        gathered: _Gathered,
+        memory: IssuerMemory,
+        pair: tuple[CanaryClient, CanaryClient] | None,
+    ) -> Snapshot:
+        named, now = _named(gathered.bases), self._clock.now()
         # Above every other generation's, too: gates tell by the highest number in a bundle which one is newer.
         seen = [*memory.newest_crls.values(), *gathered.published.values()]
         seen += [base for found in gathered.bases.values() for base in found]
         return Snapshot(
             records=self._view.ledger.concerning(issuer, named),
-            pending_again=self._view.pending_again(issuer, named, self._clock.now()),
+            pending_again=self._view.pending_again(issuer, named, now),
             bases=gathered.bases,
             highest_number=max((each.number for each in seen), default=0),
             taken_at=self._clock.now_precise(),
+            expired_canaries=crl.expired_canaries(named, now),
+            canary=CrlEntry(serial=pair[0].serial, revoked_at=now, reason=None) if pair is not None else None,
         )
 
 

@@ -2,7 +2,7 @@
 
 An entry never disappears before its certificate expired plus one CRL period, unless its record says that a hold was
 lifted (RFC 5280 §3.3: an entry stays until one CRL after expiry was published). An entry without a record stays: its
-expiry is unknown, so deleting a record un-revokes nobody.
+expiry is unknown, so deleting a record un-revokes nobody. Only the serial of a canary says itself when it expires.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,8 +15,9 @@ from doorward.api.issuer_parts import CrlPolicy
 from doorward.api.limits import BETWEEN_CRLS, LONGEST_CRL_VALIDITY
 from doorward.objects.ledger_record import Record
 from doorward.objects.trust_bundle import PublishedTrust
+from doorward.pki import canaries
 from doorward.pki.crls import CrlEntry, PublishedCrl, next_number
-from doorward.planning.timing import BACKDATE, duration
+from doorward.planning.timing import BACKDATE, MAX_SKEW, duration
 
 _FIRST_TIME = datetime(1950, 1, 1, tzinfo=UTC)
 """No CRL says an earlier one (RFC 5280 §5.1.2.6): a slip in one record must not keep all others from being published."""
@@ -49,6 +50,8 @@ class Terms:
     """The identities of all generations that are told by them."""
     also: Mapping[int, frozenset[int]] = field(default_factory=dict)
     """By generation whose CRL is signed, those whose revoked serials it lists, too: their certificates may name this CA."""
+    canary: int | None = None
+    """The generation whose CRL revokes a canary; None: none does."""
 
     @property
     def now(self) -> datetime:
@@ -74,6 +77,10 @@ class Snapshot:
     highest_number: int
     """Of all CRLs of the issuer that were seen, of any generation; 0: there is none."""
     taken_at: datetime
+    expired_canaries: frozenset[int] = frozenset()
+    """Serials of canaries that have expired: the CRL that is published next drops them. No CRL is published because of them."""
+    canary: CrlEntry | None = None
+    """The canary that the CRL of `Terms.canary` revokes first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +105,7 @@ def decide(snapshot: Snapshot, terms: Terms) -> dict[int, CrlContent]:
     records = {r.serial: r for r in snapshot.records if r.serial not in snapshot.pending_again}
     number = next_number(snapshot.highest_number, snapshot.taken_at)
     return {
-        generation: _content(revoked[generation], snapshot.bases.get(generation, ()), records, terms, number)
+        generation: _content(revoked[generation], snapshot, generation, records, terms, number)
         for generation in terms.generations
     }
 
@@ -117,8 +124,14 @@ def _revoked(records: Iterable[Record], terms: Terms) -> dict[int, list[Record]]
 
 
 def _content(
-    revoked: Iterable[Record], bases: tuple[PublishedCrl, ...], records: Mapping[int, Record], terms: Terms, number: int
+    revoked: Iterable[Record],
+    snapshot: Snapshot,
+    generation: int,
+    records: Mapping[int, Record],
+    terms: Terms,
+    number: int,
 ) -> CrlContent:
+    bases = snapshot.bases.get(generation, ())
     published: Mapping[int, CrlEntry] = bases[0].entries if bases else {}
     for base in bases[1:]:
         published = {**base.entries, **published}
@@ -126,10 +139,14 @@ def _content(
     leaving = set()
     for serial in published.keys() - entries.keys():
         record = records.get(serial)
-        if record is not None and (record.is_lifted or record.not_after + terms.keep_after_expiry <= terms.now):
+        if (record is None and serial in snapshot.expired_canaries) or (
+            record is not None and (record.is_lifted or record.not_after + terms.keep_after_expiry <= terms.now)
+        ):
             leaving.add(serial)
         else:
             entries[serial] = published[serial]
+    if snapshot.canary is not None and generation == terms.canary:
+        entries[snapshot.canary.serial] = snapshot.canary
     previous = max(bases, key=lambda base: base.number, default=None)
     return CrlContent(entries=entries, leaving=frozenset(leaving), number=number, previous=previous)
 
@@ -149,6 +166,12 @@ def entry_of(record: Record, published: CrlEntry | None, now: datetime) -> CrlEn
     if published is not None and published.revoked_at == time and published.reason is reason:
         return published
     return CrlEntry(serial=record.serial, revoked_at=time, reason=reason)
+
+
+def expired_canaries(serials: Iterable[int], now: datetime) -> frozenset[int]:
+    """Those of the serials that are canaries', and of certificates that no clock takes for valid any more."""
+    ends = ((serial, canaries.expiry(serial)) for serial in serials)
+    return frozenset(serial for serial, end in ends if end is not None and end + MAX_SKEW <= now)
 
 
 def pace(policy: CrlPolicy) -> tuple[timedelta, timedelta]:

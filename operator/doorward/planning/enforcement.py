@@ -27,7 +27,7 @@ A_GATE = timedelta(seconds=1)
 """With each gate, all are probed so much less often, between these two."""
 HANGS_AFTER = timedelta(seconds=30)
 """A replica that takes connections and does not answer for so long hangs: it loads no CRL either."""
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class Way(StrEnum):
@@ -125,7 +125,7 @@ def _refuses(asked: Asked, way: Way, heard: Heard) -> bool:
         return not (asked.optional and way is Way.NOBODY)
     if heard.status == 403:
         return True
-    return asked.error_page is not None and heard.status in _REDIRECTS and heard.location == asked.error_page
+    return asked.error_page is not None and heard.status in REDIRECTS and heard.location == asked.error_page
 
 
 def _asks_for_none(way: Way, heard: Heard, unknown_host: int) -> tuple[Verdict, str]:
@@ -141,7 +141,7 @@ def _asks_for_none(way: Way, heard: Heard, unknown_host: int) -> tuple[Verdict, 
 def _plain(heard: Heard) -> tuple[Verdict, str]:
     if 200 <= heard.status < 300:
         return Verdict.OPEN, f"answers {heard.status} {Way.PLAIN}"
-    if heard.status in _REDIRECTS and not heard.location.lower().startswith("https://"):
+    if heard.status in REDIRECTS and not heard.location.lower().startswith("https://"):
         return Verdict.OPEN, f"answers {heard.status} {Way.PLAIN} and does not redirect to HTTPS"
     return Verdict.REFUSED, ""
 

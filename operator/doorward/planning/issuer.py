@@ -12,7 +12,7 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ca_secret_name
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki.subjects import problems
-from doorward.planning import closing, crl, issuer_status, lineage, revocation, room, timing
+from doorward.planning import canary_status, closing, crl, issuer_status, lineage, revocation, room, timing
 from doorward.planning.crl import CrlContent, Snapshot, Terms
 from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, GateState, IssuerObserved, Unseen
@@ -296,7 +296,8 @@ def _running(look: _Look, signing: Authority | Condition) -> Plan:
             return Plan(actions=look.closings)
         return replace(issuer_status.write(o, o.published, now), later=later)
     publish = PublishCrl(terms=look.terms, entries=look.entries)
-    if look.published is None or _must_publish(look, look.published):
+    repeats = canary_status.must_repeat(look.spec, o.canaries, now)
+    if look.published is None or _must_publish(look, look.published) or repeats:
         return Plan(actions=(publish,))
     gates: tuple[Action, ...] = (*_writings(o, now), *look.closings)
     if gates:

@@ -10,7 +10,7 @@ from doorward.api.status import SERIAL_LIMIT, SUBJECT_LIMIT, in_calendar, shorte
 from doorward.objects.archive_index import index_name
 from doorward.objects.meta import ca_secret_name, crl_configmap_name
 from doorward.objects.trust_bundle import Anchor, PublishedTrust
-from doorward.planning import closing, limits, room, targets_status, timing
+from doorward.planning import canary_status, closing, limits, room, targets_status, timing
 from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, Gate, GateState, IssuerObserved, Unseen
 from doorward.planning.permission import not_permitted
@@ -76,8 +76,10 @@ def _conditions(
     yield from targets_status.conditions(o, now)
     if isinstance(o.authority, Authority):
         yield said("Generated" if o.authority.generated else "SharedCA")
-    if isinstance(o.spec, MTLSIssuerSpec) and o.spec.enforcement.mode == "Handshake":
-        yield said("HandshakeOnly")
+    if isinstance(o.spec, MTLSIssuerSpec):
+        cut_off = canary_status.condition(o.spec, o.canaries, as_before(o, "CutOffHolds"), now)
+        if cut_off is not None:
+            yield cut_off
     if isinstance(o.spec, MTLSIssuerSpec) and (out_of_range := limits.of_issuer(o.spec)) is not None:
         yield out_of_range
     if o.put_back_at is not None:
@@ -173,6 +175,10 @@ def write(
     status |= _gates_status(o)
     if enforcement := targets_status.enforcement(o, now):
         status["enforcement"] = enforcement
+    if isinstance(o.spec, MTLSIssuerSpec) and (
+        canary := canary_status.listed(o.spec, o.canaries, o.status.get("canary"))
+    ):
+        status["canary"] = canary
     return _with_counts(o, line, status, now, due)
 
 

@@ -333,4 +333,10 @@ def terms(spec: MTLSIssuerSpec, line: Lineage, now: datetime) -> Terms:
             g: each for g, each in line.identities.items() if g in line.trusted | line.known.keys() | line.closed.keys()
         },
         also=line.untold,
+        canary=_canary(spec, line),
     )
+
+
+def _canary(spec: MTLSIssuerSpec, line: Lineage) -> int | None:
+    """The generation that signs canaries: the one that signs certificates."""
+    return line.signing.generation if spec.enforcement.canary and line.signing and line.signing in line.shown else None

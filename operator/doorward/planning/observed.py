@@ -18,6 +18,8 @@ from doorward.objects.meta import Object, ObjectKey
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki.keys import KeyKind
 from doorward.pki.requests import ClientRequest
+from doorward.planning.canary import NONE as NO_CANARIES
+from doorward.planning.canary import Canaries
 from doorward.planning.enforcement import NOT_PROBED, Probed
 from doorward.planning.targets_told import NOTHING, Told
 
@@ -276,3 +278,5 @@ class IssuerObserved:
     """What its targets were told of their protection."""
     probed: Probed = NOT_PROBED
     """What probes show of its gates."""
+    canaries: Canaries = NO_CANARIES
+    """What canaries show of them."""

@@ -223,6 +223,22 @@ class ProbeBook:
         heappush(each.heap, (due(after, known.changed, len(self._targets)), gate))
         return before, after
 
+    def a_host_of_each_gate(self, issuer: ObjectKey, replica: Replica, now: datetime) -> dict[str, Asked]:
+        """By namespace with a gate of the issuer, one host; if possible one that was found at the replica to be as it should be."""
+        good: dict[str, Asked] = {}
+        others: dict[str, Asked] = {}
+        for key in sorted(self._of_issuer.get(issuer, ())):
+            for host in sorted(self._targets[key].wanted.hosts):
+                gate = GateKey(key, host)
+                finding = self._rounds[replica].findings.get(gate) if replica in self._rounds else None
+                into = good if finding is not None and finding.verdict is Verdict.REFUSED else others
+                if (
+                    key.at.namespace not in into
+                    and (asked := self._asked(gate, self._targets[key].wanted, now)) is not None
+                ):
+                    into[key.at.namespace] = asked
+        return others | good
+
     # What was found
 
     def found_open(self, key: Key) -> str:

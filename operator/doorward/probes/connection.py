@@ -6,14 +6,16 @@ The server's own certificate is not verified: a probe sends nothing secret, and 
 import asyncio
 import ipaddress
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 import h11
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
 from doorward.objects.endpoints import Replica
 from doorward.planning.enforcement import Heard
-from doorward.probes.foreign import ForeignClient
 
 CONNECT_WITHIN = 3.0  # seconds
 ANSWERS_WITHIN = 5.0
@@ -24,22 +26,63 @@ USER_AGENT = "doorward-probe"
 T = TypeVar("T")
 
 
+class Client(Protocol):
+    """A client certificate and its key."""
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """What is shown to the server."""
+        ...
+
+    @property
+    def key(self) -> ec.EllipticCurvePrivateKey:
+        """Its key."""
+        ...
+
+
 class _Ended(Exception):
     """The replica ended the connection, or sent more than is read."""
 
 
-async def ask(replica: Replica, host: str, path: str, *, tls: bool, client: ForeignClient | None = None) -> Heard:
-    """What one replica answers at a host, over TLS with the certificate of `client` or without one, or over plain HTTP."""
+def _context() -> SSL.Context:
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_verify(SSL.VERIFY_NONE)
+    return context
+
+
+@dataclass(slots=True)
+class Session:
+    """A TLS session to be resumed, and then the one that came of the connection; None: there is none."""
+
+    kept: SSL.Session | None = field(default=None, repr=False)
+    context: SSL.Context = field(default_factory=_context, repr=False)
+    """Of all connections with it. It has no certificate, so that who resumes can come without one."""
+
+
+async def ask(
+    replica: Replica,
+    host: str,
+    path: str,
+    *,
+    tls: bool,
+    client: Client | None = None,
+    promised: int = 0,
+    session: Session | None = None,
+) -> Heard:
+    """What one replica answers at a host, over TLS with the certificate of `client` or without one, or over plain HTTP.
+
+    `promised`: bytes of a body that the request announces, and that are never sent.
+    """
     port = replica.https if tls else replica.http
     try:
         async with asyncio.timeout(CONNECT_WITHIN):
             reader, writer = await asyncio.open_connection(replica.address, port)
     except (OSError, TimeoutError) as error:
         return Heard(trouble=f"cannot be reached on port {port} ({_kind(error)})", connected=False)
-    talk = _Tls(reader, writer, host, client) if tls else _Plain(reader, writer)
+    talk = _Tls(reader, writer, host, client, session) if tls else _Plain(reader, writer)
     try:
         async with asyncio.timeout(ANSWERS_WITHIN):
-            return await talk.head(host, path)
+            return await talk.head(host, path, promised)
     except TimeoutError:
         return Heard(trouble=f"takes a connection on port {port} and does not answer within {ANSWERS_WITHIN:.0f} s")
     except SSL.Error as error:
@@ -81,6 +124,9 @@ class _Plain:
     async def begin(self) -> None:
         """What comes before HTTP."""
 
+    def answered(self) -> None:
+        """What is kept of the connection once it was answered."""
+
     async def send(self, data: bytes) -> None:
         self._writer.write(data)
         await self._writer.drain()
@@ -92,19 +138,22 @@ class _Plain:
             raise _Ended
         return data
 
-    async def head(self, host: str, path: str) -> Heard:
+    async def head(self, host: str, path: str, promised: int) -> Heard:
         """Ask, and read no more than the head of the answer."""
         await self.begin()
         http = h11.Connection(h11.CLIENT, max_incomplete_event_size=AT_ONCE)
         headers = [("Host", host), ("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Connection", "close")]
-        request = http.send(h11.Request(method="HEAD", target=path, headers=headers))
-        await self.send((request or b"") + (http.send(h11.EndOfMessage()) or b""))
+        if promised:
+            headers.append(("Content-Length", str(promised)))
+        request = http.send(h11.Request(method="HEAD", target=path, headers=headers)) or b""
+        await self.send(request if promised else request + (http.send(h11.EndOfMessage()) or b""))
         while True:
             event = http.next_event()
             if event is h11.NEED_DATA:
                 data = await self.receive()
                 http.receive_data(data)
             elif isinstance(event, h11.Response):
+                self.answered()
                 location = next((value for name, value in event.headers if name == b"location"), b"")
                 return Heard(
                     status=event.status_code,
@@ -119,15 +168,21 @@ class _Tls(_Plain):
     """Over TLS, from memory to memory: the connection stays asyncio's."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, client: ForeignClient | None
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        host: str,
+        client: Client | None,
+        session: Session | None,
     ) -> None:
         super().__init__(reader, writer)
-        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-        context.set_verify(SSL.VERIFY_NONE)
+        self._session = session if session is not None else Session()
+        self._tls = SSL.Connection(self._session.context, None)
         if client is not None:
-            context.use_certificate(client.certificate)
-            context.use_privatekey(client.key)
-        self._tls = SSL.Connection(context, None)
+            self._tls.use_certificate(client.certificate)
+            self._tls.use_privatekey(client.key)
+        if self._session.kept is not None:
+            self._tls.set_session(self._session.kept)
         if not _is_address(host):
             self._tls.set_tlsext_host_name(host.encode("ascii"))
         self._tls.set_connect_state()
@@ -141,6 +196,11 @@ class _Tls(_Plain):
 
     async def begin(self) -> None:
         await self._drive(self._tls.do_handshake)
+
+    def answered(self) -> None:
+        """By then the server has sent what a TLS 1.3 session is resumed by. OpenSSL spoils that of a connection that is not shut down."""
+        self._session.kept = self._tls.get_session()
+        self._tls.set_shutdown(SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN)
 
     async def send(self, data: bytes) -> None:
         await self._drive(lambda: self._tls.sendall(data))

@@ -22,6 +22,7 @@ from doorward.issuers.observe import IssuerObserver
 from doorward.issuers.retention import LedgerObserver
 from doorward.pki.key_source import KeySource
 from doorward.runtime.appliers import Appliers
+from doorward.runtime.canary_probing import CanaryProbing
 from doorward.runtime.cut_offs import CutOffRecorder
 from doorward.runtime.guarded import GuardedServices
 from doorward.runtime.looks import Certificates, Issuers, Ledgers, Targets
@@ -54,6 +55,7 @@ class Shared:
     cut_offs: CutOffRecorder
     writes: SharedWrites
     probing: Probing
+    canaries: CanaryProbing
     told: ToldTargets
 
 
@@ -84,7 +86,17 @@ def joined(shared: Shared, source: KeySource, metrics: Metrics) -> tuple[Reconci
 def _issuers(s: Shared, troubles: Troubles, guarded: GuardedServices) -> Issuers:
     observer = IssuerObserver(s.view, s.gateway, s.clock, s.issuer_memories, s.planes)
     return Issuers(
-        s.view, observer, s.issuer_memories, s.domains, s.routing, troubles, s.probing, guarded, s.told, s.clock
+        s.view,
+        observer,
+        s.issuer_memories,
+        s.domains,
+        s.routing,
+        troubles,
+        s.probing,
+        s.canaries,
+        guarded,
+        s.told,
+        s.clock,
     )
 
 
@@ -101,7 +113,7 @@ def _appliers(s: Shared, observer: CertificateObserver, guarded: GuardedApplier,
             source,
             s.clock,
         ),
-        IssuerApplier(s.view, s.gateway, s.intake, s.issuer_memories, source, s.clock),
+        IssuerApplier(s.view, s.gateway, s.intake, s.issuer_memories, source, s.clock, s.canaries.book),
         ArchiveApplier(s.view, s.gateway, s.intake),
         TargetApplier(s.view, s.gateway, s.intake),
         guarded,

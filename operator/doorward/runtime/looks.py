@@ -26,6 +26,7 @@ from doorward.planning.plan import (
     earliest,
 )
 from doorward.planning.trouble import Trouble
+from doorward.runtime.canary_probing import CanaryProbing
 from doorward.runtime.cut_offs import CutOffRecorder
 from doorward.runtime.guarded import GuardedServices
 from doorward.runtime.probing import Probing
@@ -63,6 +64,7 @@ class Issuers:
         routing: Routing,
         troubles: Troubles,
         probing: Probing,
+        canaries: CanaryProbing,
         guarded: GuardedServices,
         told: ToldTargets,
         clock: Clock,
@@ -70,6 +72,7 @@ class Issuers:
         self._troubles = troubles
         self._told = told
         self._probing = probing
+        self._canaries = canaries
         self._guarded = guarded
         self._view = view
         self._observer = observer
@@ -91,7 +94,8 @@ class Issuers:
         if found is None:
             return Look(await self._gone(key, before))
         seen, memory = found
-        seen = replace(self._guarded.told(self._probing.observed(seen)), told=self._told.of(key))
+        seen = self._canaries.observed(self._guarded.told(self._probing.observed(seen)))
+        seen = replace(seen, told=self._told.of(key))
         memories.keep(key, memory, era)
         self._tell_conflicting(key, before, memory)
         now = self._clock.now()
@@ -113,6 +117,7 @@ class Issuers:
         """Of an issuer that is not there only its gates are remembered, until they are closed."""
         left = IssuerMemory(gates=before.gates)
         self._probing.book.drop(key)
+        self._canaries.book.drop(key)
         self._domains.drop(key)
         self._memories.keep(key, left)
         self._tell_conflicting(key, before, left)

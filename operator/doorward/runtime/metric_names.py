@@ -198,6 +198,21 @@ INGRESSES = Definition(
     f" nothing visible opens the host, or that GatesCurrent of the issuer says why: {', '.join(sorted(CLOSED_OR_PROTECTED))}."
     " HostsProtected of the issuer counts the Ingresses of all other reasons.",
 )
+CANARY_SECONDS = Definition(
+    name="doorward_canary_refused_after_seconds",
+    type="gauge",
+    labels=(*ISSUER_LABELS, "replica"),
+    help="Seconds from the publication of the CRL that revokes the issuer's last canary until the replica of the ingress controller"
+    " refused it at all gates. Absent until then, without `spec.enforcement.canary`, and after a restart of the operator until the"
+    " next CRL.",
+)
+CANARY_ADMITTED = Definition(
+    name="doorward_canary_admitted_gates",
+    type="gauge",
+    labels=(*ISSUER_LABELS, "replica"),
+    help="Gates of the issuer at which the replica still admits a certificate that the published CRL revokes, though it had 30 seconds"
+    " to load the CRL. Above 0, clients whose access is revoked may have access there.",
+)
 PROBES = Definition(
     name="doorward_probes_total",
     type="counter",
@@ -266,6 +281,8 @@ DEFINITIONS = (
     WORK_DURATION,
     GATE_HOSTS,
     INGRESSES,
+    CANARY_SECONDS,
+    CANARY_ADMITTED,
     PROBES,
     LOOP_LAG,
     LOOP_LAG_MAX,

@@ -25,8 +25,11 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
 from doorward.pki.key_source import KeySource
 from doorward.planning import retention
+from doorward.probes.canary_asking import CanaryProber, NetworkCanaries
+from doorward.probes.canary_book import CanaryBook
 from doorward.probes.prober import NetworkProber, Prober
 from doorward.runtime import kopf_handlers, loop_lag
+from doorward.runtime.canary_probing import CanaryProbing
 from doorward.runtime.cut_offs import CutOffRecorder
 from doorward.runtime.joined import Shared, joined
 from doorward.runtime.metrics import Metrics
@@ -73,6 +76,7 @@ class Operator:
         *,
         login: kopf_handlers.Login,
         prober: Prober | None = None,
+        canary_prober: CanaryProber | None = None,
     ) -> None:
         self._settings = settings
         self._login = login
@@ -104,6 +108,15 @@ class Operator:
         self._probing = Probing(
             settings.controller, prober or NetworkProber(clock), clock, self._routing, writes, self.metrics.probed
         )
+        self._canaries = CanaryProbing(
+            CanaryBook(),
+            self._probing.book,
+            canary_prober or NetworkCanaries(),
+            clock,
+            self._routing,
+            writes,
+            gate_service=settings.gate_service is not None,
+        )
         shared = Shared(
             view=self.view,
             gateway=gateway,
@@ -117,6 +130,7 @@ class Operator:
             cut_offs=self._cut_offs,
             writes=writes,
             probing=self._probing,
+            canaries=self._canaries,
             told=self._told,
         )
         self._reconciler, self._issuers = joined(shared, source, self.metrics)
@@ -138,6 +152,7 @@ class Operator:
             unsynced=lambda: not_synced(self.view),
             probed=self._probing.book.probed,
             told=self._told.of,
+            canaries=self._canaries.of,
         )
         self._resync = Resync(
             self.view,
@@ -279,7 +294,9 @@ class Operator:
     async def _probe(self) -> None:
         if self._leadership is not None:
             await self._leadership.led()
-        await self._probing.keep(self._gateway, self._settings.account)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._probing.keep(self._gateway, self._settings.account))
+            group.create_task(self._canaries.keep())
 
     def kinds(self) -> tuple[Kind, ...]:
         """The kinds that people write, which Kopf watches."""

@@ -15,6 +15,7 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.planning import enforcement, timing
+from doorward.planning.canary import Canaries
 from doorward.planning.enforcement import Probed
 from doorward.planning.states import CertificateState, state_of
 from doorward.planning.targets_told import Told
@@ -55,6 +56,9 @@ class Figures:
     told: Callable[[ObjectKey], Told]
     """What the Ingresses of an issuer were told."""
 
+    canaries: Callable[[ObjectKey], Canaries]
+    """What the canaries of an issuer found."""
+
     async def samples(self) -> tuple[Sample, ...]:
         """All of them; the event loop is given to others again and again."""
         found = list(self._process())
@@ -93,6 +97,11 @@ class Figures:
             yield names.GATE_HOSTS, (*at, enforced), count
         for reason, count in sorted(self.told(issuer).counts.items()):
             yield names.INGRESSES, (*at, reason), count
+        if (flown := self.canaries(issuer).flown) is not None:
+            for replica in sorted({place.replica for place in flown.places}):
+                if (seconds := flown.seconds(replica)) is not None:
+                    yield names.CANARY_SECONDS, (*at, replica), seconds
+                yield names.CANARY_ADMITTED, (*at, replica), sum(p.replica == replica for p in flown.deaf(now))
         index = self.view.archives.index(issuer)
         if index.readable:
             yield names.ARCHIVED_RECORDS, at, index.records

@@ -22,6 +22,7 @@ from tests.unit.runtime import (
     test_attacks_clock,
     test_budget,
     test_ca_secret,
+    test_canary,
     test_closed_gates,
     test_crl_overflow,
     test_ends,
@@ -324,6 +325,30 @@ ENDS: dict[str, Ends] = {
         test_retention.test_no_record_is_deleted_while_its_archive_cannot_be_written,
     ),
     "ArchiveIndexInvalid": Ends("another ConfigMap", (MAP,)),
+    "CanaryRefused": Ends(
+        "a canary of a later CRL that is admitted",
+        (MAP, MTLS),
+        "30 s after that CRL",
+        test_canary.test_a_controller_that_loads_no_new_crl_is_said_after_half_a_minute_until_it_does,
+    ),
+    "RevokedCanaryAdmitted": Ends(
+        "a canary that is refused",
+        (MAP, MTLS),
+        "every 5 s, and a CRL for another canary every 10 min",
+        test_canary.test_a_controller_that_loads_no_new_crl_is_said_after_half_a_minute_until_it_does,
+    ),
+    "SessionsResumed": Ends(
+        "a canary whose session is not resumed",
+        (MAP, MTLS),
+        "with the next CRL",
+        test_canary.test_a_session_that_is_resumed_is_said_until_none_is,
+    ),
+    "CutOffNotVerified": Ends(
+        "a canary that is refused",
+        (MAP, MTLS),
+        "with the next CRL",
+        test_canary.test_the_first_canary_comes_with_a_crl_that_is_published_anyway,
+    ),
     # Gate of a host
     "FoundOpen": Ends(
         "a probe that is refused",

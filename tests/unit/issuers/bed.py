@@ -18,6 +18,7 @@ from doorward.pki.crls import CrlEntry, PublishedCrl, build_crl, read_crl
 from doorward.planning.crl import Terms
 from doorward.planning.observed import Authority
 from doorward.planning.plan import PublishCrl
+from doorward.probes.canary_book import CanaryBook
 from doorward.view.cut_offs import CutOffWatch
 from doorward.view.intake import Intake
 from doorward.view.keys import Key
@@ -130,7 +131,7 @@ class PublisherBed:
         self.queue: WorkQueue[Key] = WorkQueue(self.clock)
         self.intake = Intake(self.view, routing(self.view, self.queue), lambda _: None)
         self.memories = IssuerMemories()
-        self.publisher = Publisher(self.view, self.gateway, self.clock, self.intake, self.memories)
+        self.publisher = Publisher(self.view, self.gateway, self.clock, self.intake, self.memories, CanaryBook())
         self.remember(held=held(1))
 
     @property

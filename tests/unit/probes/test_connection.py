@@ -9,7 +9,7 @@ import pytest
 from doorward.objects.endpoints import Replica
 from doorward.planning.enforcement import Heard
 from doorward.probes import connection, foreign
-from doorward.probes.connection import ask
+from doorward.probes.connection import Session, ask
 from tests.unit.given import NOW
 
 from .conftest import naming, says, serving, speaking_tls
@@ -171,3 +171,42 @@ async def test_nobody_there_is_told_from_no_answer():
 async def test_any_host_of_an_ingress_can_be_asked_for(host, ours):
     async with serving(says(BAD), speaking_tls(ours)) as replica:
         assert (await ask(replica, host, "/", tls=True)).status == 400
+
+
+async def test_a_body_that_is_announced_is_never_sent(ours):
+    seen = []
+
+    async def behave(reader, writer):
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        seen.append(await reader.read())
+        writer.close()
+
+    async with serving(behave, speaking_tls(ours)) as replica:
+        heard = await ask(replica, "shop.example", "/", tls=True, promised=2**62)
+        assert heard.status == 413
+        async with asyncio.timeout(30):
+            while len(seen) < 2:
+                await asyncio.sleep(0)
+    assert b"Content-Length: 4611686018427387904\r\n" in seen[0]
+    assert seen[1] == b""
+
+
+@VERSIONS
+async def test_a_session_is_kept_and_resumed_without_the_certificate(ours, version):
+    context = speaking_tls(ours)
+    context.minimum_version = context.maximum_version = version
+    resumed = []
+
+    async def behave(reader, writer):
+        resumed.append(writer.get_extra_info("ssl_object").session_reused)
+        await says(BAD)(reader, writer)
+
+    session = Session()
+    async with serving(behave, context) as replica:
+        await ask(replica, "shop.example", "/", tls=True, client=foreign.made(NOW), session=session)
+        assert session.kept is not None
+        await ask(replica, "shop.example", "/", tls=True, session=session)
+        await ask(replica, "shop.example", "/", tls=True, session=Session())
+    assert resumed == [False, True, False]

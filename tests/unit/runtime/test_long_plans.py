@@ -60,7 +60,7 @@ async def test_an_issuer_is_planned_in_a_thread_with(monkeypatch, records, elsew
     guarded = GuardedServices(view, GuardedObserver(view, ()), troubles, clock, {})
     told = ToldTargets(lambda _issuer: None)
     issuers = Issuers(
-        view, Seen(records), IssuerMemories(), domains, waking, troubles, NotProbed(), guarded, told, clock
+        view, Seen(records), IssuerMemories(), domains, waking, troubles, NotProbed(), NotProbed(), guarded, told, clock
     )
     look = await issuers.look(ISSUER)
     assert (threads != [threading.main_thread()]) is elsewhere

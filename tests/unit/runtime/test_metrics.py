@@ -12,6 +12,7 @@ from doorward.cluster.errors import Forbidden, Invalid
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, SECRET
 from doorward.objects.archive_index import NO_ARCHIVE, UNREADABLE, ArchiveIndex, Part
 from doorward.objects.meta import ObjectKey, parse_instant
+from doorward.planning.canary import NONE as NO_CANARIES
 from doorward.planning.enforcement import NOT_PROBED
 from doorward.planning.states import CertificateState
 from doorward.runtime import kopf_handlers, metric_names, reconcile, scrape
@@ -86,6 +87,8 @@ def test_what_is_documented_is_shown(served):
     missing = {definition.name.removesuffix("_total") for definition in metric_names.DEFINITIONS}
     missing -= served.scrape().families.keys()
     assert missing == {
+        "doorward_canary_admitted_gates",  # no issuer has a canary
+        "doorward_canary_refused_after_seconds",
         "doorward_lease_renewal_age_seconds",  # it is alone
         "doorward_sources_not_synced",  # all are
     }
@@ -402,6 +405,7 @@ def figures(view, clock, **override):
             "unsynced": lambda: (),
             "probed": lambda _issuer: NOT_PROBED,
             "told": ToldTargets(lambda _issuer: None).of,
+            "canaries": lambda _issuer: NO_CANARIES,
         }
         | override
     )
