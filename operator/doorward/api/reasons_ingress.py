@@ -152,6 +152,19 @@ GATE = table(
         ),
     ),
     (
+        "PathShared",
+        "False",
+        Mender.OWNER,
+        (
+            "An older Ingress has the same host and path, and another issuer or access list, or none. ingress-nginx serves a path from"
+            " one Ingress, the older one, so that one decides at this path who has access. Of two from the same second either may be it."
+        ),
+        (
+            "{place} is served from the older Ingress {other}, which decides who gets in there, not this one: remove the path from one of"
+            " the two, or give both the same doorward.io/issuer and doorward.io/allow"
+        ),
+    ),
+    (
         "NoAuthLocation",
         "False",
         Mender.OWNER,

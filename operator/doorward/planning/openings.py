@@ -17,6 +17,8 @@ class Openings:
     """A path of it that does."""
     unasked_path: str = ""
     """A path of it at which the gate service is never asked, wherever it is installed."""
+    path_taken: tuple[str, ObjectKey] | None = None
+    """A path of it that is served from another target, which decides otherwise who is admitted, and that target."""
     unserved: str = ""
     """No data plane that Doorward configures serves it."""
     catches_all: ObjectKey | None = None
@@ -42,6 +44,9 @@ def first(o: Openings, issuer: ObjectKey, *, asked: bool) -> Condition | None:
         return said("SameServiceElsewhere", service=service, other=other)
     if asked and o.unasked_path:
         return said("NoAuthLocation", path=o.unasked_path)
+    if asked and o.path_taken is not None:
+        place, other = o.path_taken
+        return said("PathShared", place=place, other=other)
     if o.plain_path:
         return said("PlainHTTP", issuer=issuer, fix=_move(o.plain_path))
     return None

@@ -78,6 +78,39 @@ def test_two_ingresses_of_one_host_have_lists_of_their_own(home, street, two):
     assert statuses("bob") == [200, 200, 200]
 
 
+def at_root(street: Street, name: str, host: str, **annotations: str) -> dict[str, object]:
+    """An Ingress of another name for the root of that host."""
+    body = street.manifest(name, **annotations)
+    body["spec"]["rules"][0]["host"] = host
+    body["spec"]["tls"] = [{"hosts": [host]}]
+    return body
+
+
+@pytest.mark.promise(3)
+@pytest.mark.usefixtures("running_operator", "gate_service")
+def test_of_two_ingresses_at_one_path_the_older_ones_list_decides_and_the_younger_is_told(home, street, two):
+    """Creation times have whole seconds, and of two from one second ingress-nginx takes the one whose name comes last."""
+    shop = street.door("zz-older")
+    shop.comes_to_tell(two["alice"], IN)
+    home.make(INGRESSES, at_root(street, "aa-younger", shop.host, **{ALLOW: "bob"}))
+    beside = street.door("beside")
+    beside.comes_to_tell(two["alice"], IN)  # so it has loaded what came before
+    assert shop.tells(two["alice"]) == IN, "the list of the younger one is not used"
+
+    def told(name: str) -> str:
+        return annotations(home, name).get("doorward.io/gate", "")
+
+    eventually(lambda: told("aa-younger").startswith("PathShared: "), "the younger one is told")
+    assert f"{shop.host}/ is served from the older Ingress {home.namespace}/zz-older" in told("aa-younger")
+    home.remove(INGRESSES, "zz-older")
+    shop.comes_to_tell(two["alice"], CLOSED)
+    # ingress-nginx sees no difference between the two, and asks in the name of the one that is gone until it reloads.
+    street.door("reloads")
+    shop.comes_to_tell(two["bob"], IN)
+    assert shop.tells(two["alice"]) == CLOSED
+    eventually(lambda: told("aa-younger").startswith("Protected: "), "it is told that its list decides")
+
+
 @pytest.mark.usefixtures("gate_service")
 def test_an_ingress_from_before_access_lists_is_answered_until_it_is_written_anew(home, street, two, running_operator):
     earlier = question(home.namespace).removesuffix("&ingress=$ingress_name")

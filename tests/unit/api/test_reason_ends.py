@@ -371,6 +371,7 @@ ENDS: dict[str, Ends] = {
     "PlainHTTP": Ends("another Ingress", (HOST,)),
     "HostlessAuthTLS": Ends("another Ingress", (HOST,)),
     "SameServiceElsewhere": Ends("another Ingress", (HOST,)),
+    "PathShared": Ends("another Ingress", (HOST,)),
     "NoAuthLocation": Ends("another Ingress", (HOST,)),
     "ListNotEnforced": Ends("another annotation, another enforcement.mode, or the gate service", (HOST, MTLS)),
     "ListNotRead": Ends("another annotation", (HOST,)),

@@ -187,6 +187,76 @@ def test_a_path_of_challenges_is_reported(bed, asked):
         assert told(made) == "Protected"
 
 
+# --- one path in two Ingresses
+
+
+def at_path(path, kind="Prefix", host=HOST, service="else", **fields):
+    made = with_service(service, host, **fields)
+    made["rules"][0]["http"]["paths"][0] |= {"path": path, "pathType": kind}
+    return made
+
+
+ALLOW = "doorward.io/allow"
+
+
+@pytest.mark.promise(3)
+@pytest.mark.parametrize(
+    ("spec", "marks", "reason"),
+    [
+        pytest.param(at_path("/"), OPTED_IN | {ALLOW: "alice"}, "PathShared", id="the younger one has a list"),
+        pytest.param(
+            at_path("/", "ImplementationSpecific"), OPTED_IN | {ALLOW: "alice"}, "PathShared", id="of any type"
+        ),
+        pytest.param(at_path("/"), OPTED_IN, "Protected", id="the same list"),
+        pytest.param(at_path("/", "Exact"), OPTED_IN | {ALLOW: "alice"}, "Protected", id="nginx prefers an exact path"),
+        pytest.param(at_path("/a"), OPTED_IN | {ALLOW: "alice"}, "Protected", id="another path"),
+        pytest.param(at_path("/", host="b.example"), OPTED_IN | {ALLOW: "alice"}, "Protected", id="another host"),
+        pytest.param(
+            at_path("/", ingressClassName="other"), OPTED_IN | {ALLOW: "alice"}, "NotServed", id="another controller"
+        ),
+    ],
+)
+def test_of_two_at_one_path_the_younger_is_told_that_the_older_decides(asked, spec, marks, reason):
+    put_up(asked, spec=spec, **marks)
+    assert told(asked, name="rival") == reason
+    assert told(asked) == "Protected", "its own list holds"
+
+
+@pytest.mark.promise(3)
+def test_an_older_one_that_did_not_opt_in_decides_at_its_path_too(asked):
+    put_up(asked, name="older", spec=at_path("/a/", service="another"))
+    put_up(asked, name="younger", spec=at_path("/a"), **OPTED_IN)
+    assert "shop.example/a is served from the older Ingress edge/older" in text(asked, name="younger")
+    asked.cluster.delete(INGRESS, ObjectKey(NAMESPACE_NAME, "older"), PEOPLE)
+    asked.advance(60)
+    assert told(asked, name="younger") == "Protected"
+
+
+def test_the_same_list_in_both_is_enough(asked):
+    put_up(asked, spec=at_path("/"), **OPTED_IN, **{ALLOW: "alice"})
+    for name in ("shop", "rival"):
+        marks = {"metadata": {"annotations": {ALLOW: "  alice"}}}
+        asked.cluster.merge_patch(INGRESS, ObjectKey(NAMESPACE_NAME, name), marks, PEOPLE, "")
+        asked.advance(60)
+    assert (told(asked), told(asked, name="rival")) == ("Protected", "Protected")
+
+
+@pytest.mark.promise(3)
+def test_of_two_from_one_second_both_are_told(asked):
+    body = {"metadata": {"annotations": OPTED_IN}, "spec": at_path("/b")}
+    for name, marks in (("one", {}), ("two", {ALLOW: "alice"})):
+        made = {**body, "metadata": {"name": name, "annotations": OPTED_IN | marks}}
+        asked.cluster.create(INGRESS, NAMESPACE_NAME, made, PEOPLE)
+    asked.advance(60)
+    assert {told(asked, name="one"), told(asked, name="two")} == {"PathShared"}
+
+
+def test_where_the_handshake_decides_a_path_in_two_ingresses_does_not_matter(bed):
+    put_up(bed, name="older", spec=at_path("/a"))
+    put_up(bed, name="younger", spec=at_path("/a"), **OPTED_IN)
+    assert told(bed, name="younger") == "Protected"
+
+
 # --- all of it together
 
 AT = [

@@ -82,13 +82,22 @@ def openings(
     settings: Settings,
 ) -> Openings:
     """What leaves its hosts open though its annotations are right; `sharing`: the others at its hosts."""
-    shape = _shape(body)
+    shape, sharing = _shape(body), tuple(sharing)
     return Openings(
         plain=ways.plain(shape, map(_shape, sharing), settings),
+        path_taken=ways.taken(_placed(body), map(_placed, sharing)),
         plain_path=ways.plain_path(shape, settings),
         unasked_path=ways.unasked_path(shape, settings),
         unserved="" if classes is None else ways.unserved(shape, classes, controllers),
     )
+
+
+def _placed(body: Mapping[str, Any]) -> ways.Placed:
+    annotations, key = body["metadata"].get("annotations") or {}, key_of(body)
+    issuer = parse_reference(annotations.get(ISSUER_ANNOTATION, ""), key.namespace)
+    listed = access_list.parse(annotations[ALLOW], key.namespace) if ALLOW in annotations else None
+    made_at = str(body["metadata"].get("creationTimestamp", ""))
+    return ways.Placed(key=key, shape=_shape(body), made_at=made_at, admits=(issuer, listed))
 
 
 def read(body: Mapping[str, Any], service: str | None = None) -> Target:
@@ -121,7 +130,7 @@ def read(body: Mapping[str, Any], service: str | None = None) -> Target:
         opens=issuer is None or shape.fault != "" or other_secret,
         may_be_plain=shape.may_be_plain,
         catches_all=shape.hostless and secret is not None,
-        served_with=(shape.tls, shape.ingress_class),
+        served_with=(shape.tls, shape.ingress_class, shape.places, body["metadata"].get("creationTimestamp")),
     )
 
 

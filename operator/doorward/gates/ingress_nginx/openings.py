@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from doorward.gates.ingress_nginx.known import PREFIX
 from doorward.gates.ingress_nginx.shape import Shape, boolean
+from doorward.objects.meta import ObjectKey
 
 ACME = "/.well-known/acme-challenge"
 CONTROLLERS = ("k8s.io/ingress-nginx",)
@@ -115,3 +116,30 @@ def unserved(shape: Shape, classes: Mapping[str, str], controllers: Collection[s
     if controller is None:
         return f"there is no IngressClass {name[:LONGEST_ITEM]}: {fix}"
     return f"IngressClass {name[:LONGEST_ITEM]} is served by {controller[:LONGEST_ITEM]}: {fix}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """An Ingress, as far as it decides who is admitted at its paths."""
+
+    key: ObjectKey
+    shape: Shape
+    made_at: str
+    """In whole seconds, as the API server says it, so that texts compare like instants."""
+    admits: object
+    """The issuer that it names and its access list: what makes two Ingresses decide alike."""
+
+
+def taken(mine: Placed, others: Iterable[Placed]) -> tuple[str, ObjectKey] | None:
+    """The first path of an Ingress that ingress-nginx serves from an older one which decides otherwise, and that one; None: there is none.
+
+    Of two from one second either may be the one.
+    """
+    found = [
+        (str(place), other.key)
+        for other in others
+        if other.admits != mine.admits and other.made_at <= mine.made_at
+        if other.shape.ingress_class == mine.shape.ingress_class
+        for place in mine.shape.places & other.shape.places
+    ]
+    return min(found, default=None)

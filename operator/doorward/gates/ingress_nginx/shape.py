@@ -6,7 +6,7 @@ The policy keeps other Ingresses out. Here they are told of where one got in, si
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from doorward.gates.ingress_nginx.known import ANNOTATIONS, NO_PATH, PATHS, PREFIX, VALUES
 
@@ -23,6 +23,19 @@ LONGEST_ALIAS = 16_384
 """The same, of a list of aliases: whoever hides one behind many others has a host all the same."""
 
 
+class Place(NamedTuple):
+    """A path of a host, for which ingress-nginx has one location, of one Ingress."""
+
+    host: str
+    path: str
+    """Without a slash at its end."""
+    exact: bool
+    """For this very path only: nginx prefers that to a prefix."""
+
+    def __str__(self) -> str:
+        return f"{self.host}{self.path or '/'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What matters of an Ingress beside its marks, in few words: a cluster may have thousands."""
@@ -33,6 +46,7 @@ class Shape:
     host_paths: tuple[str, ...] = ()
     """For each host, the path of its first rule."""
     paths: tuple[str, ...] = ()
+    places: frozenset[Place] = frozenset()
     services: tuple[str, ...] = ()
     """The Services that it routes to, in its own namespace."""
     setting: str = ""
@@ -77,6 +91,7 @@ def shape_of(body: Object) -> Shape:
         aliases=tuple(sorted(aliases - hosts)),
         host_paths=tuple(_host_path(spec, host) for host in sorted(hosts | aliases)),
         paths=tuple(sorted(set(_paths(spec)))),
+        places=frozenset(_places(spec)),
         services=tuple(sorted({*_services(spec), *_fallback(annotations)})),
         setting=next(_settings(annotations), ""),
         rules=next(_rules(spec), ""),
@@ -120,6 +135,12 @@ def _paths(spec: Object) -> Iterator[str]:
     for rule in spec.get("rules") or ():
         for path in (rule.get("http") or {}).get("paths") or ():
             yield path.get("path") or "/"
+
+
+def _places(spec: Object) -> Iterator[Place]:
+    for rule in spec.get("rules") or ():
+        for path in (rule.get("http") or {}).get("paths") or ():
+            yield Place(rule.get("host") or "", (path.get("path") or "/").rstrip("/"), path.get("pathType") == "Exact")
 
 
 def _fallback(annotations: Mapping[str, str]) -> Iterator[str]:
