@@ -25,14 +25,13 @@ from doorward.objects.crl_configmap import (
 )
 from doorward.objects.meta import ObjectKey, crl_configmap_name, gate_secret_name, is_ours
 from doorward.objects.trust_bundle import Anchor, PublishedTrust
-from doorward.pki.canaries import CanaryClient
 from doorward.pki.crls import CrlEntry, PublishedCrl, build_crl, check_published
 from doorward.pki.pem import load_certificates
 from doorward.planning import crl, room, timing
 from doorward.planning.crl import CrlContent, Snapshot, Terms
 from doorward.planning.plan import PublishCrl
 from doorward.probes import canary_book
-from doorward.probes.canary_book import CanaryBook
+from doorward.probes.canary_book import CanaryBook, Pair
 from doorward.view import ledger
 from doorward.view.intake import Intake
 from doorward.view.keys import issuer_key
@@ -132,18 +131,19 @@ class Publisher:
             else:
                 self._take_in(issuer, written, made)
                 if pair is not None:
-                    self._canaries.published(issuer, made.trust.number, *pair, self._clock.now_precise())
+                    self._canaries.published(issuer, made.trust.number, pair, self._clock.now_precise())
                 clients = await crl_story.tell(self._view, issuer, snapshot.bases, made.trust)
                 self._memories.keep(issuer, self._memories.get(issuer).with_news(made.trust.number, clients))
                 return
         raise Conflict(f"ConfigMap {at} changed {TRIES} times while a CRL was signed")
 
-    async def _pair(self, issuer: ObjectKey, signing: _Signing) -> tuple[CanaryClient, CanaryClient] | None:
-        """A canary that this CRL revokes, and one that it does not; None: it has none, and is published all the same."""
-        ca, now = signing.loaded.get(signing.terms.canary or 0), self._clock.now()
-        if ca is None or not self._canaries.wanted(issuer, now):
+    async def _pair(self, issuer: ObjectKey, signing: _Signing) -> Pair | None:
+        """The canaries of this CRL; None: it has none, and is published all the same."""
+        generation, now = signing.terms.canary, self._clock.now()
+        if generation is None or not self._canaries.wanted(issuer, generation, now):
             return None
-        return await asyncio.to_thread(canary_book.pair, ca.signer, self._canaries.next_revoked(issuer, now), now)
+        known = self._canaries.next_revoked(issuer, generation, now)
+        return await asyncio.to_thread(canary_book.pair, generation, signing.loaded[generation].signer, known, now)
 
     def _take_in(self, issuer: ObjectKey, written: Object, made: _Made) -> None:
         """What was committed is known as published, with no need to read it again."""
@@ -246,7 +246,7 @@ class Publisher:
         issuer: ObjectKey,
         gathered: _Gathered,
         memory: IssuerMemory,
-        pair: tuple[CanaryClient, CanaryClient] | None,
+        pair: Pair | None,
     ) -> Snapshot:
         named, now = _named(gathered.bases), self._clock.now()
         # Above every other generation's, too: gates tell by the highest number in a bundle which one is newer.
@@ -259,7 +259,7 @@ class Publisher:
             highest_number=max((each.number for each in seen), default=0),
             taken_at=self._clock.now_precise(),
             expired_canaries=crl.expired_canaries(named, now),
-            canary=CrlEntry(serial=pair[0].serial, revoked_at=now, reason=None) if pair is not None else None,
+            canary=CrlEntry(serial=pair.revoked.serial, revoked_at=now, reason=None) if pair is not None else None,
         )
 
 

@@ -71,6 +71,8 @@ class Seen:
 class Flown:
     """The newest canary of an issuer, and what it found."""
 
+    generation: int
+    """The CA generation that signed it."""
     number: int
     """Of the CRL that revokes it."""
     published: datetime
@@ -101,6 +103,19 @@ class Flown:
         for place in self.places:
             if place in self.seen and all(getattr(self.seen[place], name) is access for name, access in what.items()):
                 yield place
+
+    def loaded(self, namespace: str, now: datetime) -> bool | None:
+        """Whether the gate of a namespace has loaded the CRL, and the CA of the canary, at all replicas; None: nothing shows it."""
+        found = [self._shown(place, now) for place in self.places if place.namespace == namespace]
+        return False if False in found else None if None in found or not found else True
+
+    def _shown(self, place: Place, now: datetime) -> bool | None:
+        seen = self.seen.get(place)
+        if seen is None:
+            return False if now < self.until else None
+        if seen.revoked is Access.ADMITTED or seen.live is Access.REFUSED:
+            return False
+        return True if seen.refused_at is not None else None
 
     def deaf(self, now: datetime) -> tuple[Place, ...]:
         """The places where the revoked one is still admitted when it should not be."""
@@ -173,3 +188,12 @@ def where(places: Sequence[Place], most: int = 3) -> str:
     """Some places, in words."""
     more = f" and {len(places) - most} more" if len(places) > most else ""
     return ", ".join(f"gate {place.namespace} at replica {place.replica}" for place in places[:most]) + more
+
+
+def taken(flown: Flown, gate: str, assumed: datetime, newest: int, now: datetime) -> datetime:
+    """When the gate of a namespace has taken all anchors that are published: as the canary of the newest CA generation shows, and only where
+    it shows nothing as it is `assumed`.
+    """
+    if flown.generation != newest or (loaded := flown.loaded(gate, now)) is None:
+        return assumed
+    return min(assumed, now) if loaded else max(assumed, now + SELDOM)

@@ -92,9 +92,12 @@ def listed(spec: MTLSIssuerSpec, canaries: Canaries, before: object) -> object:
     }
 
 
-def must_repeat(spec: MTLSIssuerSpec, canaries: Canaries, now: datetime) -> bool:
+def must_repeat(spec: MTLSIssuerSpec, canaries: Canaries, now: datetime, *, next_ca_waits: bool) -> bool:
     """Whether a CRL is to be published for its canary alone: the last one was admitted for its whole life. Without another nobody
-    would see that revoked clients are refused again.
+    would see that revoked clients are refused again. `next_ca_waits`: a CA generation is to sign as soon as the gates have loaded it; then
+    also where the live canary of that generation was refused.
     """
     flown = canaries.flown
-    return spec.enforcement.canary and flown is not None and now >= flown.until and bool(flown.deaf(now))
+    if not spec.enforcement.canary or flown is None or now < flown.until:
+        return False
+    return bool(flown.deaf(now)) or (next_ca_waits and any(True for _ in flown.having(live=Access.REFUSED)))

@@ -296,7 +296,8 @@ def _running(look: _Look, signing: Authority | Condition) -> Plan:
             return Plan(actions=look.closings)
         return replace(issuer_status.write(o, o.published, now), later=later)
     publish = PublishCrl(terms=look.terms, entries=look.entries)
-    repeats = canary_status.must_repeat(look.spec, o.canaries, now)
+    waits = look.line.announced is not None
+    repeats = canary_status.must_repeat(look.spec, o.canaries, now, next_ca_waits=waits)
     if look.published is None or _must_publish(look, look.published) or repeats:
         return Plan(actions=(publish,))
     gates: tuple[Action, ...] = (*_writings(o, now), *look.closings)

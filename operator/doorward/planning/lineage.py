@@ -338,5 +338,6 @@ def terms(spec: MTLSIssuerSpec, line: Lineage, now: datetime) -> Terms:
 
 
 def _canary(spec: MTLSIssuerSpec, line: Lineage) -> int | None:
-    """The generation that signs canaries: the one that signs certificates."""
-    return line.signing.generation if spec.enforcement.canary and line.signing and line.signing in line.shown else None
+    """The generation that signs canaries: the newest that signs certificates, or is to. A gate that admits its canary has its anchor."""
+    newest = line.announced or line.signing
+    return newest.generation if spec.enforcement.canary and newest is not None and newest in line.shown else None

@@ -10,9 +10,10 @@ from doorward.clock import Clock
 from doorward.logged import about
 from doorward.objects.endpoints import Replica
 from doorward.objects.meta import ObjectKey
-from doorward.planning.canary import Canaries, Place, Seen, found, where
+from doorward.objects.trust_bundle import PublishedTrust
+from doorward.planning.canary import Canaries, Flown, Place, Seen, found, taken, where
 from doorward.planning.enforcement import Asked
-from doorward.planning.observed import IssuerObserved
+from doorward.planning.observed import Gate, IssuerObserved
 from doorward.probes.book import ProbeBook
 from doorward.probes.canary_asking import CanaryProber
 from doorward.probes.canary_book import CanaryBook
@@ -58,7 +59,20 @@ class CanaryProbing:
         if not isinstance(seen.spec, MTLSIssuerSpec) or not seen.spec.enforcement.canary:
             self.book.drop(seen.key)
             return seen
-        return replace(seen, canaries=self.of(seen.key))
+        known = self.of(seen.key)
+        return replace(seen, canaries=known, gates=self._gates_as_shown(seen, known.flown))
+
+    def _gates_as_shown(self, seen: IssuerObserved, flown: Flown | None) -> tuple[Gate, ...]:
+        """A gate has taken the anchors when a canary shows it, and after the time that is assumed only where none does."""
+        if flown is None or self._gates.left_out or not isinstance(seen.published, PublishedTrust):
+            return seen.gates
+        newest, now = max(seen.published.anchors, default=0), self._clock.now()
+        return tuple(
+            replace(gate, anchors_taken=taken(flown, gate.namespace, gate.anchors_taken, newest, now))
+            if gate.anchors_taken is not None
+            else gate
+            for gate in seen.gates
+        )
 
     def of(self, issuer: ObjectKey) -> Canaries:
         """What is known of an issuer's canaries."""
@@ -114,7 +128,7 @@ class CanaryProbing:
         pair = self.book.pair(issuer)
         if pair is None:
             return
-        revoked, live = pair
+        _, revoked, live = pair
         try:
             answers = await self._prober.canary(replica, asked, revoked, live, self.book.session(issuer, place))
         except Exception:  # a bug here ends one round, not the process

@@ -89,7 +89,7 @@ def flown(**at):
     places = {"shop": SHOP, "market": MARKET}
     what = {places[name]: what for name, what in at.items() if what is not None}
     until = NOW + 10 * 60 * SECOND
-    return Flown(number=7, published=NOW, until=until, places=[places[name] for name in at], seen=what)
+    return Flown(generation=1, number=7, published=NOW, until=until, places=[places[name] for name in at], seen=what)
 
 
 def test_the_seconds_of_a_replica_are_those_of_its_slowest_gate():
@@ -111,6 +111,7 @@ def said(of=None, spec=SPEC, before=None, at=LATER, **more):
 
 
 GOOD, RESUMED, IN = seen(REFUSED, ADMITTED, REFUSED), seen(REFUSED, ADMITTED, ADMITTED), seen(ADMITTED)
+CLOSED = seen(REFUSED, REFUSED)
 HANDSHAKE = given.issuer_spec(enforcement={"canary": True, "mode": "Handshake"})
 
 
@@ -173,11 +174,39 @@ def test_the_seconds_are_listed_by_replica_and_stay_until_there_are_others():
 
 def test_a_crl_is_published_for_a_canary_only_where_the_last_was_admitted_for_its_whole_life():
     end = flown().until
-    assert must_repeat(SPEC, canary.Canaries(flown=flown(shop=IN)), end)
-    assert not must_repeat(SPEC, canary.Canaries(flown=flown(shop=IN)), end - SECOND)
-    assert not must_repeat(given.issuer_spec(), canary.Canaries(flown=flown(shop=IN)), end)
-    assert not must_repeat(SPEC, canary.Canaries(flown=flown(shop=GOOD, market=None)), end)
-    assert not must_repeat(SPEC, canary.NONE, end)
+
+    def repeats(of, spec=SPEC, at=end, waits=False):
+        return must_repeat(spec, canary.Canaries(flown=of), at, next_ca_waits=waits)
+
+    assert repeats(flown(shop=IN))
+    assert not repeats(flown(shop=IN), at=end - SECOND)
+    assert not repeats(flown(shop=IN), given.issuer_spec())
+    assert not repeats(flown(shop=GOOD, market=None))
+    assert not repeats(flown(shop=CLOSED))
+    assert repeats(flown(shop=CLOSED), waits=True), "the next CA would lock its clients out"
+    assert not repeats(None, waits=True)
+
+
+@pytest.mark.parametrize(
+    ("of", "loaded"),
+    [
+        pytest.param(flown(shop=GOOD), True, id="refused where the live one is admitted"),
+        pytest.param(flown(shop=IN), False, id="the CRL is not loaded"),
+        pytest.param(flown(shop=CLOSED), False, id="the CA is not loaded"),
+        pytest.param(flown(shop=None), False, id="not tried yet"),
+        pytest.param(flown(shop=seen(UNCLEAR)), None, id="it cannot be tried"),
+        pytest.param(flown(market=GOOD), None, id="no host of it is known"),
+    ],
+)
+def test_a_gate_has_taken_the_anchors_when_a_canary_shows_it(of, loaded):
+    assumed = NOW + 30 * SECOND
+    at, late = NOW + 5 * SECOND, NOW + 60 * SECOND
+    assert of.loaded("edge", at) is loaded
+    assert canary.taken(of, "edge", assumed, 1, at) == {True: at, False: assumed, None: assumed}[loaded]
+    assert (canary.taken(of, "edge", assumed, 1, late) <= late) is (loaded is not False)
+    assert canary.taken(of, "edge", assumed, 2, at) == assumed, "of another generation it shows nothing"
+    ended = canary.taken(of, "edge", assumed, 1, of.until)
+    assert (ended <= of.until) is (of not in (flown(shop=IN), flown(shop=CLOSED))), "the next canary shows it"
 
 
 # In the CRL

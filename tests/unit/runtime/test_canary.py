@@ -19,7 +19,8 @@ class Controller:
     """One replica, which loads each CRL at once unless it is deaf, and resumes no sessions unless told."""
 
     def __init__(self):
-        self.deaf = self.resumes = False
+        self.deaf = self.resumes = self.old_ca = False
+        """`old_ca`: it has not loaded the anchors of canaries that come from now on, so it refuses them all."""
         self.asked = []
         """The pairs that asked, by serial."""
 
@@ -31,6 +32,8 @@ class Controller:
         assert (replica, asked.host) == (REPLICA, "shop.example")
         assert session.kept is None
         self.asked.append((revoked.serial, live.serial))
+        if self.old_ca:
+            return {Asker.REVOKED: REFUSED, Asker.LIVE: REFUSED}
         if self.deaf:
             return {Asker.REVOKED: ADMITTED}
         resumed = ADMITTED if self.resumes else REFUSED
@@ -190,6 +193,33 @@ def test_a_restart_keeps_what_was_said_and_publishes_nothing(bed):
         before["canary"],
         before["crl"]["number"],
     )
+
+
+def rotated(bed):
+    bed.advance(60)
+    bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": {"generate": {"rotate": "now"}}}})
+
+
+def signs(bed):
+    return status(bed)["ca"]["generation"]
+
+
+def test_the_next_ca_signs_as_soon_as_a_canary_shows_that_all_gates_have_loaded_it(bed):
+    rotated(bed)
+    bed.advance(15)
+    assert signs(bed) == 2, "not after the 30 s that are assumed elsewhere"
+
+
+def test_the_next_ca_does_not_sign_while_a_canary_shows_that_a_gate_has_not_loaded_it(bed, controller):
+    controller.old_ca = True
+    rotated(bed)
+    bed.advance(300)
+    assert signs(bed) == 1
+    bed.advance(2 * LIFE)
+    assert signs(bed) == 1, "another canary shows the same"
+    controller.old_ca = False
+    bed.advance(30)
+    assert signs(bed) == 2
 
 
 def test_the_metrics_say_it_by_replica(bed, controller):
