@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: help venv check unit test demo up down bench crds docs attacks lock
+.PHONY: help venv check unit test demo up down bench crds chart docs attacks lock
 
 help:           ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
@@ -29,6 +29,9 @@ unit: $(STAMP)  ## the pure tests
 
 crds: $(STAMP)  ## deploy/crds/ from the models
 	$(BIN)/doorward crds --directory deploy/crds
+
+chart: $(STAMP) ## the templates of charts/doorward that are made from deploy/
+	$(BIN)/python -m tests.support.chart_templates
 
 docs: $(STAMP)  ## docs/reference/ and docs/cli.md from the reasons, the metrics and the tests; the table of docs/enforcement.md
 	$(BIN)/doorward explain --markdown > docs/reference/reasons.md

@@ -1,65 +1,135 @@
-"""The Helm chart: what it installs, by Helm itself into a cluster of its own, is deploy/manifests for another namespace."""
+"""The Helm chart: what it installs, by Helm itself into a cluster of its own, is deploy/ for another namespace."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from copy import deepcopy
+from typing import Any
 
-import helm_python
 import pytest
 import yaml
 from kubernetes import config
 
-from tests.support.installation import ROOT
-from tests.support.kube import CRDS, Person
+from tests.support import helm
+from tests.support.chart_templates import CHART, ROOT
+from tests.support.kube import CRDS, SECRETS, Object, Person
 from tests.testbed.controlplane import Cluster
 
-from .test_policies_manifests import FILES
-
-CHART = ROOT / "charts" / "doorward"
 NAMESPACE = "access"
-LEFT_OUT = "namespace.yaml"  # Helm makes the release's own
-IMAGE = "registry.example/doorward@sha256:" + "0" * 64
+PODS = SECRETS._replace(plural="pods")
+RESTRICTED = {
+    "pod-security.kubernetes.io/enforce": "restricted",
+    "pod-security.kubernetes.io/enforce-version": "latest",
+}
+DIGEST = "sha256:" + "0" * 64
+IMAGE = f"registry.example/doorward@{DIGEST}"
+VALUES: Object = {
+    "image": {"repository": "registry.example/doorward", "digest": DIGEST},
+    "gate": {"enabled": True},
+    "networkPolicy": {"enabled": True},
+    "optIn": {"namespaces": ["default"]},
+}
 
-Objects = dict[tuple[str, str], dict[str, object]]
+Objects = dict[tuple[str, str, str], Object]
 
 
 def by_name(text: str) -> Objects:
     bodies = [body for body in yaml.safe_load_all(text) if body]
-    return {(body["kind"], body["metadata"]["name"]): body for body in bodies}
-
-
-def from_manifests() -> Objects:
-    """What kustomize would give, for the chart's namespace and image."""
-    files = [path.read_text() for path in FILES if path.name != LEFT_OUT]
-    text = (
-        "\n---\n".join(files).replace("doorward-system", NAMESPACE).replace("image: doorward:latest", f"image: {IMAGE}")
-    )
-    return by_name(text)
+    return {(body["kind"], body["metadata"].get("namespace", ""), body["metadata"]["name"]): body for body in bodies}
 
 
 @pytest.fixture(scope="module")
-def helm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Person, str]]:
-    """A bare cluster in which Helm has installed the chart, and the manifest that Helm keeps of it."""
-    folder: Path = tmp_path_factory.mktemp("helm")
-    with Cluster.start(folder, unsafe_no_fsync=True) as cluster:
-        cluster.kubectl("create", "namespace", NAMESPACE)
-        options = {"kubeconfig_path": cluster.kubeconfig, "namespace": NAMESPACE}
-        with helm_python.Config(**options) as connection, helm_python.Chart.load(CHART) as chart:
-            release = connection.install(chart, "doorward", {"image": IMAGE}, namespace=NAMESPACE)
-        yield Person(config.new_client_from_config(config_file=str(cluster.kubeconfig))), release["manifest"]
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A bare cluster, with a namespace that admits restricted Pods only."""
+    with Cluster.start(tmp_path_factory.mktemp("helm"), unsafe_no_fsync=True) as started:
+        metadata = {"name": NAMESPACE, "labels": RESTRICTED}
+        started.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        yield started
 
 
-def test_the_chart_is_the_manifests_for_its_namespace_and_image(helm: tuple[Person, str]):
-    _, manifest = helm
-    assert by_name(manifest) == from_manifests()
+@pytest.fixture(scope="module")
+def admin(cluster: Cluster) -> Person:
+    return Person(config.new_client_from_config(config_file=str(cluster.kubeconfig)))
 
 
-def test_the_chart_brings_the_three_kinds(helm: tuple[Person, str]):
-    person, _ = helm
-    found = person.ask("GET", CRDS.path(None)).body["items"]
+@pytest.fixture(scope="module")
+def installed(cluster: Cluster) -> Objects:
+    """What Helm keeps of the release that it installed."""
+    with helm.connected(cluster, NAMESPACE) as connection:
+        return by_name(connection.install(CHART, VALUES))
+
+
+@pytest.fixture(scope="module")
+def built(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Objects:
+    """What kustomize gives of deploy/, for the chart's namespace and image."""
+    folder = tmp_path_factory.mktemp("kustomize")
+    (folder / "deploy").symlink_to(ROOT / "deploy")
+    text = "".join((ROOT / "deploy" / "crds" / f"{kind}.yaml").read_text() + "---\n" for kind in KINDS)
+    wanted = {"resources": ["deploy/gate-service"], "components": ["deploy/network-policies"]}
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(wanted))
+    text += cluster.kubectl("kustomize", "--load-restrictor=LoadRestrictionsNone", str(folder)).stdout
+    text = text.replace("doorward-system", NAMESPACE).replace("image: doorward:latest", f"image: {IMAGE}")
+    return by_name(text)
+
+
+KINDS = ("clientcertificates", "issuedcertificates", "mtlsissuers")
+KEPT = {"helm.sh/resource-policy": "keep"}
+ONLY_KUSTOMIZE = {("Namespace", "", NAMESPACE)}
+"""Helm makes the namespace of a release, or finds it."""
+ONLY_HELM = {("RoleBinding", "default", "doorward-secrets")}
+"""With kustomize a namespace opts in by itself."""
+
+
+def test_the_chart_and_kustomize_give_the_same_objects(installed: Objects, built: Objects):
+    assert set(built) - set(installed) == ONLY_KUSTOMIZE
+    assert set(installed) - set(built) == ONLY_HELM
+
+
+def test_the_chart_and_kustomize_give_every_object_the_same_content(installed: Objects, built: Objects):
+    wanted = {at: deepcopy(body) for at, body in built.items() if at not in ONLY_KUSTOMIZE}
+    for (kind, _, _), body in wanted.items():
+        if kind == "CustomResourceDefinition":
+            body["metadata"]["annotations"] = KEPT  # so that `helm uninstall` leaves them
+    assert {at: body for at, body in installed.items() if at not in ONLY_HELM} == wanted
+
+
+def test_the_chart_brings_the_three_kinds(admin: Person, installed: Objects):
+    found = admin.ask("GET", CRDS.path(None)).body["items"]
     ours = {body["spec"]["names"]["kind"] for body in found if body["spec"]["group"] == "doorward.io"}
-    assert ours == {"MTLSIssuer", "ClientCertificate", "IssuedCertificate"}
+    assert ours == {kind for kind in ("MTLSIssuer", "ClientCertificate", "IssuedCertificate") if installed}
 
 
-def test_nothing_names_another_namespace(helm: tuple[Person, str]):
-    _, manifest = helm
-    assert "doorward-system" not in manifest
+def test_nothing_names_another_namespace(installed: Objects):
+    assert "doorward-system" not in str(installed)
+
+
+# Pod Security, as the API server's own admission decides it
+
+DEPLOYMENTS = ("doorward", "doorward-gate")
+
+
+def tried(admin: Person, spec: Any) -> Any:
+    body = {"metadata": {"name": "probe", "namespace": NAMESPACE}, "spec": spec}
+    return admin.create(PODS, body, dry_run=True)
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_its_pods_are_admitted_in_a_restricted_namespace(admin: Person, installed: Objects, name: str):
+    answer = tried(admin, installed["Deployment", NAMESPACE, name]["spec"]["template"]["spec"])
+    assert answer.ok, answer.message
+
+
+def test_the_pod_of_helm_test_is_admitted_in_a_restricted_namespace(admin: Person, installed: Objects):
+    assert installed
+    hook = yaml.safe_load(helm.rendered(CHART, VALUES, NAMESPACE)["doorward/templates/tests/ready.yaml"])
+    answer = tried(admin, hook["spec"])
+    assert answer.ok, answer.message
+
+
+@pytest.mark.parametrize(
+    "field", ["allowPrivilegeEscalation", "capabilities"], ids=["may gain rights", "keeps its capabilities"]
+)
+def test_a_pod_with_less_is_refused_there(admin: Person, installed: Objects, field: str):
+    spec = deepcopy(installed["Deployment", NAMESPACE, "doorward"]["spec"]["template"]["spec"])
+    del spec["containers"][0]["securityContext"][field]
+    answer = tried(admin, spec)
+    assert not answer.ok
+    assert "restricted" in answer.message

@@ -1,10 +1,9 @@
-"""deploy/gate-service as files, and in the chart: complete, closed, and of one mind with the code."""
+"""deploy/gate-service as files: complete, closed, and of one mind with the code."""
 
 import re
 from pathlib import Path
 from typing import Any
 
-import helm_python
 import pytest
 import yaml
 
@@ -29,6 +28,12 @@ def objects() -> list[Object]:
 
 def of_kind(kind: str) -> list[Object]:
     return [body for body in objects() if body["kind"] == kind]
+
+
+def asked_service() -> Object:
+    """The Service at which ingress-nginx asks, and not the one for Prometheus."""
+    [service] = [body for body in of_kind("Service") if not body["metadata"]["name"].endswith("-metrics")]
+    return service
 
 
 def policies() -> list[Object]:
@@ -85,7 +90,7 @@ def test_the_account_may_read_four_kinds_and_nothing_else():
 
 
 def test_two_replicas_are_kept_apart_and_one_always_answers():
-    [deployment], [budget], [service] = of_kind("Deployment"), of_kind("PodDisruptionBudget"), of_kind("Service")
+    [deployment], [budget], service = of_kind("Deployment"), of_kind("PodDisruptionBudget"), asked_service()
     spec = deployment["spec"]
     assert spec["replicas"] == 2
     assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
@@ -108,7 +113,7 @@ def test_two_replicas_are_kept_apart_and_one_always_answers():
 
 
 def test_the_service_is_where_the_annotation_says():
-    [service] = of_kind("Service")
+    service = asked_service()
     metadata, [port] = service["metadata"], service["spec"]["ports"]
     assert f"http://{metadata['name']}.{metadata['namespace']}.svc.cluster.local" == SERVICE
     assert port["port"] == 80
@@ -150,39 +155,3 @@ def test_policy_and_code_know_the_same_annotations_that_undo_the_question():
     listed = re.search(r"name: undoing expression: >- \[(.*?)\]", text)
     assert listed is not None
     assert set(re.findall("'([^']+)'", listed[1])) == set(UNDOING)
-
-
-# The chart
-
-
-def rendered(**values: Any) -> dict[tuple[str, str], Object]:
-    with helm_python.Chart.load(ROOT / "charts" / "doorward") as chart:
-        texts = chart.render(values, namespace="access")
-    text = "\n---\n".join(texts.values() if isinstance(texts, dict) else [str(texts)])
-    return {(body["kind"], body["metadata"]["name"]): body for body in yaml.safe_load_all(text) if body}
-
-
-def test_the_chart_lets_the_operator_find_the_replicas_of_the_ingress_controller_where_it_is_asked_for():
-    made = rendered(probes={"controller": "edge/nginx", "bind": True})
-    [container] = made["Deployment", "doorward"]["spec"]["template"]["spec"]["containers"]
-    assert container["args"] == ["run", "--account=access:doorward", "--controller=edge/nginx"]
-    binding = made["RoleBinding", "doorward-probes"]
-    assert binding["metadata"]["namespace"] == "edge"
-    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "doorward", "namespace": "access"}]
-    assert ("ClusterRole", binding["roleRef"]["name"]) in made
-    assert ("RoleBinding", "doorward-probes") not in rendered()
-
-
-def test_the_chart_brings_the_gate_service_where_it_is_asked_for():
-    without, made = rendered(), rendered(gateService={"enabled": True}, clusterDomain="example.internal")
-    names = {(body["kind"], body["metadata"]["name"]) for body in objects()}
-    mutating = {name for name in names if name[0].startswith("Mutating")}
-    assert names & set(without) == set()
-    assert names - mutating <= set(made)
-    at = "http://doorward-gate.access.svc.example.internal"
-    [container] = made["Deployment", "doorward"]["spec"]["template"]["spec"]["containers"]
-    assert container["args"] == ["run", "--account=access:doorward", f"--gate-service={at}"]
-    text = str(made)
-    assert at in text
-    assert "cluster.local" not in text
-    assert "doorward-system" not in text
