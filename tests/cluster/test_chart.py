@@ -117,11 +117,21 @@ def test_its_pods_are_admitted_in_a_restricted_namespace(admin: Person, installe
     assert answer.ok, answer.message
 
 
-def test_the_pod_of_helm_test_is_admitted_in_a_restricted_namespace(admin: Person, installed: Objects):
+@pytest.mark.parametrize(("template", "account"), [("tests/ready", None), ("uninstall", "doorward")])
+def test_the_pods_of_hooks_are_admitted_in_a_restricted_namespace(
+    admin: Person, installed: Objects, template: str, account: str | None
+):
     assert installed
-    hook = yaml.safe_load(helm.rendered(CHART, VALUES, NAMESPACE)["doorward/templates/tests/ready.yaml"])
-    answer = tried(admin, hook["spec"])
+    text = helm.rendered(CHART, VALUES, NAMESPACE)[f"doorward/templates/{template}.yaml"]
+    [spec] = [pod_spec(body) for body in yaml.safe_load_all(text) if body["kind"] in ("Pod", "Job")]
+    if account:
+        spec["serviceAccountName"] = account  # the hook's own is there only while it runs
+    answer = tried(admin, spec)
     assert answer.ok, answer.message
+
+
+def pod_spec(body: Object) -> Any:
+    return body["spec"] if body["kind"] == "Pod" else body["spec"]["template"]["spec"]
 
 
 @pytest.mark.parametrize(

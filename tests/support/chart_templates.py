@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "doorward"
 TEMPLATES = CHART / "templates"
@@ -17,6 +19,7 @@ SOURCES = {
     "gate-service": ROOT / "deploy" / "gate-service",
 }
 """Folders of the templates that are made, and from where."""
+NAMES = Path("manifests", "_policies.tpl")
 BY_HAND = frozenset(
     {
         "kustomization.yaml",
@@ -39,12 +42,22 @@ KEEP = """  {{- if .Values.crds.keep }}
 
 def made() -> dict[Path, str]:
     """Every template that is made, by its path below charts/doorward/templates."""
-    return {
+    templates = {
         Path(folder, path.name): _template(folder, path)
         for folder, source in SOURCES.items()
         for path in sorted(source.glob("*.yaml"))
         if path.name not in BY_HAND
     }
+    return templates | {NAMES: _names()}
+
+
+def _names() -> str:
+    """What the uninstall hook may delete: each policy and its binding, which have the same name."""
+    texts = [path.read_text() for folder in ("manifests", "gate-service") for path in SOURCES[folder].glob("*.yaml")]
+    bodies = [body for text in texts for body in yaml.safe_load_all(text)]
+    names = sorted({body["metadata"]["name"] for body in bodies if body["kind"].endswith("AdmissionPolicy")})
+    lines = "".join(f"- {name}\n" for name in names)
+    return f'{{{{- /* Made by `make chart` from deploy/. */}}}}\n{{{{- define "doorward.policies" -}}}}\n{lines}{{{{- end }}}}\n'
 
 
 def _template(folder: str, path: Path) -> str:

@@ -27,6 +27,7 @@ VERBS: Mapping[str, str] = {
     "restore": "doorward.cli.restore",
     "records": "doorward.cli.records",
     "adopt": "doorward.cli.adopt",
+    "uninstall": "doorward.cli.uninstall",
     "crds": "doorward.cli.crds",
     "explain": "doorward.cli.explain",
     "version": "doorward.cli.version",
