@@ -2,12 +2,17 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+TOOLS  := $(VENV)-release
+# What builds the image, what it is called, and what it stands on.
+BUILDER ?= $(or $(shell command -v buildah || command -v podman || command -v docker),buildah)
+IMAGE   ?= doorward:latest
+BASE    ?= python:3.13-slim
 STAMP  := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: help venv check unit test demo up down bench crds chart docs attacks lock
+.PHONY: help venv check unit test demo up down bench crds chart docs attacks lock image test-image sbom audit
 
 help:           ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
 venv: $(STAMP)  ## the virtual environment
 
@@ -46,7 +51,7 @@ attacks: $(STAMP) ## docs/enforcement.md from attacks that are tried now
 
 lock:           ## requirements/*.txt from requirements/*.in
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip -q install uv
-	for f in run dev; do $(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	for f in run dev build release; do $(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-annotate requirements/$$f.in -o requirements/$$f.txt; done
 	rm -rf $(VENV)-lock
 
@@ -64,3 +69,22 @@ test: $(STAMP) check ## every test
 
 bench: $(STAMP) ## what it costs and how fast it cuts off
 	$(BIN)/python -m tests.bench
+
+image:          ## the container image, with buildah, podman or docker: IMAGE=name BASE=image
+	$(BUILDER) build --build-arg BASE=$(BASE) --file Containerfile --tag $(IMAGE) .
+
+test-image: $(STAMP) sbom ## build the image without a container engine, and run it; as root, on Debian
+	$(BIN)/pytest tests/image
+
+$(TOOLS): requirements/release.txt
+	@rm -rf $@ && $(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --require-hashes -r requirements/release.txt
+	@touch $@
+
+sbom: $(TOOLS)  ## build/doorward.cdx.json, a CycloneDX list of what the operator runs with
+	@mkdir -p build
+	$(TOOLS)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file build/doorward.cdx.json \
+	  requirements/run.txt
+
+audit: $(TOOLS) ## known vulnerabilities of what the operator runs with; it fails where one cannot be looked up
+	$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements/run.txt
