@@ -66,8 +66,8 @@ def test_helm_lints_it_without_a_warning():
 
 
 def with_unknown_keys(schema: Object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """The path of an unknown key in each object whose keys the schema knows."""
-    found = [(*path, "unknown")] if schema.get("additionalProperties") is False else []
+    """The path of an unknown key in each object of which the schema knows keys."""
+    found = [(*path, "unknown")] if "properties" in schema else []
     for name, inner in schema.get("properties", {}).items():
         if inner.get("type") == "object":
             found += with_unknown_keys(inner, (*path, name))

@@ -115,6 +115,22 @@ def test_a_policy_that_is_in_force_for_a_moment_longer_is_waited_for(place: Plac
     assert place.finalizers() == [["somebody/else"], [], []]
 
 
+def test_a_policy_that_puts_the_finalizer_back_for_a_moment_is_waited_for(place: Place, capsys):
+    back = 0
+
+    def admit(kind: Kind, before: Object | None, after: Object) -> None:
+        nonlocal back
+        if kind == CLIENT_CERTIFICATE and before and back < 5:
+            back += 1
+            after["metadata"]["finalizers"] = before["metadata"]["finalizers"]
+
+    place.cluster.admit = admit
+    place.run()
+    assert back == 5
+    assert place.finalizers() == [["somebody/else"], [], []]
+    assert "finalizers removed: 2\n" in capsys.readouterr().out
+
+
 def test_one_that_is_never_permitted_is_told_with_the_reason(place: Place):
     def admit(kind: Kind, before: Object | None, _: Object) -> None:
         if kind == CLIENT_CERTIFICATE and before:
