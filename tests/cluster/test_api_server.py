@@ -74,17 +74,18 @@ def table(cluster: Cluster, home: Home, kind: str, *options: str) -> list[dict[s
 def test_kubectl_get_prints_who_gets_in_and_until_when(home: Home, cluster: Cluster):
     home.partners("alice")
     status = home.issued()["status"]
-    [row] = table(cluster, home, "clientcertificates")
+    [row], [wide] = (table(cluster, home, "clientcertificates", *more) for more in ((), ("--output=wide",)))
     assert row.pop("AGE")
     assert row == {
         "NAME": "alice",
+        "ISSUER": "partners",
         "WHO": "alice.example",
         "READY": "True",
         "ADMITTED": "True",
         "WHY": "Live",
-        "SERIAL": status["serialNumber"],
         "EXPIRES": status["notAfter"],
     }
+    assert (wide["SECRET"], wide["SERIAL"]) == ("alice-mtls", status["serialNumber"])
 
 
 @pytest.mark.parametrize(("field", "why"), [("revoked", "Revoked"), ("suspended", "OnHold")])
@@ -106,8 +107,34 @@ def test_kubectl_get_prints_the_issuer(home: Home, cluster: Cluster):
 
 def test_kubectl_get_prints_the_ledger(home: Home, cluster: Cluster):
     home.partners("alice")
-    [row] = table(cluster, home, "issuedcertificates")
+    home.respec(CERTIFICATES, "alice", revoked=True, revocationReason="keyCompromise")
+    home.says(CERTIFICATES, "alice", "Admitted", "Revoked")
+    [row] = table(cluster, home, "issuedcertificates", "--output=wide")
+    until = home.records("alice")[0]["spec"]["notAfter"]
     assert (row["SUBJECT"], row["CLIENT"], row["NAMESPACE"]) == ("CN=alice.example", "alice", home.namespace)
+    assert (row["REASON"], row["EXPIRES"], row["ISSUER"]) == ("keyCompromise", until, "partners")
+
+
+def test_kubectl_selects_clients_and_records_by_their_fields(home: Home, cluster: Cluster):
+    home.partners("alice", "bob")
+    status = home.issued("alice")["status"]
+    serial, digest = status["serialNumber"], status["fingerprintSHA256"]
+    alice = f"spec.clientCertificate.name=alice,spec.clientCertificate.namespace={home.namespace}"
+    for kind, selector in (
+        ("clientcertificates", "spec.commonName=alice.example"),
+        ("clientcertificates", f"status.serialNumber={serial}"),
+        ("clientcertificates", f"status.fingerprintSHA256={digest}"),
+        ("issuedcertificates", f"spec.serialNumber={serial}"),
+        ("issuedcertificates", f"spec.fingerprints.sha256={digest}"),
+        ("issuedcertificates", alice),
+    ):
+        names = [row["NAME"] for row in table(cluster, home, kind, f"--field-selector={selector}")]
+        assert names == ["alice" if kind == "clientcertificates" else f"partners.1.{serial}"], selector
+    for kind, selector in (
+        ("clientcertificates", "spec.issuerRef.name=partners"),
+        ("issuedcertificates", "spec.issuerName=partners"),
+    ):
+        assert len(table(cluster, home, kind, f"--field-selector={selector}")) == 2, selector
 
 
 def test_the_category_takes_in_all_kinds(home: Home, cluster: Cluster):

@@ -39,18 +39,27 @@ _KINDS: tuple[Schema, ...] = (
             ),
         ),
         "columns": [
+            _column("Issuer", ".spec.issuerRef.name", "MTLSIssuer that signs the certificate."),
             _column("Who", ".spec.commonName", "Common name."),
             _column("Ready", _condition("Ready"), "Is the spec fulfilled?"),
             _column("Admitted", _condition("Admitted"), "Can the client get in?"),
             _column("Why", '.status.conditions[?(@.type=="Admitted")].reason', "Why it can, or cannot."),
-            _column("Serial", ".status.serialNumber", "Serial number."),
             _column("Expires", ".status.notAfter", "notAfter of the certificate."),
+            _column("Secret", ".status.secretName", "Secret that holds the certificate.", priority=1),
+            _column("Serial", ".status.serialNumber", "Serial number.", priority=1),
             _column("Revoked", ".status.revokedAt", "Since when it is refused.", priority=1),
             _column(
                 "Generation", ".status.issuerGeneration", "CA generation that signed it.", kind="integer", priority=1
             ),
             _AGE,
         ],
+        "selectable": (
+            ".spec.issuerRef.name",
+            ".spec.issuerRef.namespace",
+            ".spec.commonName",
+            ".status.serialNumber",
+            ".status.fingerprintSHA256",
+        ),
     },
     {
         "kind": "IssuedCertificate",
@@ -59,15 +68,25 @@ _KINDS: tuple[Schema, ...] = (
         "status": None,
         "name_limit": 253,
         "columns": [
-            _column("Subject", ".spec.subject", "Subject of the certificate."),
-            _column("Client", ".spec.clientCertificate.name", "ClientCertificate it was signed for."),
-            _column("Namespace", ".spec.clientCertificate.namespace", "Where that stands."),
+            _column("Client", ".spec.clientCertificate.name", "ClientCertificate that the certificate was signed for."),
+            _column("Namespace", ".spec.clientCertificate.namespace", "Namespace of the ClientCertificate."),
+            _column("Revoked", ".spec.revocation.time", "When the certificate was revoked or put on hold."),
+            _column(
+                "Reason", ".spec.revocation.reason", "CRL reason of the revocation; certificateHold can be lifted."
+            ),
+            _column("Lifted", ".spec.revocation.lifted", "true: the hold was lifted.", kind="boolean"),
             _column("Expires", ".spec.notAfter", "notAfter of the certificate."),
-            _column("Revoked", ".spec.revocation.time", "Since when it is refused."),
-            _column("Reason", ".spec.revocation.reason", "Why it is refused."),
-            _column("Lifted", ".spec.revocation.lifted", "true: the hold is over; it is good again.", kind="boolean"),
+            _column("Issuer", ".spec.issuerName", "MTLSIssuer that signed the certificate.", priority=1),
+            _column("Subject", ".spec.subject", "Subject of the certificate.", priority=1),
             _AGE,
         ],
+        "selectable": (
+            ".spec.issuerName",
+            ".spec.clientCertificate.namespace",
+            ".spec.clientCertificate.name",
+            ".spec.serialNumber",
+            ".spec.fingerprints.sha256",
+        ),
     },
     {
         "kind": "MTLSIssuer",
@@ -186,6 +205,7 @@ def render(kind: Schema) -> Schema:
                     },
                 }
                 | ({"subresources": {"status": {}}} if kind["status"] is not None else {})
+                | ({"selectableFields": [{"jsonPath": p} for p in kind["selectable"]]} if "selectable" in kind else {})
             ],
         },
     }

@@ -89,12 +89,24 @@ def test_a_default_is_static_and_fits_its_own_schema():
     [
         pytest.param(
             "ClientCertificate",
-            ["Who", "Ready", "Admitted", "Why", "Serial", "Expires", "Revoked", "Generation", "Age"],
+            [
+                "Issuer",
+                "Who",
+                "Ready",
+                "Admitted",
+                "Why",
+                "Expires",
+                "Secret",
+                "Serial",
+                "Revoked",
+                "Generation",
+                "Age",
+            ],
             id="a client: who, can they get in, and why",
         ),
         pytest.param(
             "IssuedCertificate",
-            ["Subject", "Client", "Namespace", "Expires", "Revoked", "Reason", "Lifted", "Age"],
+            ["Client", "Namespace", "Revoked", "Reason", "Lifted", "Expires", "Issuer", "Subject", "Age"],
             id="a serial: whose, until when, and why it is refused",
         ),
         pytest.param(
@@ -121,8 +133,20 @@ def test_kubectl_get_prints_of(kind, columns):
 
 
 def test_who_gets_in_and_why_is_printed_without_a_wide_screen():
-    wide = {c["name"] for kind in CRDS for c in version(kind)["additionalPrinterColumns"] if "priority" in c}
-    assert wide == {"Revoked", "Generation"}
+    wide = {kind: {c["name"] for c in version(kind)["additionalPrinterColumns"] if "priority" in c} for kind in CRDS}
+    assert wide == {
+        "ClientCertificate": {"Secret", "Serial", "Revoked", "Generation"},
+        "IssuedCertificate": {"Issuer", "Subject"},
+        "MTLSIssuer": set(),
+    }
+
+
+@pytest.mark.parametrize("kind", ["ClientCertificate", "IssuedCertificate"])
+def test_a_field_that_can_be_selected_is_a_text_of_the_schema(kind):
+    texts = {path for path, schema in ALL if schema["type"] == "string"}
+    selectable = [kind + field["jsonPath"] for field in version(kind)["selectableFields"]]
+    assert 0 < len(selectable) <= 8  # the API server takes no more
+    assert [path for path in selectable if path not in texts] == []
 
 
 @pytest.mark.parametrize("kind", CRDS)
