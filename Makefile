@@ -42,6 +42,7 @@ docs: $(STAMP)  ## docs/reference/ and docs/cli.md from the reasons, the metrics
 	$(BIN)/doorward explain --markdown > docs/reference/reasons.md
 	$(BIN)/python -m tests.support.promised > docs/reference/promises.md
 	$(BIN)/python -m tests.support.metrics_page > docs/reference/metrics.md
+	$(BIN)/python -m tests.support.monitoring
 	$(BIN)/python -m tests.support.cli_page > docs/cli.md
 	$(BIN)/python -m tests.gate.asked.table
 

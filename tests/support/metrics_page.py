@@ -28,14 +28,9 @@ The operator also serves `process_open_fds`, `process_max_fds`, `process_residen
 
 ## Alerts
 
-| when | expression |
-| --- | --- |
-| a CRL expires within two days | `doorward_crl_next_update_seconds < 172800` |
-| the CRL is near its limit | `doorward_crl_size_ratio > 0.7` |
-| access is not revoked for one minute | `doorward_cut_off_oldest_pending_seconds > 60` |
-| the cluster refuses writes | `increase(doorward_writes_refused_total{code!="409"}[10m]) > 0` |
-| no replica leads | `sum(doorward_leader) == 0` |
-| a list of objects cannot be read | `sum(doorward_sources_not_synced) > 0` |
+`deploy/monitoring/prometheusrule.yaml` holds the alerts for the Prometheus Operator, and
+`charts/doorward/files/prometheus-rules.yaml` the same for Prometheus itself. Each alert has a page in `docs/runbooks/alerts/` that says
+what it means and what to do.
 """
 
 _GATE = """

@@ -94,6 +94,26 @@ CRL_RATIO = Definition(
     " explicit revocations. Nothing can be published above 1.",
 )
 
+GATES_CURRENT = Definition(
+    name="doorward_gates_current",
+    type="gauge",
+    labels=ISSUER_LABELS,
+    help="1 if all gates of the issuer hold its published CRL or admit nobody, else 0. Absent on a process that does not lead.",
+)
+CA_EXPIRY = Definition(
+    name="doorward_ca_expiry_seconds",
+    type="gauge",
+    labels=ISSUER_LABELS,
+    help="Seconds until the last CA generation that the gates trust expires. A successor counts as soon as it is published."
+    " Absent while no CRL is published.",
+)
+CA_LIFETIME = Definition(
+    name="doorward_ca_lifetime_seconds",
+    type="gauge",
+    labels=ISSUER_LABELS,
+    help="Lifetime of the CA generation that signs certificates now, from notBefore to notAfter. Absent while none can sign.",
+)
+
 # Cut-offs
 
 CUT_OFFS_PENDING = Definition(
@@ -268,6 +288,9 @@ DEFINITIONS = (
     CRL_ENTRIES,
     CRL_BYTES,
     CRL_RATIO,
+    GATES_CURRENT,
+    CA_EXPIRY,
+    CA_LIFETIME,
     CUT_OFFS_PENDING,
     CUT_OFF_OLDEST,
     CUT_OFF_STAGE,

@@ -13,7 +13,6 @@ from doorward.clock import Clock
 from doorward.objects.crl_configmap import MAX_BYTES
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ObjectKey
-from doorward.objects.trust_bundle import PublishedTrust
 from doorward.planning import enforcement, timing
 from doorward.planning.canary import Canaries
 from doorward.planning.enforcement import Probed
@@ -23,7 +22,7 @@ from doorward.runtime import metric_names as names
 from doorward.runtime.cut_offs import Pending, Stage
 from doorward.runtime.metric_names import Definition
 from doorward.view.stores import View
-from doorward.view.trust_domains import TrustDomains
+from doorward.view.trust_domains import TrustDomain, TrustDomains
 
 AT_ONCE = 1_000
 """Records that are looked at before others get the event loop: about a millisecond."""
@@ -67,13 +66,13 @@ class Figures:
             counts: Counter[CertificateState] = Counter()
             first_expiry: datetime | None = None
             domain = self.domains.get(issuer)
-            published = domain.published if domain is not None else None
             trusted = domain.trusted if domain is not None else None
             records, now = iter(self.view.ledger.heard_of(issuer)), self.clock.now()
             while some := tuple(islice(records, AT_ONCE - looked_at)):
                 first_expiry = _count(some, trusted, now, counts, first_expiry)
                 looked_at = await _pause(looked_at + len(some))
-            found += self._issuer(issuer, counts, first_expiry, published, now)
+            found += self._issuer(issuer, counts, first_expiry, now)
+            found += _trust((issuer.namespace, issuer.name), domain, now)
             looked_at = await _pause(looked_at + AN_ISSUER)
         return tuple(found)
 
@@ -82,7 +81,6 @@ class Figures:
         issuer: ObjectKey,
         counts: Mapping[CertificateState, int],
         first_expiry: datetime | None,
-        published: PublishedTrust | None,
         now: datetime,
     ) -> Iterator[Sample]:
         at = (issuer.namespace, issuer.name)
@@ -105,13 +103,6 @@ class Figures:
         index = self.view.archives.index(issuer)
         if index.readable:
             yield names.ARCHIVED_RECORDS, at, index.records
-        if published is not None:
-            yield names.CRL_NUMBER, at, published.number
-            yield names.CRL_AGE, at, (now - published.this_update - timing.BACKDATE).total_seconds()
-            yield names.CRL_NEXT_UPDATE, at, (published.next_update - now).total_seconds()
-            yield names.CRL_ENTRIES, at, len(published.entries)
-            yield names.CRL_BYTES, at, published.size
-            yield names.CRL_RATIO, at, published.size / MAX_BYTES
 
     def _process(self) -> Iterator[Sample]:
         leads, pending = self.leads(), self.pending()
@@ -129,6 +120,24 @@ class Figures:
         others = Counter(resource for (resource, _), count in unsynced[MOST_SOURCES:] for _ in range(count))
         for resource, count in others.items():
             yield names.SOURCES_NOT_SYNCED, (resource, OTHERS), count
+
+
+def _trust(at: tuple[str, str], domain: TrustDomain | None, now: datetime) -> Iterator[Sample]:
+    """What an issuer publishes; nothing before it was looked at."""
+    if domain is None:
+        return
+    yield names.GATES_CURRENT, at, float(not domain.gates_behind)
+    if (authority := domain.authority) is not None:
+        yield names.CA_LIFETIME, at, (authority.not_after - authority.not_before).total_seconds()
+    if (published := domain.published) is not None:
+        last = max(anchor.not_after for anchor in published.anchors.values())
+        yield names.CA_EXPIRY, at, (last - now).total_seconds()
+        yield names.CRL_NUMBER, at, published.number
+        yield names.CRL_AGE, at, (now - published.this_update - timing.BACKDATE).total_seconds()
+        yield names.CRL_NEXT_UPDATE, at, (published.next_update - now).total_seconds()
+        yield names.CRL_ENTRIES, at, len(published.entries)
+        yield names.CRL_BYTES, at, published.size
+        yield names.CRL_RATIO, at, published.size / MAX_BYTES
 
 
 async def _pause(looked_at: int) -> int:

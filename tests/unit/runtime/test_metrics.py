@@ -169,6 +169,24 @@ def test_the_published_crl_is_described(served):
     assert shown.value("doorward_crl_age_seconds", **OURS) - before.value("doorward_crl_age_seconds", **OURS) == 100
 
 
+def test_the_ca_and_the_gates_are_described(served):
+    shown, ca = served.scrape(), served.find(ISSUER, ISSUER_AT.name)["status"]["ca"]
+    not_before, not_after = parse_instant(ca["notBefore"]), parse_instant(ca["notAfter"])
+    assert shown.value("doorward_gates_current", **OURS) == 1
+    assert shown.value("doorward_ca_expiry_seconds", **OURS) == (not_after - served.clock.now()).total_seconds()
+    assert shown.value("doorward_ca_lifetime_seconds", **OURS) == (not_after - not_before).total_seconds()
+
+
+def test_a_gate_that_cannot_be_written_is_not_current(served):
+    served.gateway.refuse = lambda w: Forbidden("no", status=403) if REFUSED["gates"](w) else None
+    served.apply("alice", revoked=True)
+    served.advance(60)
+    assert served.scrape().value("doorward_gates_current", **OURS) == 0
+    served.gateway.refuse = lambda _: None
+    served.advance(600)
+    assert served.scrape().value("doorward_gates_current", **OURS) == 1
+
+
 def test_the_series_of_a_deleted_issuer_go(served):
     served.delete(CLIENT_CERTIFICATE, "alice")
     served.delete(CLIENT_CERTIFICATE, "bob")
