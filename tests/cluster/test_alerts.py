@@ -1,4 +1,4 @@
-"""Each alert fires when it should and at no other time: asked of promtool, which needs no cluster."""
+"""Each alert fires when it should and at no other time, and the dashboard's queries are valid: asked of promtool."""
 
 import shutil
 from pathlib import Path
@@ -95,6 +95,17 @@ def firing(promtool: Tool, folder: Path, series: dict[str, str], expected: dict[
 
 def test_promtool_takes_the_rules(promtool: Tool):
     done = promtool.run("check", "rules", "--lint-fatal", monitoring.RULES)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_promtool_takes_the_queries_of_the_dashboard(promtool: Tool, tmp_path: Path):
+    rules = [
+        {"record": f"panel:{number}", "expr": query.replace("$issuer_namespace", ".*")}
+        for number, query in enumerate(monitoring.queries())
+    ]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    done = promtool.run("check", "rules", tmp_path / "rules.yaml")
+    assert len(rules) > 10
     assert done.returncode == 0, done.stdout + done.stderr
 
 

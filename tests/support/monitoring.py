@@ -1,9 +1,11 @@
-"""The alerts in the tree: what they ask for, and the PrometheusRule made from them.
+"""The alerts and the dashboard in the tree: what they ask for, and the PrometheusRule made from the alerts.
 
 `python -m tests.support.monitoring` writes deploy/monitoring/prometheusrule.yaml from the chart's file.
 """
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "charts" / "doorward" / "files" / "prometheus-rules.yaml"
 MANIFEST = ROOT / "deploy" / "monitoring" / "prometheusrule.yaml"
+DASHBOARD = ROOT / "deploy" / "monitoring" / "dashboard.json"
 RUNBOOKS = ROOT / "docs" / "runbooks" / "alerts"
 _HEAD = "# Made from charts/doorward/files/prometheus-rules.yaml by `make docs`; do not edit.\n"
 
@@ -34,6 +37,18 @@ def manifest() -> str:
         "spec": yaml.safe_load(RULES.read_text()),
     }
     return _HEAD + yaml.safe_dump(body, sort_keys=False, width=160)
+
+
+def panels() -> list[dict[str, Any]]:
+    """The panels of the dashboard that ask for something."""
+    return [panel for panel in json.loads(DASHBOARD.read_text())["panels"] if panel["type"] != "row"]
+
+
+def queries() -> Iterator[str]:
+    """What the panels of the dashboard ask for."""
+    for panel in panels():
+        for target in panel["targets"]:
+            yield target["expr"]
 
 
 def metrics_in(expression: str) -> set[str]:

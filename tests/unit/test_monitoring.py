@@ -1,4 +1,4 @@
-"""Alerts ask for metrics that exist, and each has a runbook page."""
+"""Alerts and dashboard ask for metrics that exist, and each alert has a runbook page."""
 
 import pytest
 
@@ -30,3 +30,11 @@ def test_every_documented_metric_is_one_of_the_code():
     documented = {name for name in monitoring.documented() if not name.startswith("doorward_gate_")}
     bare = {name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for name in documented}
     assert bare <= names
+
+
+@pytest.mark.parametrize("panel", monitoring.panels(), ids=lambda panel: panel["title"])
+def test_a_panel_asks_for_metrics_that_are_documented(panel):
+    asked = {name for target in panel["targets"] for name in monitoring.metrics_in(target["expr"])}
+    assert asked
+    assert asked - monitoring.documented() == set()
+    assert panel["description"].endswith(".")
