@@ -15,6 +15,7 @@ from kubernetes.aio.config import ConfigException
 
 from doorward.cli import lease_check
 from doorward.cli.errors import UserError, of_api
+from doorward.cli.options import Context
 from doorward.clock import SystemClock
 from doorward.cluster.errors import ApiError, NotFound
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, Gateway, Kind, Object, get_if_there
@@ -158,11 +159,12 @@ def command(
             "--kubeconfig", metavar="PATH", help="Path. Defaults to $KUBECONFIG, else to the Pod's service account."
         ),
     ] = None,
+    context: Context = None,
 ) -> int:
     """Prepare the removal of Doorward: delete its policies, stop it, remove finalizers."""
 
     async def session() -> None:
-        gateway = LiveGateway(await connect(kubeconfig or os.environ.get("KUBECONFIG")), SystemClock())
+        gateway = LiveGateway(await connect(kubeconfig or os.environ.get("KUBECONFIG"), context), SystemClock())
         try:
             await Uninstall(gateway, namespace, seconds).run()
         finally:
