@@ -7,7 +7,7 @@ from hypothesis import given as given_that
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from doorward.cluster.gateway import INGRESS, ISSUER, NAMESPACE
+from doorward.cluster.gateway import INGRESS, INGRESS_CLASS, ISSUER, NAMESPACE
 from doorward.gates.ingress_nginx import annotations as ingress_nginx
 from doorward.gates.registry import planes
 from doorward.objects.meta import ObjectKey
@@ -211,15 +211,19 @@ ALLOW = "doorward.io/allow"
         pytest.param(at_path("/", "Exact"), OPTED_IN | {ALLOW: "alice"}, "Protected", id="nginx prefers an exact path"),
         pytest.param(at_path("/a"), OPTED_IN | {ALLOW: "alice"}, "Protected", id="another path"),
         pytest.param(at_path("/", host="b.example"), OPTED_IN | {ALLOW: "alice"}, "Protected", id="another host"),
-        pytest.param(
-            at_path("/", ingressClassName="other"), OPTED_IN | {ALLOW: "alice"}, "NotServed", id="another controller"
-        ),
     ],
 )
 def test_of_two_at_one_path_the_younger_is_told_that_the_older_decides(asked, spec, marks, reason):
     put_up(asked, spec=spec, **marks)
     assert told(asked, name="rival") == reason
     assert told(asked) == "Protected", "its own list holds"
+
+
+def test_an_older_one_of_another_controller_does_not_matter(asked):
+    served = {"metadata": {"name": "inside"}, "spec": {"controller": "k8s.io/ingress-nginx"}}
+    asked.cluster.create(INGRESS_CLASS, "", served, PEOPLE)
+    put_up(asked, spec=at_path("/", ingressClassName="inside"), **OPTED_IN, **{ALLOW: "alice"})
+    assert told(asked, name="rival") == "Protected"
 
 
 @pytest.mark.promise(3)
