@@ -5,18 +5,19 @@ collector.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
 
 from doorward.clock import SystemClock
-from tests.support.home import Home
+from tests.support.home import Home, client, issuer
 from tests.support.installation import OperatorProcess
-from tests.support.kube import CERTIFICATES, CONFIGMAPS, ISSUERS, NAMESPACES, Object, eventually
+from tests.support.kube import CERTIFICATES, CONFIGMAPS, ISSUERS, NAMESPACES, RECORDS, Object, Person, eventually
 from tests.support.openssl import OpenSsl
 from tests.testbed.controlplane import Cluster
 
+NAMES = ("alice", "bob")
 KINDS = "mtlsissuers,clientcertificates,issuedcertificates,secrets,configmaps"
 PARTS: dict[str, Callable[[Object], bool]] = {
     "issuer": lambda body: body["kind"] == "MTLSIssuer",
@@ -34,44 +35,73 @@ ORDERS = {
     "the CA last": (CONSENT, "records", "CRL", "issuer", "clients", "client Secrets", "CA Secret"),
     "the CA first": (CONSENT, "CA Secret", "issuer", "clients", "records", "CRL", "client Secrets"),
 }
+ROWS = {
+    f"{name}, {pace}": (order, slow)
+    for name, order in ORDERS.items()
+    for pace, slow in (("at once", False), ("one after the other", True))
+}
 
 
 @dataclass(frozen=True)
 class Backup:
-    """What was printed, without uid and resourceVersion, and the files that people have."""
+    """What was printed of a namespace, without uid and resourceVersion, and the files that people have."""
 
+    home: Home
     bodies: list[Object]
     files: dict[str, bytes]
     serials: dict[str, str]
 
+    @classmethod
+    def of(cls, home: Home, cluster: Cluster) -> "Backup":
+        """As kubectl prints it."""
+        bodies = json.loads(cluster.kubectl("-n", home.namespace, "get", KINDS, "--output=json").stdout)["items"]
+        for body in bodies:
+            for name in ("uid", "resourceVersion"):
+                body["metadata"].pop(name)
+        files = {name: home.data(f"{name}-mtls")["tls.crt"] for name in NAMES}
+        return cls(home, bodies, files, {name: home.serial(name) for name in NAMES})
 
-@pytest.fixture
-def backup(home: Home, cluster: Cluster, running_operator: OperatorProcess) -> Backup:
-    """Alice has access, bob is revoked. Then the namespace is deleted, and made again."""
-    home.partners("alice", "bob")
-    home.respec(CERTIFICATES, "bob", revoked=True)
-    home.says(CERTIFICATES, "bob", "Admitted", "Revoked")
-    bodies = json.loads(cluster.kubectl("-n", home.namespace, "get", KINDS, "--output=json").stdout)["items"]
-    for body in bodies:
-        for name in ("uid", "resourceVersion"):
-            body["metadata"].pop(name)
-    names = ("alice", "bob")
-    made = Backup(
-        bodies, {name: home.data(f"{name}-mtls")["tls.crt"] for name in names}, {n: home.serial(n) for n in names}
-    )
-    home.abandon()
-    eventually(lambda: home.admin.get(NAMESPACES, None, home.namespace).status == 404, "the namespace is gone")
+
+@pytest.fixture(scope="module")
+def backups(
+    admin: Person, cluster: Cluster, running_operator: OperatorProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, Backup]]:
+    """By row, a namespace of its own: alice has access, bob is revoked. Then the namespaces are deleted, and made again.
+
+    All at once, since most of the time goes by in waiting for them to go; and the operator then starts with none of them.
+    """
+    homes = {row: Home.found(admin, tmp_path_factory.mktemp("row")) for row in ROWS}
+    for home in homes.values():
+        home.make(ISSUERS, issuer())
+        for name in NAMES:
+            home.make(CERTIFICATES, client(name))
+    for home in homes.values():
+        for name in NAMES:
+            home.issued(name)
+        home.respec(CERTIFICATES, "bob", revoked=True)
+    for home in homes.values():
+        home.says(CERTIFICATES, "bob", "Admitted", "Revoked")
+    made = {row: Backup.of(home, cluster) for row, home in homes.items()}
+    for home in homes.values():
+        home.abandon()
+    for home in homes.values():
+        eventually(lambda home=home: admin.get(NAMESPACES, None, home.namespace).status == 404, "the namespace is gone")
     running_operator.restart()
-    assert home.admin.create(NAMESPACES, {"metadata": {"name": home.namespace}}).ok
-    return made
+    for home in homes.values():
+        assert admin.create(NAMESPACES, {"metadata": {"name": home.namespace}}).ok
+    yield made
+    for home in homes.values():
+        home.abandon()
 
 
 @pytest.mark.promise(1)
-@pytest.mark.parametrize("slow", [False, True], ids=["at once", "one after the other"])
-@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+@pytest.mark.parametrize("row", ROWS)
 def test_a_backup_that_is_applied_leaves_all_clients_as_they_were(
-    home: Home, cluster: Cluster, openssl: OpenSsl, backup: Backup, order: tuple[str, ...], slow: bool
+    backups: Mapping[str, Backup], cluster: Cluster, openssl: OpenSsl, row: str
 ):
+    backup, (order, slow) = backups[row], ROWS[row]
+    home = backup.home
+    assert home.admin.ask("GET", RECORDS.path(home.namespace)).body["items"] == []
     for part in order:
         if part == CONSENT:
             home.consent()
