@@ -32,6 +32,7 @@ class Cluster:
         self.kubeconfig = kubeconfig
         self._kubectl = kubectl
         self._control_plane = control_plane
+        self._shown = ""
 
     @classmethod
     @contextlib.contextmanager
@@ -119,9 +120,11 @@ class Cluster:
         return identity.write_kubeconfig(file, content)
 
     def _admin(self) -> identity.Kubeconfig:
-        """The administrator's kubeconfig, one of everything, nothing in other files."""
-        shown = self.kubectl("config", "view", "--raw", "--flatten", "--minify", "--output=json")
-        content: identity.Kubeconfig = json.loads(shown.stdout)
+        """The administrator's kubeconfig, one of everything, nothing in other files; kubectl shows it once, it stays the same."""
+        if not self._shown:
+            shown = self.kubectl("config", "view", "--raw", "--flatten", "--minify", "--output=json")
+            self._shown = shown.stdout
+        content: identity.Kubeconfig = json.loads(self._shown)
         return content
 
     def _kubeconfig_file(self, *parts: str) -> Path:
