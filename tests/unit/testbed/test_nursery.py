@@ -26,8 +26,8 @@ def process(opened: Nursery, log: Path, *arguments: str, **env: str) -> Process:
 
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
-    [(["version"], 0, "doorward"), (["no-such-verb"], 2, "invalid choice"), ([], 2, "usage: doorward")],
-    ids=["a verb", "no such verb", "nothing"],
+    [(["version"], 0, "doorward"), (["no-such-verb"], 2, "no-such-verb"), (["run", "--no-such"], 2, "--no-such")],
+    ids=["a verb", "no such verb", "no such option of the operator"],
 )
 def test_it_ends_as_the_script_does(opened: Nursery, tmp_path: Path, arguments: list[str], status: int, said: str):
     log = tmp_path / "log"
