@@ -24,6 +24,7 @@ VERBS: Mapping[str, str] = {
     "client": "doorward.cli.client",
     "find": "doorward.cli.find",
     "inspect": "doorward.cli.inspect",
+    "export": "doorward.cli.export",
     "revoke": "doorward.cli.revoke",
     "suspend": "doorward.cli.suspend",
     "resume": "doorward.cli.resume",
