@@ -1,4 +1,4 @@
-"""`make test` runs each test file in one of its parts, and in one only."""
+"""`make test` runs each test file in one of its parts, and in one only; those of the image have `make test-image`."""
 
 from collections import Counter
 from pathlib import Path
@@ -14,4 +14,5 @@ def files(given: str | Path) -> list[Path]:
 
 def test_each_test_file_is_in_one_part():
     found = Counter(file for part in PARTS.values() for given in part for file in files(given))
+    found.update(files("tests/image"))
     assert found == Counter(TESTS.rglob("test_*.py"))
