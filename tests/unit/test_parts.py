@@ -6,6 +6,9 @@ from pathlib import Path
 from tests.__main__ import PARTS
 from tests.support.parts import TESTS
 
+APART = "image"
+"""The folder that `make test-image` runs: it builds an image, as root, on Debian."""
+
 
 def files(given: str | Path) -> list[Path]:
     path = TESTS.parent / given
@@ -14,5 +17,9 @@ def files(given: str | Path) -> list[Path]:
 
 def test_each_test_file_is_in_one_part():
     found = Counter(file for part in PARTS.values() for given in part for file in files(given))
-    found.update(files("tests/image"))
-    assert found == Counter(TESTS.rglob("test_*.py"))
+    there = (file for file in TESTS.rglob("test_*.py") if TESTS / APART not in file.parents)
+    assert found == Counter(there)
+
+
+def test_what_runs_apart_has_a_target_of_its_own():
+    assert f"pytest tests/{APART}\n" in (TESTS.parent / "Makefile").read_text()
