@@ -9,7 +9,7 @@ IMAGE   ?= doorward:latest
 BASE    ?= python:3.13-slim
 STAMP  := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: help venv check unit test demo up down bench crds chart docs attacks lock image test-image sbom audit
+.PHONY: help venv check unit test demo up env down bench crds chart docs attacks lock image test-image sbom audit
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -61,6 +61,9 @@ demo: $(STAMP)  ## the main job, told on screen
 
 up: $(STAMP)    ## the same cluster with the operator, left running
 	$(BIN)/python -m tests.up
+
+env: $(STAMP)   ## what a shell needs to use it, for eval
+	@$(BIN)/python -m tests.up env
 
 down: $(STAMP)  ## end it
 	$(BIN)/python -m tests.testbed down

@@ -1,0 +1,28 @@
+"""What a reader's shell needs to follow README: where the cluster is, and the programs by their names."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.installation import DOORWARD
+from tests.testbed import binaries
+
+
+def programs(folder: Path) -> Path:
+    """The folder, with `kubectl` and `doorward` in it, and nothing that hides another program of the reader's."""
+    folder.mkdir(exist_ok=True)
+    for name, program in {"kubectl": binaries.resolve("kubectl"), "doorward": DOORWARD}.items():
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(program)
+    return folder
+
+
+def variables(kubeconfig: Path | str, https: str) -> dict[str, str]:
+    """The variables besides PATH; `https` is host and port of ingress-nginx."""
+    return {"KUBECONFIG": str(kubeconfig), "DOORWARD_HTTPS": https}
+
+
+def exports(values: Mapping[str, str], folder: Path) -> str:
+    """Lines for a shell's `eval`."""
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    return "\n".join([*lines, f"export PATH={shlex.quote(str(folder))}:$PATH", ""])
