@@ -13,7 +13,8 @@ from tests.testbed.controlplane import Cluster
 
 from .policies_support import ISSUER, ingress
 
-EXAMPLES = sorted(p for p in (installation.ROOT / "examples").rglob("*.yaml") if p.name != "kustomization.yaml")
+NO_OBJECTS = ("kustomization.yaml", "names.yaml")
+EXAMPLES = sorted(p for p in (installation.ROOT / "examples").rglob("*.yaml") if p.name not in NO_OBJECTS)
 
 
 def restart(cluster: Cluster, admin: Person) -> None:
