@@ -115,6 +115,7 @@ def _serve(connection: socket.socket) -> None:
             os.close(bears)
             os.read(born, 1)  # until it has its session, so that a signal to its group finds it
             os.close(born)
+            ended.pop(answer, None)  # numbers come round: one that ended long ago had this one's
         file.write(json.dumps(answer) + "\n")
         file.flush()
 

@@ -1,8 +1,11 @@
 """An operator that is forked is a process as any other: its session, log, environment and end are its own."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +41,35 @@ def test_it_ends_as_the_script_does(opened: Nursery, tmp_path: Path, arguments: 
     assert log.read_text().startswith("before\n")
     assert said in log.read_text()
     assert not child.running
+
+
+def test_a_number_that_comes_round_is_of_the_process_that_has_it_now(monkeypatch: pytest.MonkeyPatch):
+    """The kernel gives each number again after some ten thousand processes, within minutes of this suite."""
+    ours, theirs = socket.socketpair()
+    monkeypatch.setattr(os, "fork", lambda: 4711)
+    monkeypatch.setattr(os, "waitpid", lambda pid, _: (pid, 0) if len(asked) == 1 else (0, 0))
+    monkeypatch.setattr(os, "read", lambda *_: b"")
+    asked: list[str] = []
+    with ours, theirs:
+        server = threading.Thread(target=nursery._serve, args=(theirs,))
+        server.start()
+        file = ours.makefile("rw")
+
+        def answer(question: dict[str, object]) -> object:
+            file.write(json.dumps(question) + "\n")
+            file.flush()
+            return json.loads(file.readline())
+
+        child = {"arguments": [], "log": "", "env": {}}
+        assert answer(child) == 4711
+        asked.append("it has ended")
+        assert answer({"poll": 4711}) == answer({"poll": 4711}) == 0
+        assert answer(child) == 4711
+        asked.append("the next one runs")
+        assert answer({"poll": 4711}) is None
+        file.close()
+        ours.shutdown(socket.SHUT_RDWR)
+        server.join()
 
 
 @pytest.fixture
