@@ -1,16 +1,12 @@
 """`doorward doctor`: every hazard in the cluster that can be seen, with what to do."""
 
 from collections.abc import Iterator
-from typing import Annotated
-
-import typer
 
 from doorward.cli.ages import instant_or_none
-from doorward.cli.options import Context, Kubeconfig, Namespace, Output
+from doorward.cli.options import Context, Kubeconfig, Namespace, OperatorLease, Output
 from doorward.cli.printed import Format, Table, note, show
 from doorward.cli.reading import Reader, Where
 from doorward.cli.session import LEASE as DEFAULT_LEASE
-from doorward.cli.session import lease_key
 from doorward.cli.status_view import Heartbeat, dictionary, listed
 from doorward.cluster.errors import NoSuchKind
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUER, LEASE, Kind, Object
@@ -162,10 +158,7 @@ def _beside(kind: Kind, target: Target, guarded: dict[str, Target]) -> Hazard:
 
 def command(
     *,
-    lease: Annotated[
-        ObjectKey,
-        typer.Option("--lease", parser=lease_key, metavar="NAMESPACE:NAME", help="The Lease of the operator."),
-    ] = DEFAULT_LEASE,  # type: ignore[assignment]  # it is parsed, too
+    lease: OperatorLease = DEFAULT_LEASE,  # type: ignore[assignment]  # it is parsed, too
     namespace: Namespace = None,
     output: Output = None,
     kubeconfig: Kubeconfig = None,

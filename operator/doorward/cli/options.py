@@ -4,6 +4,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from doorward.cli.session import lease_key
+from doorward.objects.meta import ObjectKey
+
 Kubeconfig = Annotated[
     str | None,
     typer.Option(
@@ -29,4 +32,8 @@ Output = Annotated[
     typer.Option(
         "--output", "-o", help="wide: more columns. json, yaml: everything, for programs. Defaults to a table."
     ),
+]
+OperatorLease = Annotated[
+    ObjectKey,
+    typer.Option("--lease", parser=lease_key, metavar="NAMESPACE:NAME", help="The Lease of the operator."),
 ]

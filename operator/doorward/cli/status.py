@@ -6,11 +6,10 @@ import typer
 
 from doorward.cli import status_view
 from doorward.cli.errors import UserError
-from doorward.cli.options import AllNamespaces, Context, Kubeconfig, Namespace, Output
+from doorward.cli.options import AllNamespaces, Context, Kubeconfig, Namespace, OperatorLease, Output
 from doorward.cli.printed import Format, note, show
 from doorward.cli.reading import Reader, Where
 from doorward.cli.session import LEASE as DEFAULT_LEASE
-from doorward.cli.session import lease_key
 from doorward.cli.status_view import Heartbeat, IssuerSeen
 from doorward.cluster.errors import NotFound
 from doorward.cluster.gateway import ISSUED_CERTIFICATE, ISSUER, LEASE, Object
@@ -70,10 +69,7 @@ def command(
         ),
     ] = None,
     *,
-    lease: Annotated[
-        ObjectKey,
-        typer.Option("--lease", parser=lease_key, metavar="NAMESPACE:NAME", help="The Lease of the operator."),
-    ] = DEFAULT_LEASE,  # type: ignore[assignment]  # it is parsed, too
+    lease: OperatorLease = DEFAULT_LEASE,  # type: ignore[assignment]  # it is parsed, too
     namespace: Namespace = None,
     everywhere: AllNamespaces = False,
     output: Output = None,
