@@ -91,8 +91,9 @@ def test_the_log_tells_the_story_of_one_client(served: Home, grep: Grep, cluster
 
     served.respec(CERTIFICATES, "alice", suspended=False)
     served.says(CERTIFICATES, "alice", "Admitted", "Live")
-    lines = grep.of(alice, until="serial left the crl")
+    lines = grep.of(alice, until="gate written")
     assert one(lines, "hold lifted")["by"] == "operator"
+    assert one(lines, "serial left the crl")["number"] == one(lines, "gate written")["number"]
     assert one(lines, "serial left the crl")["serial"] == issued["serial"]
 
     served.remove(CERTIFICATES, "alice")
