@@ -93,7 +93,7 @@ def cut_off_and_issue(home: Home, revoked: str, made: str, when: str, act: Calla
     return max(cut_off, timed(f"issued {when}", lambda: has(home, made, "Ready", "Issued"), since=begun))
 
 
-def test_one_that_was_paused_until_another_took_over_writes_nothing_more_and_ends(
+def test_one_that_was_paused_until_another_took_over_asks_for_no_further_write_and_ends(
     replicas: Replicas, shared: Home, audit: Audit
 ):
     paused, other = replicas.leader(), replicas.standby()
@@ -111,7 +111,9 @@ def test_one_that_was_paused_until_another_took_over_writes_nothing_more_and_end
     for number in range(MANY):
         shared.issued(f"client-{number}")
     later = [described(event) for event in audit.written_with(paused.credential)[written:]]
-    assert (status, later) == (1, [])
+    # It may have stood still between the last question and the bytes of one request (decision 0008), but of no second one:
+    # nothing else runs between the two.
+    assert (status, later[1:]) == (1, [])
 
 
 def test_one_whose_lease_somebody_else_holds_ends_and_the_next_leads_when_that_one_is_silent(
