@@ -10,6 +10,7 @@ import helm_python
 import pytest
 import yaml
 
+from tests.support import monitoring
 from tests.support.chart_templates import CHART, TEMPLATES, made
 
 Object = dict[str, Any]
@@ -101,6 +102,8 @@ def test_an_unknown_key_is_refused(path: tuple[str, ...]):
         pytest.param({"clusterDomain": "a' + 'b"}, id="a domain that would end a text of a policy"),
         pytest.param({"probes": {"controller": "nginx"}}, id="a controller without its namespace"),
         pytest.param({"probes": {"controller": "", "bind": True}}, id="a right for no controller"),
+        pytest.param({"prometheusRule": {"enabled": "yes"}}, id="a text where yes or no is asked"),
+        pytest.param({"prometheusRule": {"labels": {"release": 1}}}, id="a label that is no text"),
         pytest.param({"networkPolicy": {"askers": []}}, id="nobody may ask the gate service"),
     ],
 )
@@ -242,6 +245,15 @@ def test_prometheus_finds_every_metrics_port():
     for name, port in scraped.items():
         assert port in {each["name"] for each in container(made, name)["ports"]}
     assert not [kind for kind, _ in rendered() if kind == "ServiceMonitor"]
+
+
+def test_the_alerts_are_those_of_the_plain_manifest_where_they_are_asked_for():
+    plain = yaml.safe_load(monitoring.MANIFEST.read_text())
+    plain["metadata"]["namespace"] = NAMESPACE
+    plain["metadata"]["labels"]["release"] = "p"
+    assert rendered(prometheusRule={"enabled": True, "labels": {"release": "p"}})["PrometheusRule", "doorward"] == plain
+    assert len(plain["spec"]["groups"][0]["rules"]) == len(monitoring.alerts()) > 10
+    assert not [kind for kind, _ in rendered() if kind == "PrometheusRule"]
 
 
 def test_network_policies_are_there_where_they_are_asked_for():
