@@ -9,7 +9,7 @@ IMAGE   ?= doorward:latest
 BASE    ?= python:3.13-slim
 STAMP  := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: help venv check unit test demo up env down bench crds chart docs attacks lock image test-image sbom audit
+.PHONY: help venv check unit test demo up env down bench crds chart docs attacks lock image test-image test-clients sbom audit
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -79,6 +79,9 @@ image:          ## the container image, with buildah, podman or docker: IMAGE=na
 
 test-image: $(STAMP) sbom ## build the image without a container engine, and run it; as root, on Debian
 	$(BIN)/pytest tests/image
+
+test-clients: $(STAMP) ## programs and browsers with exported files; on Debian
+	$(BIN)/pytest tests/clients
 
 $(TOOLS): requirements/release.txt
 	@rm -rf $@ && $(PYTHON) -m venv $@

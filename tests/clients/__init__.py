@@ -1,0 +1,1 @@
+"""Real clients and real browsers with what was issued. `make test-clients`."""
