@@ -1,6 +1,7 @@
 """The application behind every protected host: answers 200 and what it was asked, so that a test sees who let a request in.
 
-At `/stream` its answer goes on until the client leaves; at `/echo` it upgrades to a protocol that returns every byte.
+At `/stream` its answer goes on until the client leaves; at `/echo` it upgrades to a protocol that returns every byte. A browser
+gets a page to look at.
 """
 
 import contextlib
@@ -21,6 +22,11 @@ PULSE = 0.05
 """Seconds between two pieces of a stream."""
 LONGEST = 300.0
 """Seconds after which a stream, or a silent upgraded connection, ends by itself."""
+PAGE = (
+    "<!doctype html><title>Application</title><body style='font-family: sans-serif; margin: 2em'>"
+    "<h1>Application</h1><p>This page is shown to clients that have access.</p>"
+)
+"""What a browser is shown."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -39,11 +45,12 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = {"application": upstream, "method": self.command, "path": self.path, "headers": headers}
         answer["lines"] = self.headers.items()  # as they came, each of several with one name
-        body = json.dumps(answer if found else {"application": None}).encode()
+        shown = found and "text/html" in self.headers.get("Accept", "")
+        body = (PAGE if shown else json.dumps(answer if found else {"application": None})).encode()
         # A body that is not read would be taken for the next request.
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.send_response(200 if found else 404)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "text/html" if shown else "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("X-Testbed-Application", upstream)
         self.end_headers()

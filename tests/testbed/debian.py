@@ -90,13 +90,23 @@ def library(name: str, *, package: str) -> Path:
     return found[0]
 
 
+def unpacked(*names: str) -> Path:
+    """The folder with those of Debian's packages, which are not installed, and with what they need that the machine lacks."""
+    return _unpacked("+".join(names), names)
+
+
+def with_libraries(folder: Path) -> dict[str, str]:
+    """The environment in which a program of that folder finds the libraries that came with it."""
+    libraries = ":".join(map(str, _library_folders(folder)))
+    return {"LD_LIBRARY_PATH": libraries} if libraries else {}
+
+
 def tool_below(folder: Path, name: str) -> Tool:
     """The program of that name among the unpacked packages, with their libraries; RuntimeError if it is not there."""
     found = sorted(path for path in (folder / "usr").glob(f"**/bin/{name}") if path.is_file())
     if not found:
         raise RuntimeError(f"no {name} in what was unpacked to {folder}")
-    libraries = ":".join(map(str, _library_folders(folder)))
-    return Tool(binary=found[0], env={"LD_LIBRARY_PATH": libraries} if libraries else {})
+    return Tool(binary=found[0], env=with_libraries(folder))
 
 
 def _library_folders(folder: Path) -> list[Path]:
