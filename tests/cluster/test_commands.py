@@ -7,6 +7,7 @@ import pytest
 
 from doorward.cli.main import main
 from tests.cluster.policies_support import ISSUER, ingress
+from tests.support.chart_templates import ROOT
 from tests.support.home import Home, client, issuer
 from tests.support.kube import CERTIFICATES, INGRESSES, ISSUERS, RECORDS, bind, eventually
 
@@ -83,6 +84,32 @@ def test_whoever_may_read_one_namespace_is_told_the_same_of_it_as_the_administra
             assert (seen["operator"]["working"], said["operator"]["working"]) == (None, None), (
                 "this operator has no Lease"
             )
+
+
+def test_whoever_may_not_read_the_lease_is_told_which_right_is_missing_until_the_example_gives_it(
+    place, cluster, command
+):
+    viewer = f"lease.{place.namespace}"
+    bind(place.admin, place.namespace, viewer, "view")
+    eventually(lambda: place.admin.alias(viewer).may("list", RECORDS, place.namespace), "view includes doorward-viewer")
+    arguments = [
+        "status",
+        "-n",
+        place.namespace,
+        "--kubeconfig",
+        str(cluster.kubeconfig_for(viewer, ["platform-team"])),
+    ]
+
+    def first_words() -> str:
+        return " ".join(command(*arguments)[1].split())
+
+    assert "you have no right to get leases.coordination.k8s.io in namespace doorward-system" in first_words()
+    example = str(ROOT / "examples" / "status-viewers.yaml")
+    try:
+        cluster.kubectl("-n", "doorward-system", "apply", "-f", example)
+        eventually(lambda: "there is no Lease doorward-system/doorward" in first_words(), "the Lease may be read")
+    finally:
+        cluster.kubectl("-n", "doorward-system", "delete", "-f", example)
 
 
 def test_whoever_may_read_nothing_is_told_in_one_line_which_right_is_missing(place, cluster, command):

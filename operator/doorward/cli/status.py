@@ -46,9 +46,10 @@ async def _issuers(reader: Reader, named: str | None) -> list[Object]:
 
 
 async def _heartbeat(reader: Reader, lease: ObjectKey) -> Heartbeat:
-    notes = len(reader.notes)
     body = await reader.get(LEASE, lease)
-    return Heartbeat(lease=lease, body=body, unread=len(reader.notes) > notes)
+    denied = body is None and reader.was_denied(LEASE, lease.namespace)
+    missing = f"get {LEASE.plural}.{LEASE.api_version.partition('/')[0]} in namespace {lease.namespace}"
+    return Heartbeat(lease=lease, body=body, unread=missing if denied else "")
 
 
 async def _seen(reader: Reader, body: Object) -> IssuerSeen:

@@ -18,6 +18,7 @@ from doorward.objects.meta import Object, ObjectKey, key_of
 from doorward.planning.timing import BACKDATE
 
 NO_LEASE = "If the operator has another one, name it with --lease; with --no-leader-election it has none. What follows may be old"
+VIEWERS = "A Role for this is in examples/status-viewers.yaml"
 MOST = 5
 """Revocations, and expiries, that are shown of an issuer."""
 SILENT = timedelta(seconds=rules.DURATION)
@@ -30,8 +31,8 @@ class Heartbeat:
 
     lease: ObjectKey
     body: Object | None
-    unread: bool
-    """It may not be read."""
+    unread: str
+    """The right that is missing to read it; empty: it was read, or is not there."""
 
     def data(self, now: datetime) -> dict[str, Any]:
         """For programs."""
@@ -51,7 +52,7 @@ class Heartbeat:
         renewed = instant_or_none(said["renewed"])
         when = f"renewed {relative(renewed, now)}" if renewed else "never renewed"
         if self.unread:
-            text = f"not known: Lease {self.lease} cannot be read"
+            text = f"not known: Lease {self.lease} cannot be read, you have no right to {self.unread}. {VIEWERS}. What follows may be old"
         elif self.body is None:
             text = f"not known: there is no Lease {self.lease}. {NO_LEASE}"
         elif said["working"]:
