@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 from unittest import mock
 
-from doorward.api import kinds
+from doorward.api import issued_certificate
 from doorward.cluster.errors import ApiError, Invalid
 from doorward.cluster.gateway import (
     CLIENT_CERTIFICATE,
@@ -62,7 +62,7 @@ def immutable(kind: Kind, before: Object | None, after: Object) -> None:
     """The rules that the API server holds on ledger records (`IssuedCertificateSpec`'s CEL)."""
     if kind != ISSUED_CERTIFICATE:
         return
-    kinds.IssuedCertificateSpec.model_validate(after["spec"])
+    issued_certificate.IssuedCertificateSpec.model_validate(after["spec"])
     if before is None:
         return
     old, new = before["spec"], after["spec"]

@@ -11,8 +11,8 @@ def _patterns(of: str, example: str) -> Any:
     return Field(
         max_length=16,
         description=(
-            f"Patterns for {of}, such as `{example}`. Each value must match one of them. If not set, no value is allowed;"
-            ' `["*"]` allows any value.'
+            f"Patterns for {of}, such as `{example}`, at most 16. Each value must match one of them. If not set, no value is"
+            ' allowed; `["*"]` allows any value.'
         ),
     )
 
@@ -24,7 +24,11 @@ class AllowedSubject(Model):
     """Patterns for all that a client's certificate may say."""
 
     common_name: Annotated[
-        Glob, Field(description="Pattern for the common name, such as `*.{namespace}.example`. `*` alone allows any.")
+        Glob,
+        Field(
+            description="Pattern for the common name, such as `*.{namespace}.example`, at most 253 characters. `*` alone allows any"
+            " value."
+        ),
     ]
     organizations: Annotated[Patterns, _patterns("`subject.organizations` (O)", "ACME Ltd")] = ()
     organizational_units: Annotated[Patterns, _patterns("`subject.organizationalUnits` (OU)", "team-*")] = ()

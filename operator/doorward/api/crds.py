@@ -6,7 +6,8 @@ import yaml
 from pydantic import BaseModel
 
 from doorward.api.fields import DNS_LABEL, GROUP, ISSUER_NAME_ADVICE, RESERVED_SECRETS, VERSION, rule
-from doorward.api.kinds import ClientCertificateSpec, IssuedCertificateSpec, MTLSIssuerSpec
+from doorward.api.issued_certificate import IssuedCertificateSpec
+from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.api.status import ClientCertificateStatus, MTLSIssuerStatus
 
 Schema = dict[str, Any]
@@ -21,7 +22,7 @@ def _condition(name: str) -> str:
     return f'.status.conditions[?(@.type=="{name}")].status'
 
 
-_AGE = _column("Age", ".metadata.creationTimestamp", "Since when it is there.", kind="date")
+_AGE = _column("Age", ".metadata.creationTimestamp", "Age of the object.", kind="date")
 
 # A column of type `date` prints <invalid> for a time in the future, so expiries are strings (measured).
 _KINDS: tuple[Schema, ...] = (
@@ -40,14 +41,14 @@ _KINDS: tuple[Schema, ...] = (
         ),
         "columns": [
             _column("Issuer", ".spec.issuerRef.name", "MTLSIssuer that signs the certificate."),
-            _column("Who", ".spec.commonName", "Common name."),
-            _column("Ready", _condition("Ready"), "Is the spec fulfilled?"),
-            _column("Admitted", _condition("Admitted"), "Can the client get in?"),
-            _column("Why", '.status.conditions[?(@.type=="Admitted")].reason', "Why it can, or cannot."),
-            _column("Expires", ".status.notAfter", "notAfter of the certificate."),
+            _column("Who", ".spec.commonName", "Common name (CN) of the certificate."),
+            _column("Ready", _condition("Ready"), "Whether the spec is fulfilled."),
+            _column("Admitted", _condition("Admitted"), "Whether the client has access."),
+            _column("Why", '.status.conditions[?(@.type=="Admitted")].reason', "Why it has access, or has not."),
+            _column("Expires", ".status.notAfter", "End of the certificate's validity."),
             _column("Secret", ".status.secretName", "Secret that holds the certificate.", priority=1),
-            _column("Serial", ".status.serialNumber", "Serial number.", priority=1),
-            _column("Revoked", ".status.revokedAt", "Since when it is refused.", priority=1),
+            _column("Serial", ".status.serialNumber", "Serial number of the certificate.", priority=1),
+            _column("Revoked", ".status.revokedAt", "Time since which the client is revoked.", priority=1),
             _column(
                 "Generation", ".status.issuerGeneration", "CA generation that signed it.", kind="integer", priority=1
             ),
@@ -74,8 +75,8 @@ _KINDS: tuple[Schema, ...] = (
             _column(
                 "Reason", ".spec.revocation.reason", "CRL reason of the revocation; certificateHold can be lifted."
             ),
-            _column("Lifted", ".spec.revocation.lifted", "true: the hold was lifted.", kind="boolean"),
-            _column("Expires", ".spec.notAfter", "notAfter of the certificate."),
+            _column("Lifted", ".spec.revocation.lifted", "Whether the hold was lifted.", kind="boolean"),
+            _column("Expires", ".spec.notAfter", "End of the certificate's validity."),
             _column("Issuer", ".spec.issuerName", "MTLSIssuer that signed the certificate.", priority=1),
             _column("Subject", ".spec.subject", "Subject of the certificate.", priority=1),
             _AGE,
@@ -96,18 +97,25 @@ _KINDS: tuple[Schema, ...] = (
         "name_limit": 63,
         "rules": (rule(f"self.metadata.name.matches('{DNS_LABEL}')", ISSUER_NAME_ADVICE),),
         "columns": [
-            _column("Ready", _condition("Ready"), "Can it sign, and is its CRL current?"),
-            _column("Gates", _condition("GatesCurrent"), "Have all gates the current CRL?"),
+            _column("Ready", _condition("Ready"), "Whether the issuer can sign certificates."),
+            _column("Gates", _condition("GatesCurrent"), "Whether all gates have the published CRL."),
             _column(
-                "Enforced", _condition("Enforced"), "Do all gates refuse clients without a certificate, as probes show?"
+                "Enforced",
+                _condition("Enforced"),
+                "Whether probes show that all gates refuse clients without a certificate.",
             ),
             _column("Verified", '.status.conditions[?(@.type=="Enforced")].reason', "What the probes show."),
             _column("CA", ".status.ca.subject", "Subject of the CA."),
             _column("Generation", ".status.ca.generation", "CA generation that signs now.", kind="integer"),
-            _column("CA-Expires", ".status.ca.notAfter", "notAfter of the CA."),
-            _column("Next-Update", ".status.crl.nextUpdate", "Until when the CRL is good."),
-            _column("Live", ".status.counts.live", "Certificates that are good.", kind="integer"),
-            _column("Revoked", ".status.counts.revoked", "Certificates that are refused.", kind="integer"),
+            _column("CA-Expires", ".status.ca.notAfter", "End of the CA certificate's validity."),
+            _column("Next-Update", ".status.crl.nextUpdate", "Time until which the gates accept the published CRL."),
+            _column("Live", ".status.counts.live", "Number of certificates that admit their clients.", kind="integer"),
+            _column(
+                "Revoked",
+                ".status.counts.revoked",
+                "Number of certificates that are revoked or on hold.",
+                kind="integer",
+            ),
             _AGE,
         ],
     },
@@ -124,6 +132,8 @@ def _structural(schema: Schema, definitions: dict[str, Schema]) -> Schema:
         rest = {k: v for k, v in schema.items() if k not in ("anyOf", "default")}
         return _structural(only | rest, definitions)
     result = {k: v for k, v in schema.items() if k not in ("title", "const", "propertyNames", "prefixItems")}
+    if "description" in result:
+        result["description"] = _one_line(result["description"])
     if "const" in schema:
         result["enum"] = [schema["const"]]
     if "default" in result and result["default"] in (None, [], {}, ""):
@@ -140,6 +150,11 @@ def _structural(schema: Schema, definitions: dict[str, Schema]) -> Schema:
         if isinstance(result.get(inner), dict):
             result[inner] = _structural(result[inner], definitions)
     return result
+
+
+def _one_line(text: str | None) -> str:
+    """A description without line breaks: Python's versions indent docstrings differently."""
+    return " ".join((text or "").split())
 
 
 def _defaults_itself(schema: Schema) -> bool:
@@ -190,7 +205,7 @@ def render(kind: Schema) -> Schema:
                     "schema": {
                         "openAPIV3Schema": {
                             "type": "object",
-                            "description": kind["spec"].__doc__,
+                            "description": _one_line(kind["spec"].__doc__),
                             "required": ["spec"],
                             "properties": properties,
                             "x-kubernetes-validations": [

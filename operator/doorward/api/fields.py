@@ -126,13 +126,52 @@ SpecInstant = Annotated[
 class Subject(Model):
     """What the subject says beside the common name; field names as cert-manager's."""
 
-    organizations: Annotated[tuple[Attribute, ...], Field(max_length=8, description="O")] = ()
-    organizational_units: Annotated[tuple[Attribute, ...], Field(max_length=8, description="OU")] = ()
-    countries: Annotated[tuple[Attribute, ...], Field(max_length=8, description="C, two letters each")] = ()
-    localities: Annotated[tuple[Attribute, ...], Field(max_length=8, description="L")] = ()
-    provinces: Annotated[tuple[Attribute, ...], Field(max_length=8, description="ST")] = ()
-    street_addresses: Annotated[tuple[Attribute, ...], Field(max_length=8, description="STREET")] = ()
-    postal_codes: Annotated[tuple[Attribute, ...], Field(max_length=8, description="Postal code")] = ()
+    organizations: Annotated[
+        tuple[Attribute, ...],
+        Field(
+            max_length=8,
+            description="Organizations (O), such as `ACME Ltd`. In a client's certificate none may begin with `system:`. At most 8, of"
+            " up to 64 bytes in UTF-8 each.",
+        ),
+    ] = ()
+    organizational_units: Annotated[
+        tuple[Attribute, ...],
+        Field(
+            max_length=8,
+            description="Organizational units (OU), such as `payments`. At most 8, of up to 64 bytes in UTF-8 each.",
+        ),
+    ] = ()
+    countries: Annotated[
+        tuple[Attribute, ...],
+        Field(max_length=8, description="Countries (C), two letters each (ISO 3166), such as `DE`. At most 8."),
+    ] = ()
+    localities: Annotated[
+        tuple[Attribute, ...],
+        Field(max_length=8, description="Localities (L), such as `Berlin`. At most 8, of up to 64 characters each."),
+    ] = ()
+    provinces: Annotated[
+        tuple[Attribute, ...],
+        Field(
+            max_length=8,
+            description="States or provinces (ST), such as `Bavaria`. At most 8, of up to 64 characters each.",
+        ),
+    ] = ()
+    street_addresses: Annotated[
+        tuple[Attribute, ...],
+        Field(
+            max_length=8,
+            description="Street addresses (STREET), such as `Main Street 1`. At most 8, of up to 64 characters each.",
+        ),
+    ] = ()
+    postal_codes: Annotated[
+        tuple[Attribute, ...],
+        Field(max_length=8, description="Postal codes, such as `10115`. At most 8, of up to 40 bytes in UTF-8 each."),
+    ] = ()
     serial_number: Annotated[
-        str, Field(max_length=64, description="The subject's serialNumber attribute, not the certificate's serial.")
+        str,
+        Field(
+            max_length=64,
+            description="Attribute serialNumber of the subject, such as `device-17`. It is not the serial number of the certificate."
+            " At most 64 characters: letters, digits, space and `'()+,-./:=?`. If not set, the subject has none.",
+        ),
     ] = ""

@@ -23,10 +23,18 @@ from doorward.api.limits import (
 class CaPrivateKey(Model):
     """The CA's key."""
 
-    algorithm: Annotated[Literal["ECDSA", "RSA"], Field(description="Key algorithm of the CA.")] = "ECDSA"
+    algorithm: Annotated[
+        Literal["ECDSA", "RSA"],
+        Field(
+            description="Algorithm of the CA's key: ECDSA or RSA. A change creates a new CA generation. Defaults to ECDSA."
+        ),
+    ] = "ECDSA"
     size: Annotated[
         Literal[256, 384, 2048, 3072, 4096] | None,
-        Field(description="Bits: 256 (default) or 384 for ECDSA; 2048, 3072 (default) or 4096 for RSA."),
+        Field(
+            description="Size of the CA's key in bits: 256 or 384 for ECDSA; 2048, 3072 or 4096 for RSA. A change creates a new CA"
+            " generation. Defaults to 256 for ECDSA and 3072 for RSA."
+        ),
     ] = None
 
     model_config = Model.model_config | {
@@ -42,28 +50,55 @@ class CaPrivateKey(Model):
 class GeneratedCa(Model):
     """A CA of Doorward's own making."""
 
-    common_name: Annotated[str, Field(min_length=1, max_length=64, description="Common name of the CA.")]
-    subject: Annotated[Subject, Field(default_factory=Subject, description="Further parts of the CA's subject.")]
+    common_name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=64,
+            description="Common name (CN) of the CA certificate, such as `Partners CA`, at most 64 bytes in UTF-8. A change creates a"
+            " new CA generation: every client gets a new certificate, and the old ones stay valid until they expire.",
+        ),
+    ]
+    subject: Annotated[
+        Subject,
+        Field(
+            default_factory=Subject,
+            description="Further attributes of the CA's subject. A change creates a new CA generation.",
+        ),
+    ]
     duration: Annotated[
         Duration,
         Field(
-            description="Lifetime of the CA certificate. At least 48h and at most 262800h (30 years). Defaults to 8760h."
+            description="Lifetime of the CA certificate, such as 17520h. At least 48h and at most 262800h (30 years). A change"
+            " applies to the next CA generation. Defaults to 8760h."
         ),
     ] = "8760h"
     renew_before: Annotated[
         Duration,
         Field(
             description=(
-                "How long before the expiry of the CA its successor is made and every client gets a new certificate. At"
+                "How long before the expiry of the CA its successor is created and every client gets a new certificate. At"
                 " least 24h shorter than `duration`. A value that is as long as `duration` or longer is ignored: then the"
-                " successor is made after two thirds of the lifetime, or after half of it below 240h. Defaults to 2160h."
+                " successor is created after two thirds of the lifetime, or after half of it below 240h. Defaults to 2160h."
             )
         ),
     ] = "2160h"
     rotate: Annotated[
-        str | None, Field(max_length=64, description="Any other value than before asks for the next CA now.")
+        str | None,
+        Field(
+            max_length=64,
+            description="Change this value to create a new CA generation now, for example to the current date. Every client gets a"
+            " new certificate; the old ones stay valid until they expire. Removing it has no effect. At most 64 characters. If not"
+            " set, no new CA generation is forced.",
+        ),
     ] = None
-    private_key: Annotated[CaPrivateKey, Field(default_factory=CaPrivateKey, description="The CA's key.")]
+    private_key: Annotated[
+        CaPrivateKey,
+        Field(
+            default_factory=CaPrivateKey,
+            description="Key of the CA, which the operator generates. It is stored in the CA Secret and nowhere else.",
+        ),
+    ]
 
     model_config = Model.model_config | {
         "json_schema_extra": validations(
@@ -87,21 +122,34 @@ class GeneratedCa(Model):
 class SecretReference(Model):
     """A Secret in the issuer's own namespace."""
 
-    name: Annotated[ObjectName, Field(description="Name of the Secret: tls.crt and tls.key, or ca.crt and ca.key.")]
+    name: Annotated[
+        ObjectName,
+        Field(
+            description="Name of the Secret, at most 253 characters. It holds `tls.crt` and `tls.key`, or `ca.crt` and `ca.key`, in"
+            " PEM format. With `tls.crt`, certificates above the CA may be in `ca.crt`."
+        ),
+    ]
 
 
 class CaSource(Model):
     """Where the CA comes from: exactly one of the two."""
 
-    generate: Annotated[GeneratedCa | None, Field(description="Let Doorward make the CA.")] = None
+    generate: Annotated[
+        GeneratedCa | None,
+        Field(
+            description="CA that the operator creates and renews. Each CA generation is stored in the Secret"
+            " `<issuer>-ca-<number>` in the issuer's namespace. If not set, the CA comes from `secretRef`."
+        ),
+    ] = None
     secret_ref: Annotated[
         SecretReference | None,
         Field(
             description=(
-                "Use your own CA from a Secret, self-signed or not. Its key is RSA of 2048 bits or more, ECDSA on P-256, P-384 or"
-                " P-521, or Ed25519. A CA with another key, another subject or another subject key identifier is a"
-                " new CA generation: put it into the Secret, and all clients get new certificates while the old ones stay good."
-                " The operator uses the certificate that fits the private key, and the certificates above it, in any order."
+                "Your own CA from a Secret in the issuer's namespace, self-signed or not. Its key is RSA of 2048 bits or more, ECDSA"
+                " on P-256, P-384 or P-521, or Ed25519. The operator uses the certificate that fits the private key, and the"
+                " certificates above it, in any order. A CA with another key, another subject or another subject key identifier is a"
+                " new CA generation: put it into the Secret, and all clients get new certificates, while the old ones stay valid. If"
+                " not set, the CA comes from `generate`."
             )
         ),
     ] = None
@@ -110,8 +158,9 @@ class CaSource(Model):
         Field(
             max_length=64,
             description=(
-                "CA generations whose key is stolen. Every gate stops trusting them at once, and all other generations over the"
-                " same keys. Their clients get new certificates."
+                "Numbers of CA generations whose key is stolen, as in `status.ca.generation`, such as `[1]`. Every gate stops"
+                " trusting them at once, and all other generations with the same keys. Their clients get new certificates. Removing"
+                " a number makes the gates trust that generation again. At most 64 numbers."
             ),
         ),
     ] = ()

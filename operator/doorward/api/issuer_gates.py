@@ -21,11 +21,21 @@ class GatesRule(Model):
     """Who may let this issuer's clients in."""
 
     allowed_namespaces: Annotated[
-        NamespaceRule, Field(default_factory=NamespaceRule, description="Where Ingresses may name this issuer.")
+        NamespaceRule,
+        Field(
+            default_factory=NamespaceRule,
+            description="Namespaces whose Ingresses may name this issuer in the annotation `doorward.io/issuer`. An Ingress"
+            " in another namespace that names it refuses everybody.",
+        ),
     ]
-    allow_optional: Annotated[bool, Field(description="May an Ingress choose doorward.io/verify-client: optional?")] = (
-        False
-    )
+    allow_optional: Annotated[
+        bool,
+        Field(
+            description="If true, an Ingress may set the annotation `doorward.io/verify-client: optional`, and ingress-nginx passes"
+            " requests without a certificate on to the application. Where the gate service is asked, it refuses them with 403."
+            " Defaults to false."
+        ),
+    ] = False
     selectable_namespaces: Annotated[
         tuple[Label, ...],
         Field(
@@ -45,22 +55,36 @@ class IngressSettings(Model):
     verify_client: Annotated[
         Literal["on", "optional"],
         Field(
-            description="on: no certificate, no entry. optional: the application decides; needs gates.allowOptional."
+            description="`on`: ingress-nginx refuses clients without a valid certificate. `optional`: on every Ingress of this issuer,"
+            " clients without a certificate are treated as `gates.allowOptional` says, which must be true. Defaults to on."
         ),
     ] = "on"
-    verify_depth: Annotated[int, Field(ge=1, le=10, description="Longest chain that is accepted.")] = 1
+    verify_depth: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=10,
+            description="Length of the certificate chain up to which nginx verifies a client, from 1 to 10. Gates trust the CA that"
+            " signs the clients, so 1 is enough, also for an intermediate CA. Defaults to 1.",
+        ),
+    ] = 1
     error_page: Annotated[
         str | None,
         Field(
             max_length=512,
             pattern=r"^https?://[-a-zA-Z0-9._~:/?#@!&*+,=%]+$",
-            description="Where clients without a valid certificate are sent: an absolute URL on a host of its own. ingress-nginx"
-            " accepts `https://<host>/<segment>`, with one segment of letters, digits, `.` and `-`; with another form the"
-            " clients get an error 400 instead.",
+            description="URL to which ingress-nginx redirects clients without a valid certificate, such as"
+            " `https://help.example.com/certificates`: absolute, at most 512 characters, and on a host of its own. ingress-nginx"
+            " accepts one path segment of letters, digits, `.` and `-`; with another form the clients get an error 400. If not set,"
+            " they get an error 400.",
         ),
     ] = None
     pass_certificate_to_upstream: Annotated[
-        bool, Field(description="Send the client's certificate to the application in ssl-client-cert.")
+        bool,
+        Field(
+            description="If true, ingress-nginx sends the client's certificate to the application in the header `ssl-client-cert`, in"
+            " PEM format and URL-encoded. Defaults to false."
+        ),
     ] = False
 
 

@@ -29,15 +29,16 @@ class CertificateLimits(Model):
         Lifetime,
         Field(
             description=(
-                "Lifetime of the certificates of clients that set no `duration`. At least 1h and at most `maxDuration`."
-                " Defaults to 2160h."
+                "Lifetime of the certificates of clients that set no `duration`, such as 720h. At least 1h and at most"
+                " `maxDuration`. A change takes effect at the next renewal of each client. Defaults to 2160h (90 days)."
             )
         ),
     ] = "2160h"
     max_duration: Annotated[
         Lifetime,
         Field(
-            description="Longest `duration` that a ClientCertificate may ask for. At least `duration`. Defaults to 8760h."
+            description="Longest `duration` that a ClientCertificate may ask for, such as 2160h. At least 1h, and at least `duration`. Clients that ask"
+            " for more get no new certificate. Defaults to 8760h (365 days)."
         ),
     ] = "8760h"
     superseded_grace_period: Annotated[
@@ -45,15 +46,20 @@ class CertificateLimits(Model):
         Field(
             description=(
                 "Time from the issue of a certificate until the client's older certificates are revoked (CRL reason"
-                " `superseded`). If not set, older certificates stay valid until they expire. Each revoked certificate takes"
-                " room in the CRL until it has expired. A certificate whose Secret was deleted is revoked after this time too:"
+                " `superseded`), such as 24h. If not set, older certificates stay valid until they expire. Each revoked certificate"
+                " takes room in the CRL until it has expired. A certificate whose Secret was deleted is revoked after this time too:"
                 " 24h after the next one was issued if this is not set, and never before 10m."
             )
         ),
     ] = None
     allowed_keys: Annotated[
         tuple[Literal["ECDSA", "RSA", "Ed25519"], ...],
-        Field(min_length=1, max_length=3, description="Key algorithms a client may use."),
+        Field(
+            min_length=1,
+            max_length=3,
+            description="Key algorithms that clients may use, in `privateKey` or in the CSR of `request`. At most 3. Defaults to all"
+            " three: ECDSA, RSA and Ed25519.",
+        ),
     ] = ("ECDSA", "RSA", "Ed25519")
 
     model_config = Model.model_config | {
@@ -73,7 +79,11 @@ class LabelSelector(Model):
 
     match_labels: Annotated[
         dict[Annotated[str, Field(max_length=317)], LabelValue],
-        Field(min_length=1, max_length=16, description="Labels of the namespace."),
+        Field(
+            min_length=1,
+            max_length=16,
+            description="Labels that the namespace must have, all of them and with these values, such as `team: edge`. At most 16.",
+        ),
     ]
 
 
@@ -82,9 +92,16 @@ class NamespaceRule(Model):
 
     from_: Annotated[
         NamespacesFrom,
-        Field(alias="from", description="Same: the issuer's own. Selector: by label. All: every namespace."),
+        Field(
+            alias="from",
+            description="`Same`: only the issuer's own namespace. `Selector`: also namespaces with the labels in `selector`. `All`:"
+            " every namespace. Defaults to Same.",
+        ),
     ] = "Same"
-    selector: Annotated[LabelSelector | None, Field(description="With from: Selector.")] = None
+    selector: Annotated[
+        LabelSelector | None,
+        Field(description="Labels of the namespaces. Required with `from: Selector`, and not allowed without it."),
+    ] = None
 
     model_config = Model.model_config | {
         "json_schema_extra": validations(
@@ -99,14 +116,19 @@ class Issuance(Model):
     """Who may mint clients here."""
 
     allowed_namespaces: Annotated[
-        NamespaceRule, Field(default_factory=NamespaceRule, description="Where ClientCertificates may stand.")
+        NamespaceRule,
+        Field(
+            default_factory=NamespaceRule,
+            description="Namespaces whose ClientCertificates may refer to this issuer. In other namespaces nothing is issued or"
+            " renewed.",
+        ),
     ]
     allowed_subjects: Annotated[
         tuple[AllowedSubject, ...],
         Field(
             max_length=32,
             description=(
-                "Names that clients may have. The names of a client must match one entry as a whole; an attribute for which"
+                "Names that clients may have, at most 32 entries. All names of a client must match one entry; an attribute for which"
                 " that entry has no patterns must not be set. A pattern is compared exactly. In it `{namespace}` stands for"
                 " the client's namespace, and `*` for one or more of the characters A-Z, a-z, 0-9, `.`, `_` and `-`; a"
                 " pattern that is `*` alone allows any value. If allowedSubjects is not set, any names are allowed, which is"
@@ -132,8 +154,9 @@ class RevocationPolicy(Model):
         Duration,
         Field(
             description=(
-                "Time for which the revocation of a deleted client can be undone. Until then its certificates are on hold"
-                " (CRL reason `certificateHold`); after that they are revoked as `cessationOfOperation`. Defaults to 24h."
+                "Time for which the deletion of a ClientCertificate can be undone with `doorward restore`. Until then its"
+                " certificates are on hold (CRL reason `certificateHold`); after that they are revoked as `cessationOfOperation`. A"
+                " change applies to later deletions. Defaults to 24h."
             )
         ),
     ] = "24h"
@@ -146,8 +169,9 @@ class CrlPolicy(Model):
         Duration,
         Field(
             description=(
-                "Time from the publication of a CRL to its nextUpdate. If the operator is down for longer, every client is"
-                " refused. At least twice `renewEvery` and at most 8760h. Defaults to 168h."
+                "Time from the publication of a CRL to its nextUpdate. After nextUpdate gates refuse every client, so the operator"
+                " may be down for `validity` minus `renewEvery`. At least twice `renewEvery` and at most 8760h. Defaults to 168h"
+                " (7 days)."
             )
         ),
     ] = "168h"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from doorward.api.kinds import RevocationReason
+from doorward.api.issued_certificate import RevocationReason
 from doorward.cli.acting import DryRun, Name, Yaml, act, check_output
 from doorward.cli.options import Context, Kubeconfig, Namespace
 from doorward.cli.reading import Where

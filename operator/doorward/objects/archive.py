@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, get_args
 
 from doorward.api.conditions import instant
-from doorward.api.kinds import HoldSource, RecordReason
+from doorward.api.issued_certificate import HoldSource, RecordReason
 from doorward.objects.ledger_record import Record, Revocation
 from doorward.objects.meta import ISSUER_ANNOTATION, MANAGED_BY, OWNER, ROLE, Object, ObjectKey, labels, parse_instant
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from doorward.api.conditions import instant
 from doorward.api.fields import API_VERSION
-from doorward.api.kinds import HoldSource
+from doorward.api.issued_certificate import HoldSource
 from doorward.objects.meta import MISSING_ANNOTATION, SECRET_MISSING_ANNOTATION, Object, ObjectKey, parse_instant
 from doorward.pki.certificates import Leaf
 

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from doorward.api.client_parts import SecretTemplate
 from doorward.api.conditions import Condition, said
 from doorward.api.fields import DNS_SUBDOMAIN
 from doorward.api.issuer_parts import NamespaceRule
-from doorward.api.kinds import ClientCertificateSpec, SecretTemplate
+from doorward.api.kinds import ClientCertificateSpec
 from doorward.api.limits import SHORTEST_LIFETIME
 from doorward.objects.client_secret import Foreign
 from doorward.objects.meta import ObjectKey, issuer_of_ca_secret

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from doorward.api.kinds import HoldSource
+from doorward.api.issued_certificate import HoldSource
 from doorward.objects.ledger_record import Record, Revocation
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki.crls import CrlEntry

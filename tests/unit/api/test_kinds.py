@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from doorward.api.crds import structural_schema
-from doorward.api.kinds import ClientCertificateSpec, IssuedCertificateSpec, MTLSIssuerSpec
+from doorward.api.issued_certificate import IssuedCertificateSpec
+from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.objects.meta import parse_instant
 
 CLIENT = {"issuerRef": {"name": "partners"}, "commonName": "alice"}

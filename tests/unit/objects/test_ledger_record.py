@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given as for_any
 from hypothesis import strategies as st
 
-from doorward.api.kinds import IssuedCertificateSpec
+from doorward.api.issued_certificate import IssuedCertificateSpec
 from doorward.objects import ledger_record
 from doorward.objects.ledger_record import Record, Revocation
 from doorward.objects.meta import ObjectKey
