@@ -38,12 +38,13 @@ crds: $(STAMP)  ## deploy/crds/ from the models
 chart: $(STAMP) ## the templates of charts/doorward that are made from deploy/
 	$(BIN)/python -m tests.support.chart_templates
 
-docs: $(STAMP)  ## docs/reference/ and docs/cli.md from the reasons, the metrics and the tests; the table of docs/enforcement.md
+docs: $(STAMP)  ## docs/reference/ and docs/cli.md from the models, the reasons, the metrics and the tests; the table of docs/enforcement.md
 	$(BIN)/doorward explain --markdown > docs/reference/reasons.md
 	$(BIN)/python -m tests.support.promised > docs/reference/promises.md
 	$(BIN)/python -m tests.support.metrics_page > docs/reference/metrics.md
 	$(BIN)/python -m tests.support.monitoring
 	$(BIN)/python -m tests.support.cli_page > docs/cli.md
+	$(BIN)/python -m tests.support.kind_pages
 	$(BIN)/python -m tests.gate.asked.table
 
 attacks: $(STAMP) ## docs/enforcement.md from attacks that are tried now

@@ -38,6 +38,12 @@ _COLUMNS = """\
 """
 
 
+def conditions_of(kind: str) -> tuple[tuple[str, str], ...]:
+    """The conditions that objects of a kind may have, each with what it asks."""
+    asked = ((condition, _ASKS[condition]) for condition in BY_CONDITION)
+    return tuple((condition, asks) for condition, asks in asked if kind in asks.partition(":")[0])
+
+
 def _row(reason: Reason) -> str:
     meaning = reason.doc.replace("<", "\\<").replace("|", "\\|")  # Markdown would take <name> for a tag
     return f"| `{reason.name}` | {reason.status} | {meaning} | {reason.mender.value} |\n"
