@@ -77,7 +77,7 @@ async def _operator(reader: Reader, lease: ObjectKey) -> Iterator[Hazard]:
     body = await reader.get(LEASE, lease)
     if reader.was_denied(LEASE, lease.namespace):
         return iter(())
-    working = Heartbeat(lease=lease, body=body, unread=False).data(reader.now)["working"]
+    working = Heartbeat(lease=lease, body=body, unread="").data(reader.now)["working"]
     return hazards.of_operator(str(lease), working=working)
 
 
