@@ -146,6 +146,7 @@ class OperatorBed:
         first_key: int = 0,
         prober: Prober | None = None,
         canary_prober: CanaryProber | None = None,
+        gate_service: str | None = None,
     ) -> None:
         self.clock = FakeClock(now)
         kinds = dict.fromkeys((*KINDS, *(plane.kind for plane in planes)))
@@ -157,6 +158,7 @@ class OperatorBed:
         self.prober = prober
         """What asks the one replica of the controller, `REPLICA`; None: nothing is probed."""
         self.canary_prober = canary_prober
+        self.gate_service = gate_service
         self.latency = 0.0
         self.lag = 0.0
         self._source = CountingKeySource(first_key)
@@ -197,6 +199,7 @@ class OperatorBed:
         self._started += 1
         lease = LEASE_AT if self.elected else None
         settings = Settings(namespaces=self.scope, health_port=None, lease=lease, identity=f"process-{self._started}")
+        settings = replace(settings, gate_service=self.gate_service)
         if self.prober is not None:
             settings = replace(settings, controller=CONTROLLER)
         operator = Operator(

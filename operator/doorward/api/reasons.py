@@ -11,6 +11,7 @@ from doorward.api import reasons_enforced as enforced
 from doorward.api import reasons_guarded as guarded
 from doorward.api import reasons_ingress as ingress
 from doorward.api import reasons_issuer as issuer
+from doorward.api import reasons_separated as separated
 from doorward.api import reasons_sometimes as sometimes
 from doorward.api import reasons_writes as writes
 from doorward.api.reason import Reason
@@ -21,6 +22,7 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "CRLCurrent": issuer.CRL,
     "GatesCurrent": issuer.GATES | writes.GATES,
     "Enforced": enforced.ENFORCED,
+    "HostsSeparated": separated.SEPARATED,
     "CAExclusive": issuer.EXCLUSIVE,
     "CASettled": sometimes.SETTLED,
     "CAKeyHeld": sometimes.KEY,

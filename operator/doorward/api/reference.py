@@ -9,6 +9,7 @@ _ASKS = {
     "CRLCurrent": "Of an MTLSIssuer: is its CRL published?",
     "GatesCurrent": "Of an MTLSIssuer: does every gate hold the published CRL?",
     "Enforced": "Of an MTLSIssuer with gates: do all gates refuse clients without a certificate of it, as probes show?",
+    "HostsSeparated": "Of an MTLSIssuer with gates: are clients of other hosts and other CAs kept from its hosts?",
     "CAExclusive": "Of an MTLSIssuer: does only Doorward sign with this CA?",
     "CAFilesUsed": "Of an MTLSIssuer whose CA Secret holds more than it needs: does the operator use all of it?",
     "CAKeyHeld": "Of an MTLSIssuer whose CA Secret cannot be used: does the operator hold the key to sign CRLs, also after a restart?",

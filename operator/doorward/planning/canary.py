@@ -36,6 +36,11 @@ class Asker(Enum):
     REVOKED = "the revoked one"
     LIVE = "the live one"
     RESUMED = "one that resumes its TLS session, without a certificate"
+    UNNAMED = "one that resumes its TLS session, without the name of its host in the handshake"
+
+
+RESUMING = frozenset({Asker.RESUMED, Asker.UNNAMED})
+"""Who is asked for no certificate."""
 
 
 class Place(NamedTuple):
@@ -56,6 +61,8 @@ class Seen:
     revoked: Access = Access.UNCLEAR
     live: Access = Access.UNCLEAR
     resumed: Access = Access.UNCLEAR
+    unnamed: Access = Access.UNCLEAR
+    """The live one, where the handshake names no host of the replica."""
     detail: str = ""
     """Why something is unclear."""
     refused_at: datetime | None = None
@@ -64,7 +71,7 @@ class Seen:
     @property
     def settled(self) -> bool:
         """Whether nothing is left to find."""
-        return self.refused_at is not None and self.resumed is not Access.UNCLEAR
+        return self.refused_at is not None and Access.UNCLEAR not in (self.resumed, self.unnamed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +137,15 @@ def judge(asked: Asked, asker: Asker, heard: Heard) -> tuple[Access, str]:
     if heard.trouble:
         return Access.UNCLEAR, heard.trouble
     if heard.alert:
-        refused = "certificate" in heard.alert or "unknown ca" in heard.alert
+        words = ("certificate", "unknown ca", *(("unrecognized name",) if asker is Asker.UNNAMED else ()))
+        refused = any(word in heard.alert for word in words)
         return (Access.REFUSED, "") if refused else (Access.UNCLEAR, f"the TLS handshake ends with {heard.alert}")
-    if asker is not Asker.RESUMED and not (heard.authorities and heard.authorities <= asked.anchors):
+    if asker not in RESUMING and not (heard.authorities and heard.authorities <= asked.anchors):
         return Access.UNCLEAR, "the host does not ask for certificates of the issuer alone"
     if heard.status in (413, 403):
         return Access.ADMITTED, ""
+    if asker is Asker.UNNAMED and heard.status == 421:
+        return Access.REFUSED, ""  # the name in the handshake is another host's
     if heard.status == 400 or (heard.status in REDIRECTS and heard.location == asked.error_page):
         return Access.REFUSED, ""
     return Access.UNCLEAR, f"{asker.value} is answered {heard.status}"
@@ -144,10 +154,10 @@ def judge(asked: Asked, asker: Asker, heard: Heard) -> tuple[Access, str]:
 def found(answers: Mapping[Asker, tuple[Access, str]], before: Seen | None, now: datetime) -> Seen:
     """What one round at a place shows. A refusal counts where the live canary is admitted: a gate that is closed refuses all."""
     unclear = (Access.UNCLEAR, "")
-    revoked, live, resumed = (answers.get(asker, unclear) for asker in (Asker.REVOKED, Asker.LIVE, Asker.RESUMED))
+    revoked, live, resumed, unnamed = (answers.get(asker, unclear) for asker in Asker)
     first = before.first if before is not None else now
-    seen = Seen(first=first, at=now, revoked=revoked[0], live=live[0], resumed=resumed[0])
-    seen = replace(seen, detail=next((why for _, why in (revoked, live, resumed) if why), ""))
+    seen = Seen(first=first, at=now, revoked=revoked[0], live=live[0], resumed=resumed[0], unnamed=unnamed[0])
+    seen = replace(seen, detail=next((why for _, why in (revoked, live, resumed, unnamed) if why), ""))
     if before is not None and before.refused_at is not None and revoked[0] is not Access.ADMITTED:
         return replace(seen, refused_at=before.refused_at)
     if revoked[0] is Access.REFUSED and live[0] is Access.ADMITTED:

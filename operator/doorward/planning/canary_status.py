@@ -9,7 +9,7 @@ from doorward.planning.canary import LOADS_WITHIN, Access, Canaries, Flown, Plac
 
 MOST_REPLICAS = 32
 NO_CRL_YET = "no CRL with a canary was published yet. The next CRL has one"
-_KEEPS_BEFORE = timedelta(seconds=60)
+KEEPS_BEFORE = timedelta(seconds=60)
 """So long after a CRL what was said before stays, while its canary is asking."""
 
 
@@ -42,7 +42,7 @@ def _measured(canaries: Canaries, before: Condition | None, now: datetime) -> Co
         seconds = max(flown.seconds(place.replica) or 0.0 for place in flown.places)
         replicas = len({place.replica for place in flown.places})
         return said("CanaryRefused", number=flown.number, seconds=ceil(seconds), replicas=replicas)
-    if now < flown.published + _KEEPS_BEFORE and before is not None and before.reason.name != "RevokedCanaryAdmitted":
+    if now < flown.published + KEEPS_BEFORE and before is not None and before.reason.name != "RevokedCanaryAdmitted":
         return before
     detail = f"the canary of CRL {flown.number} was not tried" if not left else f"{where(left)}: {_why(flown, left[0])}"
     return said("CutOffNotVerified", detail=detail)
@@ -50,7 +50,9 @@ def _measured(canaries: Canaries, before: Condition | None, now: datetime) -> Co
 
 def _is_shown(seen: Seen | None, canaries: Canaries) -> bool:
     """Whether the revoked one was refused there, on a resumed session too, if nobody else decides about that."""
-    return seen is not None and (seen.settled if not canaries.gate_service else seen.refused_at is not None)
+    if seen is None or seen.refused_at is None:
+        return False
+    return canaries.gate_service or seen.resumed is not Access.UNCLEAR
 
 
 def _not_yet() -> Condition:
@@ -70,7 +72,7 @@ def _why(flown: Flown, place: Place) -> str:
 
 def _deadline(flown: Flown, now: datetime) -> datetime | None:
     """When what is said may change though nothing new is found."""
-    return next((end for end in (flown.published + LOADS_WITHIN, flown.published + _KEEPS_BEFORE) if now < end), None)
+    return next((end for end in (flown.published + LOADS_WITHIN, flown.published + KEEPS_BEFORE) if now < end), None)
 
 
 def listed(spec: MTLSIssuerSpec, canaries: Canaries, before: object) -> object:

@@ -21,6 +21,7 @@ from doorward.pki.requests import ClientRequest
 from doorward.planning.canary import NONE as NO_CANARIES
 from doorward.planning.canary import Canaries
 from doorward.planning.enforcement import NOT_PROBED, Probed
+from doorward.planning.separation import NOT_ASKED, Unnamed
 from doorward.planning.targets_told import NOTHING, Told
 
 
@@ -280,3 +281,5 @@ class IssuerObserved:
     """What probes show of its gates."""
     canaries: Canaries = NO_CANARIES
     """What canaries show of them."""
+    unnamed: Unnamed = NOT_ASKED
+    """What the replicas of the controller do with TLS handshakes that name no host of theirs."""

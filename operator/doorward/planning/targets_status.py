@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from doorward.api.conditions import Condition
+from doorward.api.kinds import MTLSIssuerSpec
 from doorward.api.reasons import BY_CONDITION, REASONS
-from doorward.planning import enforcement_status, guarded, targets_told
+from doorward.planning import enforcement_status, guarded, separation, targets_told
 from doorward.planning.observed import IssuerObserved
 
 
@@ -32,7 +33,23 @@ def _now(o: IssuerObserved, now: datetime) -> Iterator[Condition]:
         enforced = before
     if enforced is not None:
         yield enforced
+    if (separated := _separated(o, now)) is not None:
+        yield separated
     yield from guarded.conditions(o.unguarded, o.exempt)
+
+
+def _separated(o: IssuerObserved, now: datetime) -> Condition | None:
+    before = as_before(o, "HostsSeparated")
+    if not isinstance(o.spec, MTLSIssuerSpec) or (not o.probed.gates and not _looked_at(o)):
+        return before
+    known = separation.Known(
+        spec=o.spec,
+        probed=o.probed,
+        unnamed=o.unnamed,
+        canaries=o.canaries,
+        targets_protected=_looked_at(o) and not o.told.wrong,
+    )
+    return separation.condition(known, before, now)
 
 
 def _targets(o: IssuerObserved) -> int:
@@ -46,7 +63,7 @@ def _looked_at(o: IssuerObserved) -> bool:
 
 def _as_they_were(o: IssuerObserved) -> Iterator[Condition]:
     """The same, until all targets were heard of: that none is known yet says nothing of them."""
-    for condition in ("HostsProtected", "Enforced", "ServicesGuarded"):
+    for condition in ("HostsProtected", "Enforced", "HostsSeparated", "ServicesGuarded"):
         if (before := as_before(o, condition)) is not None:
             yield before
 

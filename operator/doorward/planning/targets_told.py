@@ -36,6 +36,11 @@ class Told:
         """Whether that many targets, all that there are, were told something since this process began."""
         return sum(self.counts.values()) >= targets
 
+    @property
+    def wrong(self) -> int:
+        """How many may be open."""
+        return sum(count for reason, count in self.counts.items() if reason not in CLOSED_OR_PROTECTED)
+
 
 NOTHING = Told()
 
@@ -47,7 +52,7 @@ def condition(told: Told, targets: int, before: Condition | None) -> Condition |
     """
     if not told.all_of(targets):
         return before
-    wrong = sum(count for reason, count in told.counts.items() if reason not in CLOSED_OR_PROTECTED)
+    wrong = told.wrong
     if not wrong:
         return None
     named = "; ".join(told.open[:MOST_NAMED])

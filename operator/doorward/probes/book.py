@@ -182,6 +182,13 @@ class ProbeBook:
             return gate, asked
         return None
 
+    def anchors_of(self, issuer: ObjectKey, now: datetime) -> frozenset[bytes]:
+        """The subjects of the CAs that its gates may ask certificates of; after a change those before, too, for a while."""
+        anchors = self._anchors.get(issuer)
+        if anchors is None:
+            return frozenset()
+        return anchors.subjects | (anchors.before if now < anchors.changed + AGAIN else frozenset())
+
     def _asked(self, gate: GateKey, wanted: Wanted, now: datetime) -> Asked | None:
         anchors = self._anchors.get(wanted.issuer)
         if anchors is None or not anchors.subjects:
@@ -192,7 +199,7 @@ class ProbeBook:
             host=f"{PROBE_LABEL}.{rest}" if label == "*" else gate.host,
             path=wanted.hosts[gate.host],
             issuer=wanted.issuer,
-            anchors=anchors.subjects | (anchors.before if now < anchors.changed + AGAIN else frozenset()),
+            anchors=self.anchors_of(wanted.issuer, now),
             optional=wanted.optional,
             error_page=wanted.error_page,
         )

@@ -1,4 +1,4 @@
-"""One round of a canary at one place: the revoked one, the live one, and one that resumes a TLS session."""
+"""One round of a canary at one place: the revoked one, the live one, and those that resume a TLS session."""
 
 from dataclasses import replace
 from typing import Protocol
@@ -9,6 +9,7 @@ from doorward.planning.canary import Access, Asker, judge
 from doorward.planning.enforcement import Asked
 from doorward.probes import connection
 from doorward.probes.connection import Session
+from doorward.probes.prober import NAMES
 
 PROMISED = 2**62
 """Bytes of a body that is never sent: nginx answers 413 to whom it admits, and asks neither gate service nor application."""
@@ -45,13 +46,35 @@ class NetworkCanaries:
         else:
             answers[Asker.RESUMED] = await _ask(replica, asked, Asker.RESUMED, None, resumed)
         session.kept, session.context = of_live.kept, of_live.context
+        answers[Asker.UNNAMED] = await _unnamed(replica, asked, live)
         return answers
 
 
+async def _unnamed(replica: Replica, asked: Asked, live: CanaryClient) -> tuple[Access, str]:
+    """The worst of the ways in which a session can be resumed without the name of its host. Each has a session of its own: OpenSSL spoils
+    that of a handshake that is refused.
+    """
+    for name in NAMES.values():
+        session = Session()
+        answer = await _ask(replica, asked, Asker.LIVE, live, session)
+        if answer[0] is not Access.ADMITTED:
+            return Access.UNCLEAR, answer[1] or "the live one is refused as well"
+        if session.kept is not None:
+            answer = await _ask(replica, asked, Asker.UNNAMED, None, session, name)
+            if answer[0] is not Access.REFUSED:
+                return answer
+    return Access.REFUSED, ""
+
+
 async def _ask(
-    replica: Replica, asked: Asked, asker: Asker, client: CanaryClient | None, session: Session
+    replica: Replica,
+    asked: Asked,
+    asker: Asker,
+    client: CanaryClient | None,
+    session: Session,
+    name: str | None = None,
 ) -> tuple[Access, str]:
     heard = await connection.ask(
-        replica, asked.host, asked.path, tls=True, client=client, promised=PROMISED, session=session
+        replica, asked.host, asked.path, tls=True, client=client, promised=PROMISED, session=session, name=name
     )
     return judge(asked, asker, heard)

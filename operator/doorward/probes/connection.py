@@ -5,7 +5,7 @@ The server's own certificate is not verified: a probe sends nothing secret, and 
 
 import asyncio
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -68,21 +68,51 @@ async def ask(
     client: Client | None = None,
     promised: int = 0,
     session: Session | None = None,
+    name: str | None = None,
 ) -> Heard:
     """What one replica answers at a host, over TLS with the certificate of `client` or without one, or over plain HTTP.
 
-    `promised`: bytes of a body that the request announces, and that are never sent.
+    `promised`: bytes of a body that the request announces, and that are never sent. `name`: what the TLS handshake names (SNI); empty: nothing,
+    None: the host.
     """
+    named = host if name is None else name
+
+    def made(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _Plain:
+        return _Tls(reader, writer, named, client, session) if tls else _Plain(reader, writer)
+
     port = replica.https if tls else replica.http
+    return await _talk(replica.address, port, made, lambda talk: talk.head(host, path, promised))
+
+
+async def greet(replica: Replica, name: str) -> Heard:
+    """What comes of a TLS handshake that names a host (SNI), or none where `name` is empty; nothing is asked after it."""
+
+    def made(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> _Plain:
+        return _Tls(reader, writer, name, None, None)
+
+    async def begin(talk: _Plain) -> Heard:
+        await talk.begin()
+        return Heard(authorities=talk.authorities())
+
+    return await _talk(replica.address, replica.https, made, begin)
+
+
+async def _talk(
+    address: str,
+    port: int,
+    made: Callable[[asyncio.StreamReader, asyncio.StreamWriter], "_Plain"],
+    say: Callable[["_Plain"], Awaitable[Heard]],
+) -> Heard:
+    """One connection, whatever comes of it."""
     try:
         async with asyncio.timeout(CONNECT_WITHIN):
-            reader, writer = await asyncio.open_connection(replica.address, port)
+            reader, writer = await asyncio.open_connection(address, port)
     except (OSError, TimeoutError) as error:
         return Heard(trouble=f"cannot be reached on port {port} ({_kind(error)})", connected=False)
-    talk = _Tls(reader, writer, host, client, session) if tls else _Plain(reader, writer)
+    talk = made(reader, writer)
     try:
         async with asyncio.timeout(ANSWERS_WITHIN):
-            return await talk.head(host, path, promised)
+            return await say(talk)
     except TimeoutError:
         return Heard(trouble=f"takes a connection on port {port} and does not answer within {ANSWERS_WITHIN:.0f} s")
     except SSL.Error as error:
@@ -171,7 +201,7 @@ class _Tls(_Plain):
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        host: str,
+        name: str,
         client: Client | None,
         session: Session | None,
     ) -> None:
@@ -183,8 +213,8 @@ class _Tls(_Plain):
             self._tls.use_privatekey(client.key)
         if self._session.kept is not None:
             self._tls.set_session(self._session.kept)
-        if not _is_address(host):
-            self._tls.set_tlsext_host_name(host.encode("ascii"))
+        if name and not _is_address(name):
+            self._tls.set_tlsext_host_name(name.encode("ascii"))
         self._tls.set_connect_state()
 
     def authorities(self) -> frozenset[bytes]:

@@ -58,7 +58,7 @@ class CanaryProbing:
         """With what canaries found of the issuer."""
         if not isinstance(seen.spec, MTLSIssuerSpec) or not seen.spec.enforcement.canary:
             self.book.drop(seen.key)
-            return seen
+            return replace(seen, canaries=Canaries(gate_service=self._gate_service))
         known = self.of(seen.key)
         return replace(seen, canaries=known, gates=self._gates_as_shown(seen, known.flown))
 
@@ -151,6 +151,7 @@ class CanaryProbing:
 
     def _tell(self, issuer: ObjectKey, place: Place, asked: Asked, seen: Seen) -> None:
         fields = {"revoked": seen.revoked.value, "live": seen.live.value, "resumed": seen.resumed.value}
+        fields["unnamed"] = seen.unnamed.value
         told = about(
             f"MTLSIssuer {issuer}", host=asked.host, replica=place.replica, detail=seen.detail or None, **fields
         )

@@ -21,6 +21,7 @@ from doorward.planning.observed import IssuerObserved, Unseen
 from doorward.probes.book import GateKey, ProbeBook, Wanted
 from doorward.probes.prober import Prober
 from doorward.probes.replicas import Replicas
+from doorward.runtime.unnamed_probing import UnnamedProbing
 from doorward.view.apply import SharedWrites
 from doorward.view.keys import Key, issuer_key
 from doorward.view.routing import Routing
@@ -75,6 +76,7 @@ class Probing:
         """Issuers with a gate of which something else was found, and that were not told yet."""
         self._warned: dict[Key, datetime] = {}
         self._workers: dict[Replica, list[asyncio.Task[None]]] = {}
+        self._unnamed = UnnamedProbing(self.book, prober, clock, self._changed.add)
 
     # What looks tell
 
@@ -110,7 +112,7 @@ class Probing:
             if self.book.bundle_of(seen.key) != bundle:
                 subjects = [c.subject.public_bytes() for pem in bundle[0] for c in load_certificates(pem)]
                 self.book.published(seen.key, subjects, bundle, now)
-        return replace(seen, probed=self.book.probed(seen.key))
+        return replace(seen, probed=self.book.probed(seen.key), unnamed=self._unnamed.of(seen.key))
 
     # The replicas
 
@@ -144,13 +146,16 @@ class Probing:
                     tasks = [
                         group.create_task(self._work(replica), name=f"probes of {replica}") for _ in range(WORKERS)
                     ]
+                    unnamed = self._unnamed.keep(replica)
+                    tasks.append(group.create_task(unnamed, name=f"unnamed probes of {replica}"))
                     self._workers[replica] = tasks
                 self._tell_issuers()
                 await asyncio.sleep(IDLE)
 
     def _tell_issuers(self) -> None:
         """What is no alarm is told once a second: the first probes of many hosts are not as many writes."""
-        changed, self._changed = self._changed, set()
+        changed = tuple(self._changed)
+        self._changed.clear()
         for issuer in changed:
             self._routing.wake(issuer_key(issuer))
 

@@ -91,7 +91,7 @@ def told_anew(door: Door, using: ssl.SSLContext, path: str = "/", headers: Mappi
     return told
 
 
-def _session(door: Door, using: ssl.SSLContext) -> ssl.SSLSession | None:
+def session_of(door: Door, using: ssl.SSLContext) -> ssl.SSLSession | None:
     """Of a connection on which a client got in."""
     for _ in range(TRIES):
         try:
@@ -149,7 +149,7 @@ def resumed(version: ssl.TLSVersion, sni: bool | str) -> Attack:
 
     def attack(side: Side) -> Told:
         using = context(side.alice, version)
-        session = _session(side.shop, using)
+        session = session_of(side.shop, using)
         return lambda: told_anew(side.shop, using, session=session, sni=sni)
 
     return attack
@@ -158,7 +158,7 @@ def resumed(version: ssl.TLSVersion, sni: bool | str) -> Attack:
 def resumed_web_socket(side: Side) -> Told:
     """The same, to open a WebSocket."""
     using = context(side.alice)
-    session = _session(side.shop, using)
+    session = session_of(side.shop, using)
 
     def upgraded() -> int:
         with connected(side.shop, using, session=session) as connection:
@@ -175,7 +175,7 @@ def from_another_host(version: ssl.TLSVersion, sni: bool | str | None) -> Attack
 
     def attack(side: Side) -> Told:
         using = context(side.mallory, version)
-        session = _session(side.desk, using)
+        session = session_of(side.desk, using)
         name = side.desk.host if sni is None else sni
         return lambda: told_anew(side.shop, using, session=session, sni=name)
 

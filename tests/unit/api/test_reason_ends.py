@@ -35,6 +35,7 @@ from tests.unit.runtime import (
     test_probes,
     test_refused,
     test_retention,
+    test_separated,
     test_unsynced,
 )
 
@@ -348,6 +349,43 @@ ENDS: dict[str, Ends] = {
         (MAP, MTLS),
         "with the next CRL",
         test_canary.test_the_first_canary_comes_with_a_crl_that_is_published_anyway,
+    ),
+    # HostsSeparated
+    "EveryRequestChecked": Ends(
+        "an Ingress at which the gate service is not asked, another enforcement.mode, or a probe that is not refused",
+        (HOST, MTLS),
+        "every 15 s to 3 min",
+        test_separated.test_annotations_are_not_believed_where_no_probe_shows_that_the_host_is_served,
+    ),
+    "UnknownNamesRefused": Ends(
+        "a TLS handshake that is accepted",
+        (),
+        "every 15 s",
+        test_separated.test_each_change_of_the_controller_is_said_within_seconds,
+    ),
+    "SessionsSeparated": Ends(
+        "a canary of a later CRL that is admitted",
+        (MAP, MTLS),
+        "with the next CRL",
+        test_canary.test_a_session_that_is_resumed_without_the_name_of_its_host_is_said_until_none_is,
+    ),
+    "OtherCAWithoutSNI": Ends(
+        "a TLS handshake that names no other CA",
+        (HOST,),
+        "every 15 s",
+        test_separated.test_each_change_of_the_controller_is_said_within_seconds,
+    ),
+    "SessionsOfOtherHosts": Ends(
+        "a canary whose session is not resumed, or handshakes that are refused",
+        (MAP, MTLS),
+        "with the next CRL",
+        test_canary.test_a_session_that_is_resumed_without_the_name_of_its_host_is_said_until_none_is,
+    ),
+    "SeparationNotVerified": Ends(
+        "a TLS handshake that is refused, or a canary",
+        (MAP, MTLS, HOST),
+        "every 15 s",
+        test_separated.test_each_change_of_the_controller_is_said_within_seconds,
     ),
     # Gate of a host
     "FoundOpen": Ends(

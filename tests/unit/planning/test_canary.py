@@ -58,8 +58,9 @@ def test_nobody_is_asked_for_a_certificate_when_a_session_is_resumed():
     assert judge(ASKED, Asker.RESUMED, heard(400)) == REFUSED
 
 
-def seen(revoked, live=UNCLEAR, resumed=UNCLEAR, before=None, at=NOW):
-    return found({Asker.REVOKED: revoked, Asker.LIVE: live, Asker.RESUMED: resumed}, before, at)
+def seen(revoked, live=UNCLEAR, resumed=UNCLEAR, before=None, at=NOW, unnamed=REFUSED):
+    answers = {Asker.REVOKED: revoked, Asker.LIVE: live, Asker.RESUMED: resumed, Asker.UNNAMED: unnamed}
+    return found(answers, before, at)
 
 
 @pytest.mark.promise(1)
@@ -78,7 +79,7 @@ def test_it_is_remembered_when_it_was_refused_first_until_it_is_admitted_again()
     assert seen(ADMITTED, before=first, at=LATER).refused_at is None, "an old worker of nginx, or another configuration"
 
 
-def test_a_place_is_settled_when_all_three_were_answered():
+def test_a_place_is_settled_when_all_were_answered():
     assert not seen(REFUSED, ADMITTED).settled
     assert not seen(REFUSED, REFUSED, REFUSED).settled
     assert seen(REFUSED, ADMITTED, ADMITTED).settled

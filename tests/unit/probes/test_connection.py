@@ -3,13 +3,14 @@
 import asyncio
 import socket
 import ssl
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from doorward.objects.endpoints import Replica
 from doorward.planning.enforcement import Heard
 from doorward.probes import connection, foreign
-from doorward.probes.connection import Session, ask
+from doorward.probes.connection import Session, ask, greet
 from tests.unit.given import NOW
 
 from .conftest import naming, says, serving, speaking_tls
@@ -210,3 +211,80 @@ async def test_a_session_is_kept_and_resumed_without_the_certificate(ours, versi
         await ask(replica, "shop.example", "/", tls=True, session=session)
         await ask(replica, "shop.example", "/", tls=True, session=Session())
     assert resumed == [False, True, False]
+
+
+# The name in the handshake
+
+
+def naming_itself(server, seen, refused=()):
+    """A TLS server that remembers what handshakes name, and refuses some of it as nginx does with ssl_reject_handshake."""
+    context = speaking_tls(server)
+
+    def named(_connection, name, _context):
+        seen.append(name)
+        return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME if name in refused else None
+
+    context.sni_callback = named
+    return context
+
+
+@asynccontextmanager
+async def refusing(context):
+    """A server that takes one connection and no handshake; asyncio's own sends no alert."""
+
+    def take_one(listening):
+        plain, _ = listening.accept()
+        with plain, suppress(OSError), context.wrap_socket(plain, server_side=True):
+            raise AssertionError("it shook hands")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        taking = asyncio.create_task(asyncio.to_thread(take_one, listening))
+        port = listening.getsockname()[1]
+        yield Replica("127.0.0.1", port, port)
+        await taking
+
+
+@pytest.mark.parametrize(("name", "sent"), [("", None), ("other.example", "other.example"), (None, "shop.example")])
+async def test_the_handshake_names_what_it_is_told_to_and_the_request_the_host(ours, name, sent):
+    named, requests = [], []
+
+    async def behave(reader, writer):
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(BAD)
+        writer.close()
+
+    async with serving(behave, naming_itself(ours, named)) as replica:
+        assert (await ask(replica, "shop.example", "/", tls=True, name=name)).status == 400
+    assert named == [sent]
+    assert b"Host: shop.example\r\n" in requests[0]
+
+
+@pytest.mark.promise(3)
+@pytest.mark.parametrize("name", ["", "nobody.example"])
+@VERSIONS
+async def test_a_greeting_hears_that_the_name_is_refused(ours, name, version):
+    context = naming_itself(ours, [], {None, "nobody.example"})
+    context.minimum_version = context.maximum_version = version
+    async with refusing(context) as replica:
+        assert "unrecognized name" in (await greet(replica, name)).alert
+
+
+@VERSIONS
+async def test_a_greeting_hears_which_ca_is_asked_for_and_sends_no_request(ours, theirs, version):
+    async with naming(ours, theirs, answer=BAD, version=version) as replica:
+        assert await greet(replica, "") == Heard(authorities={theirs.subject})
+    got = []
+
+    async def behave(reader, writer):
+        try:
+            got.append(await reader.read())
+        except ConnectionError:
+            got.append(b"")
+        writer.close()
+
+    async with serving(behave, speaking_tls(ours)) as replica:
+        assert await greet(replica, "nobody.example") == Heard()
+        async with asyncio.timeout(30):
+            while not got:
+                await asyncio.sleep(0)
+    assert got == [b""]

@@ -5,6 +5,7 @@ import pytest
 from doorward.objects.endpoints import Replica
 from doorward.objects.meta import ObjectKey
 from doorward.planning.enforcement import Asked, Heard, Verdict
+from doorward.planning.separation import Naming
 from doorward.probes import connection
 from doorward.probes.prober import UNKNOWN_HOST, NetworkProber
 from tests.support.clock import FakeClock
@@ -38,11 +39,16 @@ class Answers:
         self.asked.append(way)
         return self.to[way]
 
+    async def greet(self, replica, name):
+        assert replica == REPLICA
+        return Heard(trouble=name)
+
 
 @pytest.fixture
 def answers(monkeypatch):
     made = Answers()
     monkeypatch.setattr(connection, "ask", made.ask)
+    monkeypatch.setattr(connection, "greet", made.greet)
     return made
 
 
@@ -80,3 +86,9 @@ async def test_an_answer_that_may_be_that_of_no_host_is_compared_with_it(answers
     assert answers.asked.count(UNKNOWN_HOST) == 2
     answers.to[UNKNOWN_HOST] = Heard(trouble="no answer")
     assert max(await verdicts()) is Verdict.OPEN
+
+
+@pytest.mark.usefixtures("answers")
+async def test_a_replica_is_greeted_without_a_name_and_with_one_that_nobody_has():
+    heard = await NetworkProber(FakeClock(NOW)).unnamed(REPLICA)
+    assert heard == {Naming.NOTHING: Heard(), Naming.UNKNOWN: Heard(trouble=UNKNOWN_HOST)}

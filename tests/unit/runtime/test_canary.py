@@ -6,7 +6,8 @@ from cryptography import x509
 from doorward.cluster.gateway import CONFIG_MAP, EVENT, INGRESS, ISSUED_CERTIFICATE, ISSUER, SECRET
 from doorward.pki import canaries
 from doorward.planning.canary import Access, Asker
-from doorward.planning.enforcement import Verdict
+from doorward.planning.enforcement import Heard, Verdict
+from doorward.planning.separation import Naming
 from tests.support.operator_bed import ISSUER_AT, REPLICA, OperatorBed
 from tests.unit.given import NOW
 
@@ -19,14 +20,20 @@ class Controller:
     """One replica, which loads each CRL at once unless it is deaf, and resumes no sessions unless told."""
 
     def __init__(self):
-        self.deaf = self.resumes = self.old_ca = False
-        """`old_ca`: it has not loaded the anchors of canaries that come from now on, so it refuses them all."""
+        self.deaf = self.resumes = self.crosses = self.old_ca = False
+        """`crosses`: it resumes sessions without the name of their host. `old_ca`: it has not loaded the anchors of canaries that come
+        from now on, so it refuses them all.
+        """
         self.asked = []
         """The pairs that asked, by serial."""
 
     async def probe(self, replica, asked):
         assert (replica, asked.host) == (REPLICA, "shop.example")
         return ((Verdict.REFUSED, ""),)
+
+    async def unnamed(self, replica):
+        assert replica == REPLICA
+        return dict.fromkeys(Naming, Heard())
 
     async def canary(self, replica, asked, revoked, live, session):
         assert (replica, asked.host) == (REPLICA, "shop.example")
@@ -37,7 +44,8 @@ class Controller:
         if self.deaf:
             return {Asker.REVOKED: ADMITTED}
         resumed = ADMITTED if self.resumes else REFUSED
-        return {Asker.REVOKED: REFUSED, Asker.LIVE: ADMITTED, Asker.RESUMED: resumed}
+        unnamed = ADMITTED if self.crosses else REFUSED
+        return {Asker.REVOKED: REFUSED, Asker.LIVE: ADMITTED, Asker.RESUMED: resumed, Asker.UNNAMED: unnamed}
 
 
 @pytest.fixture
@@ -60,9 +68,9 @@ def status(bed):
     return bed.find(ISSUER, ISSUER_AT.name)["status"]
 
 
-def says(bed):
-    """Status and reason of CutOffHolds; None: nothing is said."""
-    found = [c for c in status(bed)["conditions"] if c["type"] == "CutOffHolds"]
+def says(bed, condition="CutOffHolds"):
+    """Status and reason; None: nothing is said."""
+    found = [c for c in status(bed)["conditions"] if c["type"] == condition]
     return (found[0]["status"], found[0]["reason"]) if found else None
 
 
@@ -139,6 +147,24 @@ def test_a_session_that_is_resumed_is_said_until_none_is(bed, controller):
     bed.apply("bob", revoked=True)
     bed.settle()
     assert says(bed) == ("True", "CanaryRefused")
+
+
+@pytest.mark.promise(3)
+def test_a_session_that_is_resumed_without_the_name_of_its_host_is_said_until_none_is(bed, controller):
+    assert says(bed, "HostsSeparated") == ("True", "SessionsSeparated")
+    bed.advance(60)
+    controller.crosses = True
+    bed.apply("alice", revoked=True)
+    bed.settle()
+    assert says(bed, "HostsSeparated") == ("False", "SessionsOfOtherHosts")
+    assert says(bed) == ("True", "CanaryRefused"), "of which that says nothing"
+    bed.restart()
+    bed.advance(300)
+    assert says(bed, "HostsSeparated") == ("False", "SessionsOfOtherHosts")
+    controller.crosses = False
+    bed.apply("bob", revoked=True)
+    bed.settle()
+    assert says(bed, "HostsSeparated") == ("True", "SessionsSeparated")
 
 
 def test_the_live_one_is_the_next_that_is_revoked(bed, controller):

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from doorward.cluster.gateway import EVENT, INGRESS, ISSUER
-from doorward.planning.enforcement import HANGS_AFTER, SELDOM, Verdict
+from doorward.planning.enforcement import HANGS_AFTER, SELDOM, Heard, Verdict
+from doorward.planning.separation import Naming
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, REPLICA, OperatorBed, host_spec
 from tests.unit.given import NOW
 
@@ -26,6 +27,8 @@ class Told:
         self.at = {}
         """By host, what it finds there instead."""
         self.asked = []
+        self.greeted = Heard()
+        """What comes of a handshake that names no host of it."""
 
     async def probe(self, replica, asked):
         assert replica == REPLICA
@@ -34,6 +37,12 @@ class Told:
         if isinstance(found, Exception):
             raise found
         return (REFUSED, found)
+
+    async def unnamed(self, replica):
+        assert replica == REPLICA
+        if isinstance(self.greeted, Exception):
+            raise self.greeted
+        return dict.fromkeys(Naming, self.greeted)
 
     @property
     def hosts(self):
@@ -54,9 +63,9 @@ def bed(told):
         yield made
 
 
-def enforced(bed):
+def enforced(bed, condition="Enforced"):
     """Status, reason and message of the condition."""
-    (found,) = [c for c in bed.find(ISSUER, ISSUER_AT.name)["status"]["conditions"] if c["type"] == "Enforced"]
+    (found,) = [c for c in bed.find(ISSUER, ISSUER_AT.name)["status"]["conditions"] if c["type"] == condition]
     return found["status"], found["reason"], found["message"]
 
 
