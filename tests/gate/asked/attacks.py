@@ -1,23 +1,26 @@
 """Ways around client authentication, each as a client would go it: prepared first, told an answer later.
 
 An attack is a function of a `Side` that prepares it and returns how it goes on. What it is told is a word: the HTTP status,
-`alert`, `closed`, or `goes on`.
+`alert`, `closed`, `goes on`, or `denied` where the API server refuses what the attack needs.
 """
 
 import http.client
 import json
 import ssl
+import urllib.parse
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tests.cluster.policies_support import NGINX
 from tests.gate.doors import NOBODY, Door, Files
+from tests.support.kube import INGRESSES, SECRETS, Kind
 
 from .connections import TLS_1_2, TLS_1_3, connected, context
 from .lasting import Stream, Upgraded, http2
 
-ADMITTED, ALERT, CLOSED, GOES_ON = "200", "alert", "closed", "goes on"
+ADMITTED, ALERT, CLOSED, GOES_ON, DENIED = "200", "alert", "closed", "goes on", "denied"
 FORGED, ARRIVED, REPLACED, ABSENT = "edge/admin", "the forged one", "the true one", "none"
 TRIES = 5
 """A connection that breaks while nginx reloads says nothing."""
@@ -36,6 +39,15 @@ class Side:
     """A host without a TLS section."""
     older: Door
     """A host that somebody in another namespace has too, by an older Ingress with `verify-client: "off"`."""
+    alias: Door
+    """Another name of a host, by the annotation server-alias."""
+    edits: Callable[[Kind, str, Mapping[str, str]], bool]
+    """Merges annotations into an Ingress, or data into a Secret, of that name, as an administrator of the namespace; whether the API server
+    took it.
+    """
+    ingress: str
+    secret: str
+    """The names of the shop's Ingress, and of the Secret of its gate."""
     alice: Files
     """A client of the shop, to be cut off."""
     bob: Files
@@ -155,6 +167,12 @@ def resumed(version: ssl.TLSVersion, sni: bool | str) -> Attack:
     return attack
 
 
+def resumed_at_alias(side: Side) -> Told:
+    using = context(side.alice)
+    session = session_of(side.alias, using)
+    return lambda: told_anew(side.alias, using, session=session)
+
+
 def resumed_web_socket(side: Side) -> Told:
     """The same, to open a WebSocket."""
     using = context(side.alice)
@@ -195,6 +213,13 @@ def by_shared_ca(side: Side) -> Told:
     return lambda: told_anew(side.shop, context(side.signed))
 
 
+def by_shared_ca_with_header(side: Side) -> Told:
+    """The same, with the certificate of a client of the shop in the header that nginx would pass it in."""
+    pem = urllib.parse.quote(side.bob["tls.crt"].read_text())
+    headers = {"ssl-client-cert": pem, "ssl-client-verify": "SUCCESS"}
+    return lambda: told_anew(side.shop, context(side.signed), headers=headers)
+
+
 # Ways beside the handshake
 
 
@@ -210,6 +235,29 @@ def over_http(door: Callable[[Side], Door], *headers: str) -> Attack:
 
 def older_ingress(side: Side) -> Told:
     return lambda: str(side.older.ask().status)
+
+
+def at_alias(side: Side) -> Told:
+    return lambda: told_anew(side.alias, context(NOBODY))
+
+
+def satisfies_any(side: Side) -> Told:
+    """Whoever may edit the Ingress lets an address range in beside what the gate service says."""
+    marks = {f"{NGINX}satisfy": "any", f"{NGINX}whitelist-source-range": "0.0.0.0/0"}
+
+    def told() -> str:
+        return told_anew(side.shop, context(side.signed)) if side.edits(INGRESSES, side.ingress, marks) else DENIED
+
+    return told
+
+
+def without_crl(side: Side) -> Told:
+    """Whoever may edit Secrets empties the CRL, and nginx looks at none."""
+
+    def told() -> str:
+        return told_anew(side.shop, context(side.alice)) if side.edits(SECRETS, side.secret, {"ca.crl": ""}) else DENIED
+
+    return told
 
 
 def forged_header(name: str, true: str) -> Attack:
@@ -253,6 +301,7 @@ ROWS: Mapping[str, Row] = {
         for number, version in VERSIONS.items()
         for name, sni in SNIS.items()
     },
+    "resumed-alias": Row(REVOKED, "Resumes its TLS 1.3 session at a `server-alias` of the host", resumed_at_alias),
     "resumed-web-socket": Row(REVOKED, "Resumes its TLS 1.3 session and opens a WebSocket", resumed_web_socket),
     "stream": Row(REVOKED, "A response that began before", stream, stays=True),
     "web-socket": Row(REVOKED, "A WebSocket that it opened before", web_socket, stays=True),
@@ -267,6 +316,9 @@ ROWS: Mapping[str, Row] = {
         if name != "with SNI"
     },
     "shared-ca": Row(ANOTHERS, "A certificate that somebody else signed with the issuer's CA", by_shared_ca),
+    "shared-ca-header": Row(
+        ANOTHERS, "The same, and a client's certificate in the header `ssl-client-cert`", by_shared_ca_with_header
+    ),
     **{
         f"hostless-{number}-{name.replace(' ', '-')}": Row(
             HOSTLESS, f"TLS {number} {name}", by_hostless_ingress(version, sni)
@@ -280,6 +332,9 @@ ROWS: Mapping[str, Row] = {
     "older-ingress": Row(
         BESIDE, 'No certificate, and an older Ingress of the host says `verify-client: "off"`', older_ingress
     ),
+    "alias": Row(BESIDE, "No certificate, at a `server-alias` of the host", at_alias),
+    "satisfy-any": Row(BESIDE, "An editor adds `satisfy: any` and an address range to the Ingress", satisfies_any),
+    "without-crl": Row(BESIDE, "An administrator of the namespace empties `ca.crl` of the gate's Secret", without_crl),
     "forged-client": Row(
         BESIDE,
         "A client claims another identity: header `X-Doorward-Client`",

@@ -6,12 +6,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.policies_support import SECRET, VERIFY
-from tests.gate.doors import CLOSED, IN, IN_A_ROW, OVERLAP, REFUSED, Door, Files, Street
+from doorward.objects.meta import ObjectKey, gate_secret_name
+from tests.cluster.policies_support import NGINX, SECRET, VERIFY
+from tests.gate.doors import CLOSED, IN, IN_A_ROW, OVERLAP, REFUSED, Door, Files, Street, read_again
 from tests.support.ca import OpensslCa
 from tests.support.home import client, issuer
 from tests.support.installation import OperatorProcess
-from tests.support.kube import CERTIFICATES, INGRESSES, ISSUERS, Object, eventually
+from tests.support.kube import CERTIFICATES, INGRESSES, ISSUERS, Kind, Object, eventually
 from tests.testbed.ingress_nginx import IngressNginx
 
 from . import attacks
@@ -20,6 +21,7 @@ from .attacks import HOSTLESS, ROWS, WHILE_DOWN, Attack, Side, Told
 
 SETTINGS = {"ssl-reject-handshake": "true", "ssl-session-cache": "false", "worker-shutdown-timeout": "1s"}
 """Of the controller's ConfigMap."""
+ALIAS = f"{NGINX}server-alias"
 HANDSHAKE, GATE_SERVICE = "Handshake", "EveryRequest"
 MODES = (HANDSHAKE, GATE_SERVICE)
 TELLINGS = 5
@@ -73,6 +75,8 @@ class Scene:
             name = _name(mode)
             bodies = [street.manifest(f"{name}-{which}", issuer=name) for which in ("shop", "plain", "older")]
             del bodies[1]["spec"]["tls"]
+            alias = {ALIAS: street.host(f"{name}-alias"), f"{NGINX}force-ssl-redirect": "true"}
+            bodies.append(street.manifest(f"{name}-aliased", issuer=name, **alias))
             for body in bodies:
                 street.home.make(INGRESSES, body)
 
@@ -88,6 +92,13 @@ class Scene:
 
     def _door(self, mode: str, which: str) -> Door:
         return Door(self.street.ingress, self.street.host(f"{_name(mode)}-{which}"))
+
+    def _edits(self, kind: Kind, name: str, what: Mapping[str, str]) -> bool:
+        change = {"metadata": {"annotations": what}} if kind == INGRESSES else {"data": what}
+        home = self.street.home
+        answer = home.admin.patch(kind, home.here({"metadata": {"name": name}}), change)
+        assert answer.ok or answer.status in (403, 422), answer.message
+        return answer.ok
 
     def _client(self, name: str, issuer: str) -> Files:
         self.street.home.make(CERTIFICATES, client(name, issuer=issuer))
@@ -109,6 +120,10 @@ class Scene:
                     desk=desk,
                     plain=self._door(mode, "plain"),
                     older=self._door(mode, "older"),
+                    alias=self._door(mode, "alias"),
+                    edits=self._edits,
+                    ingress=f"{_name(mode)}-shop",
+                    secret=gate_secret_name(ObjectKey(self.street.home.namespace, _name(mode))),
                     alice=alice,
                     bob=bob,
                     mallory=mallory,
@@ -117,7 +132,7 @@ class Scene:
                     patience=patience,
                     open=stack.enter_context(ExitStack()),
                 )
-                for door in (side.shop, side.plain):
+                for door in (side.shop, side.plain, side.alias):
                     door.comes_to_tell(alice, IN)
                 eventually(lambda side=side: side.older.ask().status in (200, 403), "both Ingresses are loaded")
                 sides[mode] = side
@@ -172,6 +187,7 @@ class Scene:
             return hosts.ask("any.example", scheme="http").status != 404
 
         self.away.home.make(INGRESSES, body)
+        read_again(self.away.home, "any")
         try:
             _settles(served, "it is loaded")
             yield

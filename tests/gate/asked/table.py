@@ -28,6 +28,7 @@ WORDS = {
     attacks.ALERT: "refused (TLS alert)",
     attacks.CLOSED: "connection closed",
     attacks.GOES_ON: "**goes on**",
+    attacks.DENIED: "the API server refuses it",
     attacks.ARRIVED: "**the application gets it**",
     attacks.REPLACED: "replaced by the true one",
 }
