@@ -50,7 +50,7 @@ CUT_OFF = table(
         Mender.CLUSTER,
         (
             "A TLS session that is resumed is admitted without a look at its certificate, so a client whose access is revoked may keep"
-            " its access until the session expires. The gate service is not installed."
+            " its access until the session expires. The gate service is not installed, or it is not asked there."
         ),
         (
             "a revoked client that resumes its TLS session may have access, at {places}. Install the gate service, or set"

@@ -21,6 +21,20 @@ SEPARATED = table(
         "{count} Ingresses ask the gate service at every request; it refuses certificates that this issuer did not issue",
     ),
     (
+        "GateServiceNotAsked",
+        "False",
+        Mender.CLUSTER,
+        (
+            "A canary, which the gate service refuses, was about to reach the application: a replica of the ingress controller does not ask the"
+            " gate service, though the annotations of the Ingress say so. ingress-nginx keeps its old configuration if it refuses one of them."
+        ),
+        (
+            "The gate service is not asked, whatever the annotations say, at {places}: clients of other hosts and revoked clients may have"
+            " access. Read the log of the ingress controller for an annotation that it refuses, such as auth-url with annotations-risk-level"
+            " below High"
+        ),
+    ),
+    (
         "UnknownNamesRefused",
         "True",
         Mender.NOBODY,

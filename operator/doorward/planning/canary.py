@@ -38,6 +38,9 @@ class Asker(Enum):
     RESUMED = "one that resumes its TLS session, without a certificate"
     UNNAMED = "one that resumes its TLS session, without the name of its host in the handshake"
 
+    WAITING = "the live one, which waits for the application"
+    """Only where the gate service is to be asked: there nobody waits, since it refuses canaries."""
+
 
 RESUMING = frozenset({Asker.RESUMED, Asker.UNNAMED})
 """Who is asked for no certificate."""
@@ -63,6 +66,8 @@ class Seen:
     resumed: Access = Access.UNCLEAR
     unnamed: Access = Access.UNCLEAR
     """The live one, where the handshake names no host of the replica."""
+    waiting: Access = Access.UNCLEAR
+    """The live one, after the gate service was to be asked; unclear where it is not to be."""
     detail: str = ""
     """Why something is unclear."""
     refused_at: datetime | None = None
@@ -142,6 +147,8 @@ def judge(asked: Asked, asker: Asker, heard: Heard) -> tuple[Access, str]:
         return (Access.REFUSED, "") if refused else (Access.UNCLEAR, f"the TLS handshake ends with {heard.alert}")
     if asker not in RESUMING and not (heard.authorities and heard.authorities <= asked.anchors):
         return Access.UNCLEAR, "the host does not ask for certificates of the issuer alone"
+    if asker is Asker.WAITING:
+        return _waited(heard)
     if heard.status in (413, 403):
         return Access.ADMITTED, ""
     if asker is Asker.UNNAMED and heard.status == 421:
@@ -151,13 +158,23 @@ def judge(asked: Asked, asker: Asker, heard: Heard) -> tuple[Access, str]:
     return Access.UNCLEAR, f"{asker.value} is answered {heard.status}"
 
 
+def _waited(heard: Heard) -> tuple[Access, str]:
+    """The status 100 asks for the body: nginx is about to let the application answer."""
+    if heard.status == 100 or 200 <= heard.status < 300:
+        return Access.ADMITTED, ""
+    if heard.status == 403:
+        return Access.REFUSED, ""
+    return Access.UNCLEAR, f"{Asker.WAITING.value} is answered {heard.status}"
+
+
 def found(answers: Mapping[Asker, tuple[Access, str]], before: Seen | None, now: datetime) -> Seen:
     """What one round at a place shows. A refusal counts where the live canary is admitted: a gate that is closed refuses all."""
     unclear = (Access.UNCLEAR, "")
-    revoked, live, resumed, unnamed = (answers.get(asker, unclear) for asker in Asker)
+    revoked, live, resumed, unnamed, waiting = (answers.get(asker, unclear) for asker in Asker)
     first = before.first if before is not None else now
-    seen = Seen(first=first, at=now, revoked=revoked[0], live=live[0], resumed=resumed[0], unnamed=unnamed[0])
-    seen = replace(seen, detail=next((why for _, why in (revoked, live, resumed, unnamed) if why), ""))
+    seen = Seen(first=first, at=now, revoked=revoked[0], live=live[0], resumed=resumed[0])
+    seen = replace(seen, unnamed=unnamed[0], waiting=waiting[0])
+    seen = replace(seen, detail=next((why for _, why in (revoked, live, resumed, unnamed, waiting) if why), ""))
     if before is not None and before.refused_at is not None and revoked[0] is not Access.ADMITTED:
         return replace(seen, refused_at=before.refused_at)
     if revoked[0] is Access.REFUSED and live[0] is Access.ADMITTED:

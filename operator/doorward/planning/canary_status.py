@@ -35,7 +35,7 @@ def _measured(canaries: Canaries, before: Condition | None, now: datetime) -> Co
         return said("CutOffNotVerified", detail=canaries.unprobed)
     if flown is None:
         return before if before is not None and before.reason.name != "HandshakeOnly" else _not_yet()
-    if not canaries.gate_service and (resumed := tuple(flown.having(resumed=Access.ADMITTED))):
+    if resumed := tuple(flown.having(resumed=Access.ADMITTED, **unasked(canaries))):
         return said("SessionsResumed", places=where(resumed))
     left = [place for place in flown.places if not _is_shown(flown.seen.get(place), canaries)]
     if not left and flown.places:
@@ -46,6 +46,11 @@ def _measured(canaries: Canaries, before: Condition | None, now: datetime) -> Co
         return before
     detail = f"the canary of CRL {flown.number} was not tried" if not left else f"{where(left)}: {_why(flown, left[0])}"
     return said("CutOffNotVerified", detail=detail)
+
+
+def unasked(canaries: Canaries) -> dict[str, Access]:
+    """What a canary shows where no gate service decides: anything where none is installed, else that it was not asked."""
+    return {"waiting": Access.ADMITTED} if canaries.gate_service else {}
 
 
 def _is_shown(seen: Seen | None, canaries: Canaries) -> bool:

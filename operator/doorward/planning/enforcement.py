@@ -65,6 +65,8 @@ class Asked:
     """The handshake refuses nobody without a certificate; the gate service does."""
     error_page: str | None = None
     """Where who is refused is sent to."""
+    every_request: bool = False
+    """Whether the gate service is to be asked there at every request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

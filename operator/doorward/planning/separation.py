@@ -95,6 +95,8 @@ def condition(known: Known, before: Condition | None, now: datetime) -> Conditio
 def _found(known: Known, before: Condition | None, now: datetime) -> Condition:
     probed = known.probed
     if _every_request(known) and _enforced(probed, now):
+        if known.spec.enforcement.canary and (unasked := _not_asked(known.canaries.flown, before, now)) is not None:
+            return unasked
         return said("EveryRequestChecked", count=len({gate.target for gate in probed.gates}))
     if probed.unprobed:
         return _unknown(probed.unprobed)
@@ -118,6 +120,18 @@ def _found(known: Known, before: Condition | None, now: datetime) -> Condition:
 
 def _unknown(detail: str) -> Condition:
     return said("SeparationNotVerified", detail=detail)
+
+
+def _not_asked(flown: Flown | None, before: Condition | None, now: datetime) -> Condition | None:
+    """What a canary shows that came past the gate service, which refuses canaries; None: none came past it."""
+    kept = before if before is not None and before.reason.name == "GateServiceNotAsked" else None
+    if flown is None:
+        return kept  # until the next CRL has one
+    if admitted := tuple(flown.having(waiting=Access.ADMITTED)):
+        return said("GateServiceNotAsked", places=where(admitted))
+    asked = len(tuple(flown.having(waiting=Access.REFUSED)))
+    end = flown.published + KEEPS_BEFORE
+    return kept.until(end) if kept is not None and asked < len(flown.places) and now < end else None
 
 
 def _every_request(known: Known) -> bool:

@@ -38,6 +38,8 @@ class Wanted:
     """Why it has more hosts, which cannot be probed; empty: it has none."""
     optional: bool
     error_page: str | None
+    every_request: bool = False
+    """Whether the gate service is to be asked at every request."""
     seen: object
     """All that was seen of the target and of its surroundings: where it differs, the gate is probed again soon."""
 
@@ -202,6 +204,7 @@ class ProbeBook:
             anchors=self.anchors_of(wanted.issuer, now),
             optional=wanted.optional,
             error_page=wanted.error_page,
+            every_request=wanted.every_request,
         )
 
     def leave(self, replica: Replica, gate: GateKey, now: datetime) -> None:

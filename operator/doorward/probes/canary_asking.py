@@ -13,6 +13,8 @@ from doorward.probes.prober import NAMES
 
 PROMISED = 2**62
 """Bytes of a body that is never sent: nginx answers 413 to whom it admits, and asks neither gate service nor application."""
+EXPECTED = 1
+"""Bytes of a body that nginx asks for before it lets the application answer, and after it asked the gate service."""
 Answers = dict[Asker, tuple[Access, str]]
 
 
@@ -47,6 +49,8 @@ class NetworkCanaries:
             answers[Asker.RESUMED] = await _ask(replica, asked, Asker.RESUMED, None, resumed)
         session.kept, session.context = of_live.kept, of_live.context
         answers[Asker.UNNAMED] = await _unnamed(replica, asked, live)
+        if asked.every_request:
+            answers[Asker.WAITING] = await _ask(replica, asked, Asker.WAITING, live, Session())
         return answers
 
 
@@ -74,7 +78,17 @@ async def _ask(
     session: Session,
     name: str | None = None,
 ) -> tuple[Access, str]:
+    expects = asker is Asker.WAITING
+    promised = EXPECTED if expects else PROMISED
     heard = await connection.ask(
-        replica, asked.host, asked.path, tls=True, client=client, promised=PROMISED, session=session, name=name
+        replica,
+        asked.host,
+        asked.path,
+        tls=True,
+        client=client,
+        promised=promised,
+        expects=expects,
+        session=session,
+        name=name,
     )
     return judge(asked, asker, heard)

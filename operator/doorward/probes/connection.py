@@ -7,7 +7,7 @@ import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeGuard, TypeVar
 
 import h11
 from cryptography import x509
@@ -67,13 +67,14 @@ async def ask(
     tls: bool,
     client: Client | None = None,
     promised: int = 0,
+    expects: bool = False,
     session: Session | None = None,
     name: str | None = None,
 ) -> Heard:
     """What one replica answers at a host, over TLS with the certificate of `client` or without one, or over plain HTTP.
 
-    `promised`: bytes of a body that the request announces, and that are never sent. `name`: what the TLS handshake names (SNI); empty: nothing,
-    None: the host.
+    `promised`: bytes of a body that the request announces, and that are never sent; `expects`: it waits for the server to ask for them, which is
+    an answer of status 100. `name`: what the TLS handshake names (SNI); empty: nothing, None: the host.
     """
     named = host if name is None else name
 
@@ -81,7 +82,7 @@ async def ask(
         return _Tls(reader, writer, named, client, session) if tls else _Plain(reader, writer)
 
     port = replica.https if tls else replica.http
-    return await _talk(replica.address, port, made, lambda talk: talk.head(host, path, promised))
+    return await _talk(replica.address, port, made, lambda talk: talk.head(host, path, promised, expects=expects))
 
 
 async def greet(replica: Replica, name: str) -> Heard:
@@ -168,13 +169,15 @@ class _Plain:
             raise _Ended
         return data
 
-    async def head(self, host: str, path: str, promised: int) -> Heard:
+    async def head(self, host: str, path: str, promised: int, *, expects: bool) -> Heard:
         """Ask, and read no more than the head of the answer."""
         await self.begin()
         http = h11.Connection(h11.CLIENT, max_incomplete_event_size=AT_ONCE)
         headers = [("Host", host), ("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Connection", "close")]
         if promised:
             headers.append(("Content-Length", str(promised)))
+        if expects:
+            headers.append(("Expect", "100-continue"))
         request = http.send(h11.Request(method="HEAD", target=path, headers=headers)) or b""
         await self.send(request if promised else request + (http.send(h11.EndOfMessage()) or b""))
         while True:
@@ -182,7 +185,7 @@ class _Plain:
             if event is h11.NEED_DATA:
                 data = await self.receive()
                 http.receive_data(data)
-            elif isinstance(event, h11.Response):
+            elif isinstance(event, h11.Response) or (expects and _continues(event)):
                 self.answered()
                 location = next((value for name, value in event.headers if name == b"location"), b"")
                 return Heard(
@@ -266,6 +269,10 @@ class _Tls(_Plain):
             except SSL.WantReadError:
                 return
             await super().send(data)
+
+
+def _continues(event: object) -> TypeGuard[h11.InformationalResponse]:
+    return isinstance(event, h11.InformationalResponse) and event.status_code == 100
 
 
 def _is_address(host: str) -> bool:

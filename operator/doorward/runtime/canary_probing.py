@@ -151,7 +151,7 @@ class CanaryProbing:
 
     def _tell(self, issuer: ObjectKey, place: Place, asked: Asked, seen: Seen) -> None:
         fields = {"revoked": seen.revoked.value, "live": seen.live.value, "resumed": seen.resumed.value}
-        fields["unnamed"] = seen.unnamed.value
+        fields |= {"unnamed": seen.unnamed.value, "waiting": seen.waiting.value}
         told = about(
             f"MTLSIssuer {issuer}", host=asked.host, replica=place.replica, detail=seen.detail or None, **fields
         )

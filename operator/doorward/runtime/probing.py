@@ -95,6 +95,7 @@ class Probing:
             unprobed=f"{others} more hosts of the target cannot be probed" if others else "",
             optional=protection.optional,
             error_page=protection.settings.error_page,
+            every_request=protection.every_request and seen.asks,
             seen=(target, replace(seen, found_open="")),
         )
         if self.book.target(key, wanted, self._clock.now()):

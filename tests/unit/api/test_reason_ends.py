@@ -357,6 +357,7 @@ ENDS: dict[str, Ends] = {
         "every 15 s to 3 min",
         test_separated.test_annotations_are_not_believed_where_no_probe_shows_that_the_host_is_served,
     ),
+    "GateServiceNotAsked": Ends("a canary that the gate service refuses", (MAP, MTLS)),
     "UnknownNamesRefused": Ends(
         "a TLS handshake that is accepted",
         (),

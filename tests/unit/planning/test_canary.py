@@ -1,5 +1,6 @@
 """What the answers to canaries show."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -127,6 +128,12 @@ HANDSHAKE = given.issuer_spec(enforcement={"canary": True, "mode": "Handshake"})
         pytest.param(said(flown(shop=GOOD), HANDSHAKE), "False", "HandshakeOnly", id="by choice"),
         pytest.param(said(flown(shop=RESUMED)), "False", "SessionsResumed", id="sessions are resumed"),
         pytest.param(said(flown(shop=RESUMED), gate_service=True), "True", "CanaryRefused", id="which are asked about"),
+        pytest.param(
+            said(flown(shop=replace(RESUMED, waiting=Access.ADMITTED)), gate_service=True),
+            "False",
+            "SessionsResumed",
+            id="and really nobody is asked",
+        ),
         pytest.param(
             said(flown(shop=seen(REFUSED, ADMITTED))), "Unknown", "CutOffNotVerified", id="no session was tried"
         ),

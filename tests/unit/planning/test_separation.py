@@ -57,10 +57,10 @@ def both(heard):
     return dict.fromkeys(Naming, heard)
 
 
-def flown(**at):
+def flown(what="unnamed", **at):
     places = {"shop": PLACE, "market": ELSEWHERE}
     seen = {
-        places[name]: Seen(first=NOW, at=NOW, unnamed=unnamed) for name, unnamed in at.items() if unnamed is not None
+        places[name]: Seen(first=NOW, at=NOW, **{what: access}) for name, access in at.items() if access is not None
     }
     return Flown(
         generation=1,
@@ -86,6 +86,11 @@ def said(
 
 
 EVERY = {"spec": given.issuer_spec(), "gate_service": True}
+TESTED = {"spec": given.issuer_spec(enforcement={"canary": True}), "gate_service": True}
+
+
+def waiting(**at):
+    return flown("waiting", **at)
 
 
 @pytest.mark.promise(3)
@@ -121,6 +126,21 @@ EVERY = {"spec": given.issuer_spec(), "gate_service": True}
         ),
         pytest.param(said(left_out=1, **EVERY), "Unknown", "SeparationNotVerified", id="a replica is not probed"),
         pytest.param(said(unprobed="off", **EVERY), "Unknown", "SeparationNotVerified", id="nothing is probed"),
+        pytest.param(
+            said(of=waiting(shop=Access.ADMITTED), **TESTED), "False", "GateServiceNotAsked", id="a canary came past it"
+        ),
+        pytest.param(
+            said(of=waiting(shop=Access.REFUSED, market=Access.ADMITTED), **TESTED),
+            "False",
+            "GateServiceNotAsked",
+            id="at one gate",
+        ),
+        pytest.param(
+            said(of=waiting(shop=Access.REFUSED), **TESTED), "True", "EveryRequestChecked", id="it refused a canary"
+        ),
+        pytest.param(
+            said(of=waiting(shop=Access.ADMITTED), **EVERY), "True", "EveryRequestChecked", id="of canaries that ended"
+        ),
         # Handshakes that name no host
         pytest.param(said({ONE: both(ALERT)}), "True", "UnknownNamesRefused", id="handshakes are refused"),
         pytest.param(
@@ -246,6 +266,17 @@ def test_what_a_canary_showed_stays_until_the_next_has_asked(shown):
     assert said(before=before).reason.name == "SeparationNotVerified", "canaries were switched off"
 
 
+def test_that_the_gate_service_was_not_asked_stays_until_the_next_canary_was_refused():
+    before = said(of=waiting(shop=Access.ADMITTED), **TESTED)
+    assert said(before=before, **TESTED) == before, "after a restart"
+    asking = waiting(shop=Access.REFUSED, market=None)
+    assert said(of=asking, before=before, **TESTED).message == before.message
+    assert said(of=asking, before=before, **TESTED).ends == NOW + KEEPS_BEFORE
+    assert said(of=asking, before=before, now=NOW + KEEPS_BEFORE, **TESTED).reason.name == "EveryRequestChecked"
+    refused = waiting(shop=Access.REFUSED)
+    assert said(of=refused, before=before, **TESTED).reason.name == "EveryRequestChecked"
+
+
 def test_what_handshakes_showed_does_not_stay_for_a_canary():
     before = said({ONE: both(ALERT)})
     assert said(spec=CANARY, before=before).reason.name == "SeparationNotVerified"
@@ -287,3 +318,26 @@ def test_a_place_is_settled_when_that_was_answered_too():
     assert not canary.found(answers, None, NOW).settled
     both_answered = canary.found(answers | {Asker.UNNAMED: (Access.ADMITTED, "")}, None, NOW + SECOND)
     assert (both_answered.settled, both_answered.unnamed) == (True, Access.ADMITTED)
+
+
+@pytest.mark.promise(3)
+@pytest.mark.parametrize(
+    ("heard", "access"),
+    [
+        pytest.param(Heard(status=100, authorities={OURS}), Access.ADMITTED, id="the body is asked for"),
+        pytest.param(Heard(status=200, authorities={OURS}), Access.ADMITTED, id="the application answers"),
+        pytest.param(Heard(status=403, authorities={OURS}), Access.REFUSED, id="the gate service refuses it"),
+        pytest.param(Heard(status=400, authorities={OURS}), Access.UNCLEAR, id="the handshake refuses it"),
+        pytest.param(Heard(status=500, authorities={OURS}), Access.UNCLEAR, id="the gate service does not answer"),
+        pytest.param(Heard(status=100), Access.UNCLEAR, id="the host asks for no certificate"),
+        pytest.param(Heard(trouble="no answer"), Access.UNCLEAR, id="nothing"),
+    ],
+)
+def test_a_canary_that_waits_for_the_application_shows(heard, access):
+    assert canary.judge(ASKED, Asker.WAITING, heard)[0] is access
+
+
+def test_a_place_may_be_settled_without_that():
+    answers = dict.fromkeys((Asker.REVOKED, Asker.RESUMED, Asker.UNNAMED), (Access.REFUSED, ""))
+    seen = canary.found(answers | {Asker.LIVE: (Access.ADMITTED, ""), Asker.WAITING: (Access.ADMITTED, "")}, None, NOW)
+    assert (seen.settled, seen.waiting) == (True, Access.ADMITTED)

@@ -1,5 +1,7 @@
 """One round of a canary at one place: who asks, in which order, and what is left out where nothing can be found."""
 
+from dataclasses import replace
+
 import pytest
 
 from doorward.objects.endpoints import Replica
@@ -7,7 +9,7 @@ from doorward.objects.meta import ObjectKey
 from doorward.planning.canary import Access, Asker
 from doorward.planning.enforcement import Asked, Heard
 from doorward.probes import connection
-from doorward.probes.canary_asking import PROMISED, NetworkCanaries
+from doorward.probes.canary_asking import EXPECTED, PROMISED, NetworkCanaries
 from doorward.probes.connection import Session
 from doorward.probes.prober import UNKNOWN_HOST
 
@@ -15,21 +17,24 @@ OURS = frozenset({b"ours"})
 REPLICA = Replica("192.0.2.7", 443, 80)
 ASKED = Asked(target=ObjectKey("edge", "shop"), host="shop.example", issuer=ObjectKey("edge", "partners"), anchors=OURS)
 IN, OUT = Heard(status=413, authorities=OURS), Heard(status=400, authorities=OURS)
-REVOKED, LIVE, RESUMED, NO_NAME, UNKNOWN = "revoked", "live", "resumed", "", UNKNOWN_HOST
+REVOKED, LIVE, RESUMED, NO_NAME, UNKNOWN, WAITING = "revoked", "live", "resumed", "", UNKNOWN_HOST, "waiting"
 
 
 class Answers:
     """In the place of the network: what is answered to whom, who asked, and the session that each began with."""
 
     def __init__(self):
-        self.to = {REVOKED: OUT, LIVE: IN, RESUMED: OUT, NO_NAME: OUT, UNKNOWN: OUT}
+        self.to = {REVOKED: OUT, LIVE: IN, RESUMED: OUT, NO_NAME: OUT, UNKNOWN: OUT, WAITING: IN}
         self.asked = []
         self.resumes = True
         self._sessions = 0
 
-    async def ask(self, replica, host, path, *, tls, client=None, promised=0, session=None, name=None):
-        assert (replica, host, path, tls, promised) == (REPLICA, "shop.example", "/", True, PROMISED)
-        who = client or (RESUMED if name is None else name)
+    async def ask(self, replica, host, path, *, tls, client=None, promised=0, expects=False, session=None, name=None):
+        assert (replica, host, path, tls) == (REPLICA, "shop.example", "/", True)
+        assert promised == (EXPECTED if expects else PROMISED)
+        who = WAITING if expects else client or (RESUMED if name is None else name)
+        if expects:
+            assert (client, session.kept, name) == (LIVE, None, None)
         self.asked.append((who, session.kept))
         if client is None:
             assert session.kept is not None
@@ -46,8 +51,8 @@ def answers(monkeypatch):
     return made
 
 
-async def asked(session=None):
-    return await NetworkCanaries().canary(REPLICA, ASKED, REVOKED, LIVE, session or Session())
+async def asked(session=None, of=ASKED):
+    return await NetworkCanaries().canary(REPLICA, of, REVOKED, LIVE, session or Session())
 
 
 def access(found):
@@ -114,3 +119,13 @@ async def test_the_session_that_is_kept_for_the_next_crl_is_not_one_that_was_res
     await asked(session)
     assert session.kept == "live 2"
     assert ("", "live 2") not in answers.asked
+
+
+@pytest.mark.promise(3)
+async def test_where_the_gate_service_is_to_be_asked_the_live_one_waits_for_the_application(answers):
+    assert Asker.WAITING not in await asked(), "elsewhere it would find it"
+    at_every_request = replace(ASKED, every_request=True)
+    answers.to[WAITING] = Heard(status=100, authorities=OURS)
+    assert (await asked(of=at_every_request))[Asker.WAITING] == (Access.ADMITTED, "")
+    answers.to[WAITING] = Heard(status=403, authorities=OURS)
+    assert (await asked(of=at_every_request))[Asker.WAITING] == (Access.REFUSED, "")

@@ -213,6 +213,34 @@ async def test_a_session_is_kept_and_resumed_without_the_certificate(ours, versi
     assert resumed == [False, True, False]
 
 
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\n", 100),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 403 Forbidden\r\n\r\n", 403),
+    ],
+)
+async def test_who_waits_to_be_asked_for_the_body_hears_that_and_never_sends_it(ours, answer, status):
+    seen = []
+
+    async def behave(reader, writer):
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(answer)
+        await writer.drain()
+        seen.append(await reader.read())
+        writer.close()
+
+    async with serving(behave, speaking_tls(ours)) as replica:
+        heard = await ask(replica, "shop.example", "/", tls=True, promised=1, expects=True)
+        assert heard.status == status
+        async with asyncio.timeout(30):
+            while len(seen) < 2:
+                await asyncio.sleep(0)
+    assert b"Content-Length: 1\r\n" in seen[0]
+    assert b"Expect: 100-continue\r\n" in seen[0]
+    assert seen[1] == b""
+
+
 # The name in the handshake
 
 
