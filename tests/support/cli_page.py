@@ -27,6 +27,7 @@ into `.venv/bin`.
 - For programs: `-o json` or `-o yaml`. `-o wide` adds columns for people. Without a terminal there are no colours, and no line is
   wrapped.
 - Exit status: 0 if it worked; 1 if it did not; 2 if the command was not understood. The error is one line on standard error.
+  [`doorward plan`](#doorward-plan) has an exit status of its own.
 - Completion of commands and options: `doorward --install-completion`. kubectl completes `kubectl doorward` if
   `kubectl_complete-doorward` is on your PATH, too.
 

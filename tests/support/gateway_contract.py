@@ -96,6 +96,15 @@ class GatewayContract:
         with pytest.raises(NotFound):
             await gateway.create(CONFIG_MAP, "nowhere", config_map(), dry_run=True)
 
+    async def test_a_dry_run_of_a_patch_answers_as_the_patch_would_and_stores_nothing(self, gateway, namespace):
+        await gateway.create(CONFIG_MAP, namespace, config_map())
+        patch = {"data": {"value": "2"}}
+        answer = await gateway.patch(CONFIG_MAP, namespace, "thing", patch, query={"dryRun": "All"})
+        assert answer["data"] == {"value": "2"}
+        assert (await gateway.get(CONFIG_MAP, namespace, "thing"))["data"] == {"value": "1"}
+        with pytest.raises(NotFound):
+            await gateway.patch(CONFIG_MAP, namespace, "other", patch, query={"dryRun": "All"})
+
     async def test_nothing_is_created_in_a_namespace_that_is_not_there(self, gateway):
         with pytest.raises(NotFound):
             await gateway.create(CONFIG_MAP, "nowhere", config_map())

@@ -185,6 +185,13 @@ class MemoryCluster:
         before = self.get(kind, at)
         return self._update(kind, at, before, merged(before, patch), manager, subresource=subresource)
 
+    def would_patch(self, kind: Kind, at: ObjectKey, patch: Object) -> Object:
+        """What a dry run of a merge patch answers."""
+        before = self.get(kind, at)
+        after = merged(before, patch)
+        self.admit(kind, before, after)
+        return after
+
     def apply_patch(self, kind: Kind, at: ObjectKey, body: Object, manager: str, *, force: bool) -> Object:
         """Server-side apply of annotations: the only fields that the operator applies."""
         if set(body) - {"apiVersion", "kind", "metadata"} or set(body["metadata"]) - {

@@ -160,6 +160,8 @@ class MemoryGateway:
         force = (query or {}).get("force") == "true"
 
         def carry_out() -> Object:
+            if (query or {}).get("dryRun") == "All":
+                return self.cluster.would_patch(kind, at, body)
             if content_type == APPLY_PATCH:
                 return self.cluster.apply_patch(kind, at, body, manager, force=force)
             return self.cluster.merge_patch(kind, at, body, manager, subresource)

@@ -29,6 +29,7 @@ VERBS: Mapping[str, str] = {
     "suspend": "doorward.cli.suspend",
     "resume": "doorward.cli.resume",
     "reissue": "doorward.cli.reissue",
+    "plan": "doorward.cli.plan",
     "restore": "doorward.cli.restore",
     "records": "doorward.cli.records",
     "adopt": "doorward.cli.adopt",
@@ -42,6 +43,8 @@ HELP = {"help_option_names": ["-h", "--help"]}
 PASSED_ON = HELP | {"ignore_unknown_options": True, "allow_extra_args": True}
 PYDANTIC = "Value error, "
 """What Pydantic, by which Typer parses, says before the reason."""
+FAILED = {"plan": 1}
+"""The status of a verb that is used wrongly, where 2 says something else."""
 INTERRUPTED = 130
 """As a shell reports a process that SIGINT ended."""
 PIPE_ENDED = 1
@@ -76,7 +79,7 @@ def run(arguments: list[str]) -> int:
         return _told(
             error.format_message().replace(PYDANTIC, ""),
             " ".join([program(), *named, "--help"]),
-            status=error.exit_code,
+            status=next((FAILED[verb] for verb in named if verb in FAILED), error.exit_code),
         )
     except UserError as error:
         return _told(str(error), error.hint, status=error.status)
