@@ -33,6 +33,7 @@ VERBS: Mapping[str, str] = {
     "restore": "doorward.cli.restore",
     "records": "doorward.cli.records",
     "adopt": "doorward.cli.adopt",
+    "import": "doorward.cli.importing",
     "uninstall": "doorward.cli.uninstall",
     "crds": "doorward.cli.crds",
     "explain": "doorward.cli.explain",
