@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 TOOLS  := $(VENV)-release
+PAGES  := $(VENV)-docs
 # What builds the image, what it is called, and what it stands on.
 BUILDER ?= $(or $(shell command -v buildah || command -v podman || command -v docker),buildah)
 IMAGE   ?= doorward:latest
 BASE    ?= python:3.13-slim
 STAMP  := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: help venv check unit test demo up env down bench crds chart docs attacks lock image test-image test-clients sbom audit
+.PHONY: help venv check unit test demo up env down bench crds chart docs attacks lock image test-image test-clients sbom audit site
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -47,13 +48,21 @@ docs: $(STAMP)  ## docs/reference/ and docs/cli.md from the models, the reasons,
 	$(BIN)/python -m tests.support.kind_pages
 	$(BIN)/python -m tests.gate.asked.table
 
+$(PAGES): requirements/docs.txt
+	@rm -rf $@ && $(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --require-hashes -r requirements/docs.txt
+	@touch $@
+
+site: $(PAGES)  ## build/site, the documentation as a web site; it fails for a link that leads nowhere
+	NO_MKDOCS_2_WARNING=1 $(PAGES)/bin/python -m mkdocs build --strict
+
 attacks: $(STAMP) ## docs/enforcement.md from attacks that are tried now
 	DOORWARD_RECORD_ATTACKS=1 $(BIN)/pytest tests/gate/asked/test_attacks.py
 	$(BIN)/python -m tests.gate.asked.table
 
 lock:           ## requirements/*.txt from requirements/*.in
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip -q install uv
-	for f in run dev build release; do $(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	for f in run dev build release docs; do $(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-annotate requirements/$$f.in -o requirements/$$f.txt; done
 	rm -rf $(VENV)-lock
 

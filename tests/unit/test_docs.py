@@ -9,7 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "operator" / "doorward"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-TOP = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+MADE = {"build"}
+"""What make targets leave, and git ignores."""
+TOP = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")} - MADE
 ROOMS = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
 
 
