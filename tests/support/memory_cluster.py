@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from doorward.api.conditions import instant
+from doorward.api.status import NOT_SEEN
 from doorward.cluster.errors import AlreadyExists, Conflict, Ending, Gone, Invalid, NotFound
 from doorward.cluster.gateway import (
     CLIENT_CERTIFICATE,
@@ -174,6 +175,8 @@ class MemoryCluster:
         made = {"apiVersion": kind.api_version, "kind": kind.name} | body | {"metadata": metadata}
         if kind in WITH_STATUS:
             made.pop("status", None)
+        if kind in (ISSUER, CLIENT_CERTIFICATE):
+            made["status"] = {"observedGeneration": NOT_SEEN}  # the default of the CRD
         return made if dry_run else self._store(kind, at, None, made, manager)
 
     def replace(self, kind: Kind, at: ObjectKey, body: Object, manager: str) -> Object:

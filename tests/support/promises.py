@@ -81,7 +81,8 @@ def _key(certificate: x509.Certificate) -> str:
     return hashlib.sha256(spki).hexdigest()
 
 
-def _of_configmap(body: Object) -> Bundle:
+def of_configmap(body: Object) -> Bundle:
+    """What a CRL ConfigMap publishes."""
     generations = body["metadata"]["annotations"]["doorward.io/ca-generations"]
     return _read(body["data"]["ca.crl"].encode(), body["data"]["ca.crt"].encode(), generations)
 
@@ -90,7 +91,7 @@ def crls(cluster: MemoryCluster) -> Iterator[Crl]:
     """Every CRL that the operator ever published, in order."""
     for change in cluster.history:
         if change.kind == CONFIG_MAP and change.at.name.endswith("-crl") and change.by == OPERATOR and change.after:
-            yield Crl(change, _of_configmap(json.loads(change.after)))
+            yield Crl(change, of_configmap(json.loads(change.after)))
 
 
 def _configmap(cluster: MemoryCluster) -> Object:
@@ -101,12 +102,12 @@ def _configmap(cluster: MemoryCluster) -> Object:
 def bundle_of(cluster: MemoryCluster, configmap: str) -> Bundle:
     """What that ConfigMap publishes now, where there are several."""
     (found,) = (body for body in cluster.all(CONFIG_MAP) if body["metadata"]["name"] == configmap)
-    return _of_configmap(found)
+    return of_configmap(found)
 
 
 def newest_bundle(cluster: MemoryCluster) -> Bundle:
     """What is published now."""
-    return _of_configmap(_configmap(cluster))
+    return of_configmap(_configmap(cluster))
 
 
 def newest_crl(cluster: MemoryCluster) -> frozenset[int]:

@@ -144,8 +144,7 @@ def _structural(schema: Schema, definitions: dict[str, Schema]) -> Schema:
         result["properties"] = {k: _structural(v, definitions) for k, v in result["properties"].items()}
         for child in result["properties"].values():
             if child.get("type") == "object" and "default" not in child and _defaults_itself(child):
-                # In full: the API server checks rules on a default before it fills in what is nested (measured).
-                child["default"] = {k: v["default"] for k, v in child["properties"].items() if "default" in v}
+                child["default"] = _in_full(child)
     for inner in ("items", "additionalProperties"):
         if isinstance(result.get(inner), dict):
             result[inner] = _structural(result[inner], definitions)
@@ -163,6 +162,11 @@ def _defaults_itself(schema: Schema) -> bool:
     return not schema.get("required") and any("default" in child for child in properties.values())
 
 
+def _in_full(schema: Schema) -> Schema:
+    """The default of an object: the API server checks rules on a default before it fills in what is nested (measured)."""
+    return {k: v["default"] for k, v in schema["properties"].items() if "default" in v}
+
+
 def structural_schema(model: type[BaseModel]) -> Schema:
     """The structural schema of one model."""
     schema = model.model_json_schema(by_alias=True, mode="validation")
@@ -178,7 +182,8 @@ def render(kind: Schema) -> Schema:
         "spec": structural_schema(kind["spec"]),
     }
     if kind["status"] is not None:
-        properties["status"] = structural_schema(kind["status"])
+        status = structural_schema(kind["status"])
+        properties["status"] = status | {"default": _in_full(status)}
     limit = kind["name_limit"]
     plural = kind["kind"].lower() + "s"
     return {

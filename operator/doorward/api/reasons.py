@@ -34,6 +34,7 @@ BY_CONDITION: dict[str, dict[str, Reason]] = {
     "HostsProtected": sometimes.HOSTS,
     "LedgerArchived": sometimes.ARCHIVED,
     "LedgerComplete": sometimes.COMPLETE,
+    "Reconciling": sometimes.RECONCILING,
     "ServicesGuarded": guarded.SERVICES,
     "Synced": sometimes.SYNCED,
     "Gate": ingress.GATE | writes.GATE,

@@ -1,5 +1,5 @@
-"""The reasons of the conditions that an MTLSIssuer has only now and then: its CA changes, its CRL grows large,
-a duration is out of its limits, etcd was put back.
+"""The reasons of the conditions that an object has only now and then: the CA of an MTLSIssuer changes, its CRL grows large,
+a duration is out of its limits, etcd was put back; the access of a client changes.
 """
 
 from doorward.api.reason import Mender, table
@@ -117,6 +117,17 @@ FILES = table(
             "The operator uses the certificate in Secret {secret} that fits the private key, and those above it. Not used:"
             " {parts}. Remove what does not belong there"
         ),
+    ),
+)
+
+RECONCILING = table(
+    "Reconciling",  # said only while it is so: kstatus, which Flux waits with, looks at Ready and at this
+    (
+        "AccessChanging",
+        "True",
+        Mender.ITSELF,
+        "The ledger revokes the client, puts it on hold or lifts the hold, and the CRL that says so is not published yet.",
+        "the published CRL does not say yet what the spec asks for: see Admitted",
     ),
 )
 

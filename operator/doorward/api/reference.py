@@ -21,6 +21,7 @@ _ASKS = {
     "HostsProtected": "Of an MTLSIssuer, while the host of an Ingress that names it may be open: is every such host protected?",
     "LedgerArchived": "Of an MTLSIssuer whose old records cannot be archived: can they?",
     "LedgerComplete": "Of an MTLSIssuer, after a restore of etcd: is every serial on record?",
+    "Reconciling": "Of a ClientCertificate whose access changes: is the published CRL still to follow?",
     "ServicesGuarded": "Of an MTLSIssuer, while it is not so: is every Service behind its gates served to its clients alone?",
     "Synced": "Of an MTLSIssuer, while a list fails: can the operator list all objects that it depends on?",
     "Gate": ("Of an Ingress, which has no conditions of Doorward's: said in its annotation `doorward.io/gate`."),

@@ -37,6 +37,15 @@ SpecGeneration = Annotated[
         " about an older spec."
     ),
 ]
+NOT_SEEN = -1
+SeenGeneration = Annotated[
+    int,
+    Field(
+        ge=NOT_SEEN,
+        description="Value of `metadata.generation` that the operator observed; -1 in a new object, set by the API server, so that"
+        " tools that wait (kstatus, as in Flux) do not call an object ready before the operator has seen it.",
+    ),
+]
 
 
 def shortened(text: str, limit: int) -> str:
@@ -86,7 +95,7 @@ Conditions = Annotated[
 class ClientCertificateStatus(Model):
     """What the operator observed of the client and its certificate, for the spec of `observedGeneration`."""
 
-    observed_generation: SpecGeneration = None
+    observed_generation: SeenGeneration = NOT_SEEN
     conditions: Conditions = ()
     serial_number: SerialNumber | None = None
     issuer_generation: Annotated[
@@ -277,7 +286,7 @@ class CanaryStatus(Model):
 class MTLSIssuerStatus(Model):
     """What the operator observed of the CA, its CRL and its gates, for the spec of `observedGeneration`."""
 
-    observed_generation: SpecGeneration = None
+    observed_generation: SeenGeneration = NOT_SEEN
     conditions: Conditions = ()
     ca: Annotated[CaStatus | None, Field(description="CA generation that signs new certificates.")] = None
     generations: Annotated[

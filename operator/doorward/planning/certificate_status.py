@@ -105,6 +105,8 @@ def status(
     certificate in the Secret gets a successor.
     """
     due = earliest(due, first_end(conditions))
+    if {("Ready", "True"), ("Admitted", "Unknown")} <= {(each.type, each.reason.status) for each in conditions}:
+        conditions = [*conditions, said("AccessChanging")]
     wanted: dict[str, object] = {
         "observedGeneration": o.generation,
         "conditions": merge(conditions, o.status.get("conditions") or (), generation=o.generation, now=now),

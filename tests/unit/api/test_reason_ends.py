@@ -138,6 +138,7 @@ ENDS: dict[str, Ends] = {
     "OnHold": Ends("spec.suspended: false", (CLIENT,)),
     "LettingIn": Ends("the next CRL", (MAP,)),
     "CuttingOff": Ends("the next CRL", (MAP,)),
+    "AccessChanging": Ends("the next CRL", (MAP,)),
     "CaNotTrusted": Ends("a certificate of the next CA, or the CA renewed", (MTLS, MAP, SEC)),
     "NoIssuer": Ends("an MTLSIssuer of that name", (MTLS,)),
     "NotIssued": Ends("a certificate, as soon as Ready lets it", (CLIENT, MTLS, SEC, RECORD)),
