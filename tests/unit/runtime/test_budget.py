@@ -117,7 +117,7 @@ def test_a_client_whose_certificate_lasts_an_hour_is_ready_all_day(bed):
     bed.settle()
     bed.advance(24 * HOUR)
     told = [c.becomes for c in bed.cluster.history if c.kind == CLIENT_CERTIFICATE and c.becomes]
-    reasons = [given.reasons(body["status"])["Ready"] for body in told if body.get("status")]
+    reasons = [given.reasons(body["status"])["Ready"] for body in told if "conditions" in body["status"]]
     assert set(reasons) == {"Issued"}
 
 
