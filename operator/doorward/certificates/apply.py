@@ -163,7 +163,7 @@ class CertificateApplier:
             form.owner,
             name=at.name,
             contents=contents,
-            extra_labels=form.labels,
+            extra_labels={**form.labels, **form.found_by},
             extra_annotations=form.annotations,
         )
         known = self._known_secret(form)
@@ -255,7 +255,8 @@ class CertificateApplier:
             self._intake.written(SECRET, body, by=by)
             raise Conflict(f"Secret {at} changed in the meantime")
         metadata = body["metadata"]
-        metadata["labels"] = (metadata.get("labels") or {}) | dict(form.labels) | labels(client_secret.ROLE)
+        ours = {**form.labels, **form.found_by, **labels(client_secret.ROLE)}
+        metadata["labels"] = {**(metadata.get("labels") or {}), **ours}
         metadata["annotations"] = dict(form.annotations) | {
             name: value for name, value in (metadata.get("annotations") or {}).items() if name not in form.annotations
         }

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from doorward.api.conditions import Condition, said
 from doorward.api.kinds import ClientCertificateSpec, MTLSIssuerSpec
 from doorward.api.limits import SHORTEST_LIFETIME
+from doorward.objects import finding
 from doorward.objects.client_secret import Broken, ClientSecret
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import REISSUE_ANNOTATION, ObjectKey
@@ -169,6 +170,7 @@ def secret_form(o: CertificateObserved, spec: ClientCertificateSpec) -> SecretFo
         owner=o.body,
         labels=spec.secret_template.labels,
         annotations=spec.secret_template.annotations,
+        found_by=finding.of_secret(o.issuer_key, o.key),
         keystore_profile=spec.keystores.pkcs12.profile,
         friendly_name=spec.common_name,
         password=password_of(spec, o.key.namespace),

@@ -35,6 +35,8 @@ class SecretForm:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     """Of `spec.secretTemplate`."""
+    found_by: Mapping[str, str]
+    """The labels by which people find it. They are written along, and never for their own sake."""
     keystore_profile: str
     friendly_name: str
     """Of the certificate in the keystore."""
