@@ -5,7 +5,6 @@ connections are used of it.
 """
 
 import asyncio
-import json
 from asyncio import sslproto
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -17,6 +16,7 @@ import aiohttp
 from kubernetes.aio import client
 
 from doorward.clock import Clock, SystemClock
+from doorward.cluster.answers import AS_IT_IS, COMPRESSED, Answered, answered
 from doorward.cluster.errors import Transient, from_answer, seconds_of
 from doorward.cluster.gateway import FIELD_MANAGER, LAST_LOOK, MERGE_PATCH, Kind, Object, WatchEvent
 from doorward.cluster.identity import Identity
@@ -49,7 +49,12 @@ async def connect_as(identity: Identity) -> client.ApiClient:
     # No limit: each namespace that takes part holds two watches, and at 100 nothing else would ever be asked again.
     configuration.connection_pool_maxsize = 0
     # Else aiohttp looks for a .netrc file before every request (5 % of the operator's CPU in a storm, measured).
-    configuration.client_session_kwargs = {"trust_env": False, "trace_configs": [_last_look()]}
+    # A body is decompressed in one step where it is read: aiohttp does it in many, and holds all of a page twice.
+    configuration.client_session_kwargs = {
+        "trust_env": False,
+        "trace_configs": [_last_look()],
+        "auto_decompress": False,
+    }
     api = client.ApiClient(configuration)
     api.user_agent = FIELD_MANAGER
     return api
@@ -107,9 +112,11 @@ class LiveGateway:
         body: Object | None = None,
         accept: str = "application/json",
         content_type: str = "application/json",
+        encoding: str = COMPRESSED,
         limits: aiohttp.ClientTimeout | None = None,
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": self._api.user_agent}
+        headers["Accept-Encoding"] = encoding
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         try:
@@ -127,15 +134,11 @@ class LiveGateway:
             raise from_answer(response.status, *await _status_of(response), retry_after=asked)
         return response
 
-    async def _request(
-        self, method: str, path: str, *, read: Callable[[bytes], Object] = whole, **options: Any
-    ) -> Object:
-        response = await self._open(method, path, **options)
-        try:
-            result = read(await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise Transient(f"{method} {path}: {type(error).__name__}: {error}") from error
-        return result
+    async def _ask(self, method: str, path: str, **options: Any) -> Answered:
+        return await answered(await self._open(method, path, **options), f"{method} {path}")
+
+    async def _request(self, method: str, path: str, **options: Any) -> Object:
+        return (await self._ask(method, path, **options)).read(whole)
 
     def _hear_date(self, header: str | None) -> None:
         if header and header != self._date:  # many answers come within a second
@@ -171,11 +174,11 @@ class LiveGateway:
         accept = _METADATA_LIST if metadata_only else "application/json"
         read, _ = self._lists.readers(kind, metadata_only=metadata_only)
 
-        async def page_at(token: str) -> Object:
+        async def page_at(token: str) -> Answered:
             wanted = query | ({"continue": token} if token else {})
-            return await self._request("GET", kind.path(namespace), query=wanted, accept=accept, read=read)
+            return await self._ask("GET", kind.path(namespace), query=wanted, accept=accept)
 
-        page = await page_at("")
+        page = (await page_at("")).read(read)
         while True:
             token = page["metadata"].get("continue")
             next_page = asyncio.ensure_future(page_at(token)) if token and self._lists.ahead else None
@@ -183,7 +186,8 @@ class LiveGateway:
                 items.extend([take(body) async for body in in_steps(page.get("items") or ())])
                 if not token:
                     return items, page["metadata"]["resourceVersion"]
-                page = await (next_page or page_at(token))
+                del page  # a page of thousands is in memory once
+                page = (await (next_page or page_at(token))).read(read)
             finally:
                 if next_page is not None:
                     next_page.cancel()
@@ -233,6 +237,7 @@ class LiveGateway:
             kind.path(namespace),
             query=query,
             accept=_METADATA if metadata_only else "application/json",
+            encoding=AS_IT_IS,
             limits=aiohttp.ClientTimeout(total=None, sock_connect=3.0, sock_read=LONGEST_SILENCE),
         )
         try:
@@ -251,7 +256,7 @@ class LiveGateway:
 async def _status_of(response: aiohttp.ClientResponse) -> tuple[str, str]:
     """Reason and message of the API's Status object, as far as the body is one."""
     try:
-        status = json.loads(await response.read())
+        status = (await answered(response, "status")).read(whole)
         return str(status.get("reason", "")), str(status.get("message", ""))[:2000]
-    except (ValueError, AttributeError, aiohttp.ClientError, TimeoutError, OSError):
+    except (AttributeError, Transient):
         return "", ""
