@@ -43,6 +43,7 @@ NO_FAULT = {
     "NotVerified",
     "NotReachable",
     "CutOffNotVerified",
+    "SeparationNotVerified",
 }
 """Reasons of an MTLSIssuer that are not True and leave it healthy."""
 PASSES = {"CaAnnounced", "NotPublished"}
