@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import msgspec
 
@@ -67,10 +67,9 @@ def page_of_specs(text: bytes) -> Object:
 def _object(text: msgspec.Raw) -> Object:
     """One that has another shape is read whole, and the others are not."""
     try:
-        found: Any = _OBJECTS.decode(text)
+        return cast("Object", _OBJECTS.decode(text))
     except msgspec.MsgspecError:
         return whole(bytes(text))
-    return found
 
 
 def event_of_specs(text: bytes) -> Object:
