@@ -7,11 +7,17 @@ from pathlib import Path
 from tests.support.installation import DOORWARD
 from tests.testbed import binaries
 
+ORDINARY = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
+"""The PATH that Debian gives to everybody but root: without the folders of an administrator's programs."""
+OURS = ("doorward", "kubectl-doorward", "kubectl_complete-doorward")
+"""What the package installs: the command, the same as a plugin of kubectl, and what kubectl completes it with."""
+
 
 def programs(folder: Path) -> Path:
-    """The folder, with `kubectl` and `doorward` in it, and nothing that hides another program of the reader's."""
+    """The folder, with `kubectl` and OURS in it, and nothing that hides another program of the reader's."""
     folder.mkdir(exist_ok=True)
-    for name, program in {"kubectl": binaries.resolve("kubectl"), "doorward": DOORWARD}.items():
+    found = {"kubectl": binaries.resolve("kubectl")} | {name: DOORWARD.with_name(name) for name in OURS}
+    for name, program in found.items():
         (folder / name).unlink(missing_ok=True)
         (folder / name).symlink_to(program)
     return folder
