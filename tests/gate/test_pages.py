@@ -1,6 +1,5 @@
 """A reader follows README and docs pages: each command that they show is typed, on one running cluster."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,12 +36,12 @@ def reader(
     edge: None,  # noqa: ARG001 - it is there
     tmp_path: Path,
 ) -> Iterator[Reader]:
-    """In a folder with what a clone has, and the variables of `make -s env`."""
+    """In a folder with what a clone has, and the variables of `make -s env`, in the shell of an ordinary user on Debian."""
     for name in ("examples", "deploy"):
         shutil.copytree(ROOT / name, tmp_path / name)
     folder = shell_env.programs(tmp_path / "bin")
     values = shell_env.variables(cluster.kubeconfig, f"{ingress_nginx.address}:{ingress_nginx.https_port}")
-    reader = Reader(tmp_path, {**values, "PATH": f"{folder}:{os.environ['PATH']}"})
+    reader = Reader(tmp_path, {**values, "PATH": f"{folder}:{shell_env.ORDINARY}"})
     yield reader
     reader.close()
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.testbed import cache, process
+from tests.testbed import cache, process, programs
 
 PACKAGES = ("nginx", "libnginx-mod-http-headers-more-filter")
 MODULE = "ngx_http_headers_more_filter_module.so"
@@ -63,9 +63,9 @@ def parse_version(said: str) -> tuple[int, ...]:
 
 def nginx() -> Nginx:
     """The nginx to run."""
-    on_path = shutil.which("nginx")
-    if on_path and (SYSTEM_MODULES / MODULE).exists():
-        return Nginx(binary=Path(on_path), module=SYSTEM_MODULES / MODULE)
+    installed = programs.find("nginx")
+    if installed and (SYSTEM_MODULES / MODULE).exists():
+        return Nginx(binary=Path(installed), module=SYSTEM_MODULES / MODULE)
     folder = _unpacked("nginx", PACKAGES)
     libraries = _library_folders(folder)
     return Nginx(
@@ -76,9 +76,9 @@ def nginx() -> Nginx:
 
 
 def tool(name: str, *, package: str) -> Tool:
-    """The program of that name: the one on PATH, else the one in Debian's package, which is not installed."""
-    on_path = shutil.which(name)
-    return Tool(binary=Path(on_path)) if on_path else tool_below(_unpacked(package, (package,)), name)
+    """The program of that name: the one on the machine, else the one in Debian's package, which is not installed."""
+    installed = programs.find(name)
+    return Tool(binary=Path(installed)) if installed else tool_below(_unpacked(package, (package,)), name)
 
 
 def library(name: str, *, package: str) -> Path:

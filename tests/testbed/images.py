@@ -6,13 +6,12 @@ Nothing is installed and nothing of the machine is changed. Both tools come from
 import json
 import os
 import shlex
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.testbed import cache, debian, process
+from tests.testbed import cache, debian, process, programs
 
 SUITE = "bookworm"
 PACKAGES = "python3,python3-venv"
@@ -83,8 +82,7 @@ class Builder:
         listed, made = self._folder / "ld.conf", self._folder / "ld.cache"
         if not made.exists():
             listed.write_text("\n".join([*folders.split(":"), "include /etc/ld.so.conf", ""]))
-            ldconfig = shutil.which("ldconfig", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-            process.run([str(ldconfig), "-X", "-C", made, "-f", listed])
+            process.run([programs.needed("ldconfig", package="libc-bin"), "-X", "-C", made, "-f", listed])
         script = f'mount --bind {shlex.quote(str(made))} /etc/ld.so.cache && exec "$@"'
         return ["unshare", "--mount", "sh", "-c", script, "sh"]
 
@@ -104,7 +102,7 @@ def _make_base(folder: Path) -> None:
 def contained(root: Path, settings: Mapping[str, Any], arguments: list[str], binds: Mapping[str, Path]) -> list[str]:
     """The command that runs the image as its Deployment says: its user, its environment and entry point, a read-only root file
     system, a /tmp in memory of 16 MiB, and `binds`, a path inside to a folder outside."""
-    quoted = shlex.quote(str(root))
+    quoted, chroot = shlex.quote(str(root)), shlex.quote(programs.needed("chroot", package="coreutils"))
     script = ["set -e", "mount --make-rprivate /", f"mount --bind {quoted} {quoted}"]
     for inside, outside in {"/proc": Path("/proc"), "/dev": Path("/dev"), **binds}.items():
         script += [f"mkdir -p {quoted}{inside}", f"mount --rbind {shlex.quote(str(outside))} {quoted}{inside}"]
@@ -112,7 +110,7 @@ def contained(root: Path, settings: Mapping[str, Any], arguments: list[str], bin
         f"mount -t tmpfs -o size=16m,mode=1777 tmpfs {quoted}/tmp",
         f"mount -o remount,bind,ro {quoted}",
         f"cd {quoted}",
-        f'exec chroot --userspec={settings["User"]} --groups= {quoted} env -i "$@"',
+        f'exec {chroot} --userspec={settings["User"]} --groups= {quoted} env -i "$@"',
     ]
     program = [*settings["Env"], *service_of(binds), *settings["Entrypoint"], *arguments]
     return ["unshare", "--mount", "sh", "-c", "\n".join(script), "sh", *program]

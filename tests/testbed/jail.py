@@ -2,12 +2,13 @@
 
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+
+from tests.testbed import programs
 
 # The machine's programs and libraries; each is a folder, or a link to one.
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "opt")
@@ -51,18 +52,10 @@ def command(root: Path, binds: Mapping[str, Path], program: list[str]) -> list[s
         for inside, outside in everything.items()
     ]
     mounts.append(f"mount -t proc proc {shlex.quote(f'{root}/proc')}")
-    mounts.append(f"exec {shlex.quote(administrators('chroot'))} {shlex.quote(str(root))} {shlex.join(program)}")
+    chroot = programs.needed("chroot", package="coreutils")
+    mounts.append(f"exec {shlex.quote(chroot)} {shlex.quote(str(root))} {shlex.join(program)}")
     # When unshare dies its child dies too, and with that child, the first of its process namespace, all others.
     return [*_unshare(), "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "sh", "-c", "\n".join(mounts)]
-
-
-def administrators(name: str) -> str:
-    """The path of a program that may lie where Debian's default PATH of an ordinary user does not look."""
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
-    found = shutil.which(name, path=path)
-    if found is None:
-        raise RuntimeError(f"the machine lacks {name}; on Debian it is in the package coreutils")
-    return found
 
 
 def _unshare() -> list[str]:
