@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.support import monitoring
-from tests.support.chart_templates import CHART, TEMPLATES, made
+from tests.support.chart_templates import CHART, ROOT, TEMPLATES, made
 
 Object = dict[str, Any]
 NAMESPACE = "access"
@@ -293,3 +293,23 @@ def test_what_helm_test_asks_is_there():
 def test_the_packed_chart_is_the_same(tmp_path: Path):
     with helm_python.Chart.load(Path(chart().save(tmp_path))) as packed:
         assert packed.render({}, namespace=NAMESPACE) == texts({})
+
+
+def test_the_values_that_the_page_on_helm_names_are_those_of_the_chart():
+    page = (ROOT / "docs" / "runbooks" / "helm.md").read_text()
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    named = set(re.findall(r"`([a-zA-Z]+(?:\.[a-zA-Z]+)*)(?:: (?:true|false))?`", page))
+    paths = {name for name in named if name.partition(".")[0] in values}
+    assert {
+        "gate.enabled",
+        "image.digest",
+        "networkPolicy.enabled",
+        "extraArgs",
+        "probes.controller",
+        "crds.keep",
+    } <= paths
+    for path in paths:
+        at = values
+        for step in path.split("."):
+            assert step in at, path
+            at = at[step]
