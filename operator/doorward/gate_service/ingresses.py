@@ -15,20 +15,18 @@ class Ingresses:
     """All Ingresses, in few words: a cluster may have thousands, most of which have no list."""
 
     def __init__(self) -> None:
-        self._known: dict[ObjectKey, AccessRule] = {}
+        self._known: dict[tuple[str, str], AccessRule] = {}
+        """By namespace and name, which each request looks up without making an `ObjectKey` of them."""
         self._with_list: Counter[str] = Counter()
         """How many have a list, by namespace."""
-        self._listed: set[ObjectKey] = set()
+        self._listed: set[tuple[str, str]] = set()
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def __contains__(self, key: ObjectKey) -> bool:
-        return key in self._known
-
-    def access_list(self, key: ObjectKey) -> AccessRule:
-        """Of the Ingress of that name; None: it has none, or there is no such Ingress."""
-        return self._known.get(key)
+    def access_list(self, namespace: str, name: str) -> AccessRule:
+        """Of the Ingress of that name; None: it has none. KeyError: there is no such Ingress."""
+        return self._known[namespace, name]
 
     def any_list_in(self, namespace: str) -> bool:
         """Whether an Ingress of the namespace has a list."""
@@ -58,6 +56,6 @@ class Ingresses:
             self._drop(key)
         self._listed = set()
 
-    def _drop(self, key: ObjectKey) -> None:
+    def _drop(self, key: tuple[str, str]) -> None:
         if self._known.pop(key, None) is not None:
-            self._with_list -= Counter({key.namespace: 1})
+            self._with_list -= Counter({key[0]: 1})

@@ -7,7 +7,6 @@ from doorward.gate_service.ingresses import Ingresses
 from doorward.gate_service.issuers import Issuer, Issuers
 from doorward.gate_service.ledger import Client, Clients, Serial, Serials
 from doorward.objects.access_list import Unreadable
-from doorward.objects.meta import ObjectKey
 from doorward.objects.proxy_requests.question import Gate, Presented, Question
 from doorward.planning.admission import Verdict, verdict
 from doorward.planning.selection import is_selected
@@ -57,10 +56,10 @@ class Knowledge:
         if not question.ingress:
             asks_without = self.ingresses.any_list_in(question.gate.namespace)
             return Verdict.INGRESS_NOT_SAID if asks_without else Verdict.ADMITTED
-        key = ObjectKey(question.gate.namespace, question.ingress)
-        if key not in self.ingresses:
+        try:
+            wanted = self.ingresses.access_list(question.gate.namespace, question.ingress)
+        except KeyError:
             return Verdict.NO_INGRESS
-        wanted = self.ingresses.access_list(key)
         if wanted is None:
             return Verdict.ADMITTED
         if isinstance(wanted, Unreadable):

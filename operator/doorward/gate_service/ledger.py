@@ -200,8 +200,9 @@ class Serials:
 
     def find(self, digest: bytes, issuer: ObjectKey) -> tuple[Serial, ...]:
         """The records of the certificate with that SHA-1 or SHA-256 in the issuer's ledger."""
-        sha1 = (self._sha1_of or {}).get(digest, b"") if len(digest) == SHA256_SIZE else digest
-        found = self._by_sha1.get(sha1)
+        if self._sha1_of is not None and len(digest) == SHA256_SIZE:
+            digest = self._sha1_of.get(digest, b"")
+        found = self._by_sha1.get(digest)
         if found is None:
             return ()
         if isinstance(found, Serial):

@@ -61,25 +61,33 @@ class Metrics(Collector):
 
     def __init__(self, service: GateService) -> None:
         self._service = service
-        self._gates: dict[Gate, _Labels] = {}
-        self._requests: Counter[tuple[_Labels, Verdict]] = Counter()
+        self._gates: dict[Gate, Counter[Verdict]] = {}
+        self._none: Counter[Verdict] = Counter()
+        self._others: Counter[Verdict] = Counter()
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._registry.register(self)
 
     def answered(self, answer: Answer) -> None:
         """One request was answered."""
-        self._requests[self._labels(answer.gate), answer.verdict] += 1
+        self._counter(answer.gate)[answer.verdict] += 1
 
-    def _labels(self, gate: Gate | None) -> _Labels:
+    def _counter(self, gate: Gate | None) -> Counter[Verdict]:
         if gate is None:
-            return NO_GATE
+            return self._none
         found = self._gates.get(gate)
         if found is None:
             if len(self._gates) >= MOST_GATES:
-                return OTHER_GATES
-            found = self._gates[gate] = (gate.namespace, gate.issuer.namespace, gate.issuer.name)
+                return self._others
+            found = self._gates[gate] = Counter()
         return found
+
+    def _counted(self) -> Iterator[tuple[_Labels, Verdict, int]]:
+        """Made in a thread, while more is counted."""
+        gates = [((each.namespace, *each.issuer), counter) for each, counter in list(self._gates.items())]
+        for labels, counter in ((NO_GATE, self._none), (OTHER_GATES, self._others), *gates):
+            for verdict, count in list(counter.items()):
+                yield labels, verdict, count
 
     def describe(self) -> Iterator[Metric]:
         """Nothing: the names are not to be asked for before there are figures."""
@@ -88,8 +96,8 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """All metrics as they are now."""
         requests = CounterMetricFamily(REQUESTS.name.removesuffix("_total"), REQUESTS.help, labels=REQUESTS.labels)
-        for (gate, verdict), count in list(self._requests.items()):
-            requests.add_metric((*gate, verdict.value), count)
+        for labels, verdict, count in self._counted():
+            requests.add_metric((*labels, verdict.value), count)
         yield requests
         silence, synced, objects = (
             GaugeMetricFamily(each.name, each.help, labels=each.labels) for each in (SILENCE, SYNCED, OBJECTS)

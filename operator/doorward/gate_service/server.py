@@ -54,25 +54,25 @@ def _sent(scope: Scope, header: str) -> list[str]:
 _read_of_ingress_nginx = lru_cache(maxsize=REMEMBERED)(ingress_nginx.parse)
 
 
-def _of_ingress_nginx(scope: Scope) -> Question | None:
-    path, query = scope.path, scope.query_string
+def _of_ingress_nginx(path: str, scope: Scope) -> Question | None:
+    query = scope.query_string
     if scope.method != "GET" or len(path) + len(query) > ingress_nginx.LONGEST:
         return None
     return _read_of_ingress_nginx(path, query)
 
 
-def _of_traefik(scope: Scope) -> Question | None:
+def _of_traefik(path: str, scope: Scope) -> Question | None:
     sent = _sent(scope, traefik.HEADER)
-    return traefik.parse(scope.path, scope.query_string, sent) if scope.method == "GET" else None
+    return traefik.parse(path, scope.query_string, sent) if scope.method == "GET" else None
 
 
-def _of_envoy(scope: Scope) -> Question | None:
+def _of_envoy(path: str, scope: Scope) -> Question | None:
     """It asks with the method, path and query of the client."""
-    return envoy.parse(scope.path, _sent(scope, envoy.HEADER))
+    return envoy.parse(path, _sent(scope, envoy.HEADER))
 
 
 INGRESS_NGINX, TRAEFIK, ENVOY = "ingress-nginx", "traefik", "envoy"
-PROXIES: Mapping[str, Callable[[Scope], Question | None]] = {
+PROXIES: Mapping[str, Callable[[str, Scope], Question | None]] = {
     INGRESS_NGINX: _of_ingress_nginx,
     TRAEFIK: _of_traefik,
     ENVOY: _of_envoy,
@@ -100,8 +100,9 @@ class Application:
 
     def question_of(self, scope: Scope) -> Question | None:
         """What a request asks; None: no proxy asks so."""
-        parse = self._proxies.get(scope.path[1:65].partition("/")[0])
-        return parse(scope) if parse is not None else None
+        path = scope.path  # each look makes a new text
+        parse = self._proxies.get(path[1:65].partition("/")[0])
+        return parse(path, scope) if parse is not None else None
 
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
         status, headers = self.respond(scope)

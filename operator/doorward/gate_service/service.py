@@ -19,6 +19,8 @@ class GateService:
         """`sha256`: a proxy names certificates by their SHA-256."""
         self._clock = clock
         self._synced = False
+        self._fresh_until = float("-inf")
+        """Until then nothing that is known is taken for old, by the monotonic clock, whatever else is heard."""
         self._known = known = Knowledge(sha256=sha256)
         self.clients, self.serials = known.clients, known.serials
         self.issuers, self.ingresses = known.issuers, known.ingresses
@@ -43,21 +45,25 @@ class GateService:
         return self._synced
 
     def silence(self) -> timedelta:
-        """Since when at least one kind was not heard of."""
+        """Since when at least one kind was not heard of; zero while that is no longer than `FRESH`, when no rule asks."""
+        now = self._clock.monotonic()
+        if now <= self._fresh_until:  # whatever was heard since then makes it later still
+            return timedelta(0)
         heard = [each.heard_at for each in self.followers if each.heard_at is not None]
-        return timedelta(seconds=self._clock.monotonic() - min(heard)) if heard else timedelta(0)
+        if not heard:
+            return timedelta(0)
+        self._fresh_until = min(heard) + FRESH.total_seconds()
+        return timedelta(seconds=now - min(heard)) if now > self._fresh_until else timedelta(0)
 
     def answer(self, question: Question | None) -> Answer:
         """Whether the request gets in; None: the question could not be read."""
         if question is None:
             return Answer(Verdict.NOT_READ)
-        issuer = self.issuers.get(question.gate.issuer)
-        gate = question.gate if issuer is not None else None
-        if question.certificate is None:
-            return Answer(Verdict.NOT_VERIFIED, gate)
-        if not self.synced:
-            return Answer(Verdict.NOT_SYNCED, gate)
-        return self._known.answer(question, question.certificate, silence=self.silence(), now=self._clock.now())
+        certificate = question.certificate
+        if certificate is not None and self.synced:
+            return self._known.answer(question, certificate, silence=self.silence(), now=self._clock.now())
+        gate = question.gate if self.issuers.get(question.gate.issuer) is not None else None
+        return Answer(Verdict.NOT_VERIFIED if certificate is None else Verdict.NOT_SYNCED, gate)
 
     def readiness(self) -> Readiness:
         """Ready once all was listed. It stays ready while the API server is away: another replica would know no more."""

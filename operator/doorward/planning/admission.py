@@ -17,6 +17,9 @@ FRESH = timedelta(seconds=90)
 class Verdict(StrEnum):
     """What a request is told, and why; as metrics and logs name it."""
 
+    # Enum's own is made in Python, and each answer is counted by its verdict.
+    __hash__ = str.__hash__
+
     ADMITTED = "admitted"
     NOT_READ = "not_read"
     """The question is not one that its proxy asks."""
