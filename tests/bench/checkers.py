@@ -18,6 +18,9 @@ NOBODY, BARE, GATE = "none", "bare", "gate"
 SECONDS = 3
 ROUNDS = 3
 CONNECTIONS = 16
+OFTEN = 100
+"""Requests a second of one client of h2load. It looks every 10 ms which are due, and sends them together, so all clients that
+begin at once send at once: at 2,000 a second 20 requests every 10 ms, of which the last waits for 19 answers."""
 _LATENCY = re.compile(r"^\s+50%\s+([0-9.]+)(us|ms|s)$", re.MULTILINE)
 _RATE = re.compile(r"^Requests/sec:\s+([0-9.]+)$", re.MULTILINE)
 _WRONG = re.compile(r"Non-2xx or 3xx responses: (\d+)")
@@ -72,11 +75,15 @@ class Checkers:
     def _paced(self, checker: str, rate: int) -> list[float]:
         log = self._folder / "paced.log"
         log.unlink(missing_ok=True)
-        load = ("--h1", f"--clients={CONNECTIONS}", f"--rps={rate / CONNECTIONS}", f"--duration={SECONDS}")
+        clients = rate // OFTEN
+        pace = (f"--rps={OFTEN}", f"--rate={max(1, clients * OFTEN // 1_000)}", "--rate-period=1ms")
+        load = ("--h1", f"--clients={clients}", f"--requests={rate * SECONDS}", *pace)
         done = self._h2load.run(*load, f"--log-file={log}", self.url(checker))
         assert done.returncode == 0, done.stderr.decode()
         lines = [line.split("\t") for line in log.read_text().splitlines()]
         assert {status for _, status, _ in lines} == {"200"}
+        begun = [int(microseconds) / 1e6 for microseconds, _, _ in lines]
+        assert len(lines) / (max(begun) - min(begun)) >= 0.95 * rate, "h2load did not keep the pace"
         return [int(microseconds) / 1e6 for _, _, microseconds in lines]
 
 
