@@ -24,17 +24,8 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clock."""
 
-    def __init__(self) -> None:
-        self._last = 0, datetime.fromtimestamp(0, UTC)
-        """The last second that somebody asked in. The gate service asks thousands of times in each."""
-
     def now(self) -> datetime:
-        second = int(time.time())
-        last, instant = self._last
-        if second != last:
-            instant = datetime.fromtimestamp(second, UTC)
-            self._last = second, instant
-        return instant
+        return self.now_precise().replace(microsecond=0)
 
     def now_precise(self) -> datetime:
         return datetime.fromtimestamp(time.time(), UTC)
