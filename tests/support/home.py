@@ -113,29 +113,31 @@ class Home:
 
     def says(self, kind: Kind, name: str, condition: str, reason: str) -> str:
         """Wait until a condition has that reason; its message."""
+        return str(_current(self._saying(kind, name, condition, reason), condition)["message"])
+
+    def _saying(self, kind: Kind, name: str, condition: str, reason: str) -> Object:
+        """Wait until a condition has that reason; the object as it said so, since a second look may find another status."""
         seen: dict[str, Any] = {}
 
-        def there() -> bool:
-            seen.update(self.condition(kind, name, condition))
-            return seen.get("reason") == reason
+        def there() -> Object | None:
+            body = self.get(kind, name).body
+            found = _current(body, condition)
+            seen.update(found)
+            return body if found.get("reason") == reason else None
 
         try:
-            eventually(there, f"{kind.plural}/{name}: {condition} for the reason {reason}")
+            body: Object = eventually(there, f"{kind.plural}/{name}: {condition} for the reason {reason}")
         except AssertionError as error:
             raise AssertionError(f"{error}; it says {seen}") from None
-        return str(seen["message"])
+        return body
 
     def condition(self, kind: Kind, name: str, condition: str) -> dict[str, Any]:
         """The condition as it stands, said of the generation that stands; empty where there is none."""
-        body = self.get(kind, name).body
-        found = [c for c in body.get("status", {}).get("conditions", ()) if c["type"] == condition]
-        current = [c for c in found if c["observedGeneration"] == body["metadata"]["generation"]]
-        return dict(current[0]) if current else {}
+        return _current(self.get(kind, name).body, condition)
 
     def issued(self, name: str = "alice") -> Object:
-        """Wait until the client has its certificate; the ClientCertificate."""
-        self.says(CERTIFICATES, name, "Ready", "Issued")
-        return self.body(CERTIFICATES, name)
+        """Wait until the client has its certificate; the ClientCertificate as it said so."""
+        return self._saying(CERTIFICATES, name, "Ready", "Issued")
 
     def serial(self, name: str = "alice") -> str:
         """The serial that the client's status shows, lower-case hex."""
@@ -144,12 +146,13 @@ class Home:
     def reissued(self, before: str, name: str = "alice") -> str:
         """Wait until the client has another certificate than that; its serial."""
 
-        def another() -> bool:
-            return self.body(CERTIFICATES, name)["status"].get("serialNumber") not in (None, before)
+        def another() -> str | None:
+            body = self.body(CERTIFICATES, name)
+            serial: str | None = body["status"].get("serialNumber")
+            is_issued = _current(body, "Ready").get("reason") == "Issued"
+            return serial if is_issued and serial != before else None
 
-        eventually(another, f"{name} has another certificate")
-        self.issued(name)
-        return self.serial(name)
+        return str(eventually(another, f"{name} has another certificate"))
 
     @property
     def gate(self) -> str:
@@ -157,9 +160,8 @@ class Home:
         return f"doorward.{self.namespace}.partners"
 
     def signing(self, name: str = "partners") -> Object:
-        """Wait until the issuer signs."""
-        self.says(ISSUERS, name, "Ready", "Signing")
-        return self.body(ISSUERS, name)
+        """Wait until the issuer signs; the MTLSIssuer as it said so."""
+        return self._saying(ISSUERS, name, "Ready", "Signing")
 
     def partners(self, *clients: str, **spec: Any) -> None:
         """An issuer, and clients that have their certificates."""
@@ -209,3 +211,10 @@ class Home:
         encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
         answer = self.admin.replace(SECRETS, self.body(SECRETS, name) | {"data": encoded})
         assert answer.ok, answer.message
+
+
+def _current(body: Object, condition: str) -> dict[str, Any]:
+    """The condition of an object, said of the generation that stands; empty where there is none."""
+    found = [c for c in body.get("status", {}).get("conditions", ()) if c["type"] == condition]
+    current = [c for c in found if c["observedGeneration"] == body["metadata"]["generation"]]
+    return dict(current[0]) if current else {}
