@@ -231,7 +231,7 @@ def annotations(home: Home, name: str = "app") -> dict[str, str]:
 
 
 def test_who_applies_under_the_operators_name_opens_no_host_that_opted_in(served: Home, erin: Person):
-    eventually(lambda: "doorward.io/gate" in annotations(served), "the Ingress is told")
+    served.told()
     before = annotations(served)
     bare = ingress(served.namespace, {})
     bare["metadata"].pop("annotations")
@@ -242,7 +242,7 @@ def test_who_applies_under_the_operators_name_opens_no_host_that_opted_in(served
 
 
 def test_who_applies_under_the_operators_name_changes_no_strictness(served: Home, erin: Person):
-    eventually(lambda: "doorward.io/gate" in annotations(served), "the Ingress is told")
+    served.told()
     open_ = ingress(served.namespace, {VERIFY: "off", SECRET: f"{served.namespace}/mine"})
     assert erin.apply(INGRESSES, open_, manager=OPERATORS).status == 422
     assert annotations(served)[VERIFY] == "on"

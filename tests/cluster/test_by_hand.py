@@ -82,7 +82,7 @@ def served(home: Home) -> Home:
 @pytest.fixture
 def told(served: Home) -> Home:
     """The Ingress has its annotations, which it gets last."""
-    eventually(lambda: GATE_SAYS in served.body(INGRESSES, "app")["metadata"]["annotations"], "the Ingress is told")
+    served.told()
     return served
 
 

@@ -32,9 +32,8 @@ def place(home: Home) -> Home:
     home.make(CERTIFICATES, client())
     home.issued("alice")
     home.make(INGRESSES, ingress(home.namespace, {ISSUER: "partners"}))
-    eventually(
-        lambda: "doorward.io/gate" in str(home.admin.ask("GET", INGRESSES.path(home.namespace)).body), "it is told"
-    )
+    home.says(ISSUERS, "partners", "GatesCurrent", "AllCurrent")
+    home.told()
     return home
 
 

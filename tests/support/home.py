@@ -9,6 +9,7 @@ from typing import Any
 from tests.support.kube import (
     CERTIFICATES,
     CONFIGMAPS,
+    INGRESSES,
     ISSUERS,
     MERGE,
     NAMESPACES,
@@ -162,6 +163,18 @@ class Home:
     def signing(self, name: str = "partners") -> Object:
         """Wait until the issuer signs; the MTLSIssuer as it said so."""
         return self._saying(ISSUERS, name, "Ready", "Signing")
+
+    def told(self, ingress: str = "app") -> str:
+        """Wait until the operator has said of an Ingress what it is with its gate; what it says.
+
+        Of a gate that takes some seconds to come it says GateMissing first, and writes the Ingress once more when it is there.
+        """
+
+        def says() -> str:
+            said = str(self.get(INGRESSES, ingress).annotations.get("doorward.io/gate", ""))
+            return "" if said.startswith("GateMissing") else said
+
+        return str(eventually(says, f"ingresses/{ingress} is told"))
 
     def partners(self, *clients: str, **spec: Any) -> None:
         """An issuer, and clients that have their certificates."""
