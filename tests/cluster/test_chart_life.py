@@ -61,6 +61,10 @@ class World:
             "ingress": self.settings(),
         }
 
+    def gate_is_current(self) -> bool:
+        """Whether the gate holds what is published, which it gets last."""
+        return self.home.data(self.home.gate)["ca.crl"] == self.home.crl().read_bytes()
+
     def settings(self) -> dict[str, str]:
         """What the Ingress tells ingress-nginx."""
         annotations = self.home.body(INGRESSES, "app")["metadata"]["annotations"]
@@ -160,6 +164,7 @@ def test_moving_to_helm_upgrading_and_uninstalling_costs_nobody_access_and_leave
         assert world.files() == before
         world.home.respec(CERTIFICATES, "bob", revoked=True)
         world.home.says(CERTIFICATES, "bob", "Admitted", "Revoked")
+        eventually(world.gate_is_current, "the gate has the CRL that names bob")
 
         # Away. Where the hook fails, nothing is deleted.
         before = world.files()
