@@ -53,6 +53,7 @@ def test_a_consent_that_is_given_back_finds_everything_as_it_was(home: Home):
     serial = home.issued()["status"]["serialNumber"]
     number = home.body(ISSUERS, "partners")["status"]["crl"]["number"]
     home.withdraw()
+    home.says(ISSUERS, "partners", "Ready", "NotPermitted")
     home.says(CERTIFICATES, "alice", "Ready", "NotPermitted")
     home.consent()
     home.signing()
