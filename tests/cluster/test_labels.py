@@ -3,7 +3,7 @@
 from doorward.objects import finding
 from tests.support.audit import Audit
 from tests.support.home import Home, client
-from tests.support.kube import CERTIFICATES, RECORDS, SECRETS, Kind
+from tests.support.kube import CERTIFICATES, ISSUERS, RECORDS, SECRETS, Kind, eventually
 
 LONG = f"{'a' * 41}.{'b' * 40}"
 THEIRS = dict.fromkeys(("doorward.io/issuer", "doorward.io/issuer-namespace", "doorward.io/client"), "mallory")
@@ -41,6 +41,8 @@ def test_secrets_and_records_are_found_by_client_and_by_issuer(home: Home):
 
 def test_what_somebody_makes_of_a_secrets_labels_is_left_until_the_next_certificate(home: Home, audit: Audit):
     home.partners("alice")
+    counted = {"live": 1, "revoked": 0, "expired": 0}
+    eventually(lambda: home.body(ISSUERS, "partners")["status"].get("counts") == counted, "the counts are written")
     audit.rest(home.namespace)
     with audit.writes(home.namespace) as written:
         home.change(SECRETS, "alice-mtls", {"metadata": {"labels": THEIRS}})
