@@ -115,6 +115,7 @@ def test_nothing_is_adopted_while_an_operator_has_the_lease(
     command = [DOORWARD, "adopt", f"--namespace={home.namespace}", f"--kubeconfig={cluster.kubeconfig}"]
     try:
         elected.start()
+        eventually(lambda: elected.part == "leads", "it has the Lease")
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     finally:
         elected.close()
