@@ -32,15 +32,23 @@ def running_operator(cluster: Cluster, controller: Home) -> Iterator[OperatorPro
     operator.close()
 
 
-def comes_to_say(home: Home, text: str) -> None:
-    """Wait until the issuer says that of its gates."""
-    eventually(lambda: text in home.condition(ISSUERS, "partners", "Enforced").get("message", ""), text)
+def comes_to_say(home: Home, text: str) -> str:
+    """Wait until the issuer says that of its gates, among other things; all that it says."""
+    seen: list[str] = []
+
+    def said() -> bool:
+        seen.append(home.condition(ISSUERS, "partners", "Enforced").get("message", ""))
+        return text in seen[-1]
+
+    eventually(said, text)
+    return seen[-1]
 
 
 def test_what_keeps_the_operator_from_probing_is_said_until_it_is_done(home: Home, controller: Home, cluster: Cluster):
     home.partners()
     home.make(INGRESSES, ingress(home.namespace, {"doorward.io/issuer": "partners"}))
-    message = home.says(ISSUERS, "partners", "Enforced", "NotVerified")
+    home.says(ISSUERS, "partners", "Enforced", "NotVerified")
+    message = comes_to_say(home, "run kubectl ")
     _, _, command = message.partition("run kubectl ")
     assert command.startswith(f"-n {controller.namespace} create rolebinding doorward-probes"), message
     cluster.kubectl(*shlex.split(command))
