@@ -58,6 +58,7 @@ def test_a_suspension_and_its_end_cost_one_record_one_crl_one_gate_and_two_statu
     home.make(INGRESSES, ingress(home.namespace, {ISSUER_ANNOTATION: "partners"}))
     home.says(ISSUERS, "partners", "GatesCurrent", "AllCurrent")
     eventually(lambda: "doorward.io/gate" in home.get(INGRESSES, "app").annotations, "the Ingress is told")
+    home.says(ISSUERS, "partners", "HostsProtected", "SomeNotProtected")  # what it was told last, its gate being there
     audit.rest(home.namespace)
     for to in (True, False):
         with audit.writes(home.namespace) as written:
