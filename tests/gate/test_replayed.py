@@ -88,7 +88,7 @@ def test_an_older_ingress_with_the_same_ca_and_without_its_crl_admits_whom_the_c
     revoked(home, "alice")
     home.says(ISSUERS, "partners", CUT_OFF, "RevokedCanaryAdmitted")
     assert shop.tells(alice) == IN
-    assert home.condition(ISSUERS, "partners", "Enforced")["status"] == "True", "which no other probe shows"
+    home.says(ISSUERS, "partners", "Enforced", "ProbesRefused")  # no other probe shows it
     home.remove(INGRESSES, OLDER)
     shop.comes_to_tell(alice, REFUSED)
     home.says(ISSUERS, "partners", CUT_OFF, "SessionsResumed")
