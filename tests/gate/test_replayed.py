@@ -14,7 +14,7 @@ from tests.cluster.policies_support import ISSUER, NGINX, SECRET, unbound
 from tests.support.ca import OpensslCa
 from tests.support.home import Home
 from tests.support.installation import OperatorProcess
-from tests.support.kube import CONFIGMAPS, INGRESSES, ISSUERS, Person
+from tests.support.kube import CONFIGMAPS, INGRESSES, ISSUERS, Person, eventually
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
 
@@ -35,8 +35,14 @@ def running_operator(cluster: Cluster, ingress_nginx: IngressNginx) -> Iterator[
         yield operator
 
 
+def failures(cluster: Cluster) -> int:
+    """How often the controller could not load what it had read, so far."""
+    log = (cluster.run_dir / "ingress-nginx.log").read_text(errors="replace")
+    return log.count("Unexpected failure reloading the backend")
+
+
 @contextmanager
-def unreadable(admin: Person, street: Street, folder: Path) -> Iterator[None]:
+def unreadable(admin: Person, cluster: Cluster, street: Street, folder: Path) -> Iterator[None]:
     """A neighbour's trust bundle whose second CRL no nginx can read: the controller looks at the first alone, and then loads nothing."""
     away = Home.found(admin, folder / "away", prefix="away-")
     theirs = OpensslCa(folder / "theirs")
@@ -44,10 +50,11 @@ def unreadable(admin: Person, street: Street, folder: Path) -> Iterator[None]:
     crl = theirs.crl()
     broken = crl + b"-----BEGIN X509 CRL-----\nMAAA\n-----END X509 CRL-----\n"
     away.secret("theirs", {"ca.crt": theirs.certificate.read_bytes(), "ca.crl": broken})
-    neighbour = Street.build(street.ingress, away)
+    neighbour, before = Street.build(street.ingress, away), failures(cluster)
     away.make(INGRESSES, neighbour.manifest("neighbour", issuer=None, **{SECRET: f"{away.namespace}/theirs"}))
     read_again(away, "neighbour")
     try:
+        eventually(lambda: failures(cluster) > before, "the controller has read it")
         yield
     finally:
         away.remove(INGRESSES, "neighbour")
@@ -55,13 +62,15 @@ def unreadable(admin: Person, street: Street, folder: Path) -> Iterator[None]:
 
 
 @pytest.mark.promise(1)
-def test_a_bundle_of_a_neighbour_that_nginx_cannot_read_keeps_every_crl_from_being_loaded(street, admin, tmp_path):
+def test_a_bundle_of_a_neighbour_that_nginx_cannot_read_keeps_every_crl_from_being_loaded(
+    street, admin, cluster, tmp_path
+):
     home = street.home
     home.partners(enforcement={"canary": True})
     shop = street.door("shop")
     alice = admitted(home, shop, "alice")
     home.says(ISSUERS, "partners", CUT_OFF, "SessionsResumed")
-    with unreadable(admin, street, tmp_path):
+    with unreadable(admin, cluster, street, tmp_path):
         revoked(home, "alice")
         assert street.ingress.address in home.says(ISSUERS, "partners", CUT_OFF, "RevokedCanaryAdmitted")
         assert shop.tells(alice) == IN, "it says so of a client that has access"
