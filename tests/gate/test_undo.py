@@ -79,14 +79,13 @@ def test_a_prune_of_300_clients_is_undone(cluster: Cluster, home: Home, shop: Do
     begun = time.monotonic()
     prune(home)
     assert set(openssl.crl_entries(home.crl().read_bytes())) == old
-    shop.comes_to_tell(held[SAMPLE[-1]], REFUSED)
-    assert all_told(shop, held) == {REFUSED}
+    # nginx may have a CRL from between, which names some of them only.
+    eventually(lambda: all_told(shop, held) == {REFUSED}, "all are refused", pause=LOOK)
 
     pruned = time.monotonic()
     restore(cluster, home)
     eventually(lambda: not openssl.crl_entries(home.crl().read_bytes()), "the CRL names nobody")
-    shop.comes_to_tell(held[SAMPLE[-1]], IN)
-    assert all_told(shop, held) == {IN}
+    eventually(lambda: all_told(shop, held) == {IN}, "all get in", pause=LOOK)
     out, back = pruned - begun, time.monotonic() - pruned
     print(f"\n{len(CLIENTS)} deleted: all out after {out:.1f} s; restored: all in after {back:.1f} s")
     assert out + back < LONGEST
