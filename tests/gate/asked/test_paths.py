@@ -10,6 +10,7 @@ from tests.gate.doors import (
     CLOSED,
     ENDPOINTS,
     IN,
+    NOBODY,
     REFUSED,
     SERVICES,
     Door,
@@ -43,6 +44,7 @@ def mixed(home: Home, street: Street) -> Door:
         lambda: annotations(home).get(NGINX + "auth-tls-verify-client") == "optional", "a certificate is optional"
     )
     shop.comes_to_tell(home.files(), IN)
+    shop.comes_to_tell(NOBODY, CLOSED)  # alice got in before nginx took the certificate for optional, too
     eventually(lambda: shop.ingress.hosts.ask(shop.host, "/public").status == 200, "the public path is served")
     return shop
 
