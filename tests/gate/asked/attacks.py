@@ -88,6 +88,16 @@ def word(ask: Callable[[], int]) -> str:
         return CLOSED
 
 
+def word_anew(once: Callable[[], int]) -> str:
+    """The answer to a request that makes a connection of its own, made again where that breaks."""
+    told = word(once)
+    for _ in range(TRIES):
+        if told != CLOSED:
+            break
+        told = word(once)
+    return told
+
+
 def told_anew(door: Door, using: ssl.SSLContext, path: str = "/", headers: Mapping[str, str] | None = None, **how: object) -> str:  # fmt: skip
     """The answer on a new connection, made again where it breaks."""
 
@@ -95,12 +105,7 @@ def told_anew(door: Door, using: ssl.SSLContext, path: str = "/", headers: Mappi
         with connected(door, using, **how) as connection:  # type: ignore[arg-type]
             return connection.ask(path, **(headers or {}))
 
-    told = word(once)
-    for _ in range(TRIES):
-        if told != CLOSED:
-            break
-        told = word(once)
-    return told
+    return word_anew(once)
 
 
 def session_of(door: Door, using: ssl.SSLContext) -> ssl.SSLSession | None:
@@ -182,7 +187,7 @@ def resumed_web_socket(side: Side) -> Told:
         with connected(side.shop, using, session=session) as connection:
             return Upgraded(connection).status
 
-    return lambda: word(upgraded)
+    return lambda: word_anew(upgraded)
 
 
 # Clients of somebody else
