@@ -1,5 +1,7 @@
 """Somebody in another namespace has an older Ingress at a protected host, with a CA of his own: on the real controller."""
 
+import time
+
 import pytest
 
 from tests.cluster.policies_support import SECRET, VERIFY
@@ -32,10 +34,12 @@ def test_an_older_ingress_of_another_namespace_that_opens_the_host_is_reported(s
     older["spec"]["rules"][0]["host"] = street.host("shop")
     older["spec"]["tls"] = [{"hosts": [street.host("shop")]}]
     assert mallory.create(INGRESSES, older).ok
+    since = time.time()
     read_again(away, "older")
     shop = Door(street.ingress, street.host("shop"))
     shop.comes_to_tell(NOBODY, IN)
     home.partners("alice")
+    eventually(lambda: time.time() > since + 1, "the next second: creation times have whole ones")
     street.door("shop")
     eventually(lambda: said(home).startswith("HostShared: "), "the Ingress is told")
     assert f"Ingress {away.namespace}/older has the same host" in said(home)
