@@ -26,8 +26,7 @@ def comes_to_say(home: Home, reason: str, name: str = "shop") -> None:
 
 def plain(door: Door) -> int:
     """The status of a stranger's request over plain HTTP."""
-    answer = door.ingress.hosts.try_once(door.host, scheme="http")
-    return answer.status if answer is not None else 0
+    return door.ingress.hosts.ask(door.host, scheme="http").status
 
 
 @pytest.fixture
