@@ -5,6 +5,7 @@ collector.
 """
 
 import json
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,7 +14,17 @@ import pytest
 from doorward.clock import SystemClock
 from tests.support.home import Home, client, issuer
 from tests.support.installation import OperatorProcess
-from tests.support.kube import CERTIFICATES, CONFIGMAPS, ISSUERS, NAMESPACES, RECORDS, Object, Person, eventually
+from tests.support.kube import (
+    CERTIFICATES,
+    CONFIGMAPS,
+    ISSUERS,
+    NAMESPACES,
+    RECORDS,
+    SECRETS,
+    Object,
+    Person,
+    eventually,
+)
 from tests.support.openssl import OpenSsl
 from tests.testbed.controlplane import Cluster
 
@@ -123,7 +134,13 @@ def test_a_backup_that_is_applied_leaves_all_clients_as_they_were(
 
     eventually(as_before, "alice has access with her file, and bob has none")
     assert openssl.crl_entries(home.crl().read_bytes()).keys() == {backup.serials["bob"]}
-    assert _verdict(openssl, home.data("alice-mtls")["tls.crt"], home.body(CONFIGMAPS, "partners-crl")["data"]) == "OK"
+
+    def holds_a_good_one() -> bool:
+        secret = home.get(SECRETS, "alice-mtls")
+        bundle = home.body(CONFIGMAPS, "partners-crl")["data"]
+        return secret.ok and _verdict(openssl, b64decode(secret.body["data"]["tls.crt"]), bundle) == "OK"
+
+    eventually(holds_a_good_one, "her Secret holds a certificate that has access")
 
 
 def _said(home: Home) -> None:
