@@ -5,7 +5,7 @@ import signal
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -103,15 +103,25 @@ class IngressNginx:
     @contextmanager
     def frozen(self, *, nginx: bool) -> Iterator[None]:
         """Stopped by SIGSTOP for the length of a block: the controller, which then loads nothing, and with `nginx` all that answers."""
-        stopped = [pid for pid, program in jail.inside(self._process.pid).items() if nginx or "controller" in program]
-        assert stopped
-        for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
+        stopped: list[int] = []
         try:
+            # Again until nothing else runs: nginx may reload, which starts workers, and ends others, after they were looked for.
+            while running := self._running(nginx=nginx) - set(stopped):
+                for pid in running:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGSTOP)
+                stopped += running
+            assert stopped
             yield
         finally:
             for pid in stopped:
-                os.kill(pid, signal.SIGCONT)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def _running(self, *, nginx: bool) -> set[int]:
+        """The process ids of the controller, and with `nginx` of all that runs beside it."""
+        inside = jail.inside(self._process.pid)
+        return {pid for pid, program in inside.items() if nginx or "controller" in program}
 
     def configure(self, settings: Mapping[str, str]) -> None:
         """Give the controller's ConfigMap these settings, beside those that keep it on loopback."""
