@@ -72,7 +72,7 @@ class MortalGateway(LiveGateway):
         self._end(write, await super().delete(kind, namespace, name, version=version, uid=uid))
 
     def _begin(self, verb: str, kind: Kind, namespace: str, subresource: str = "") -> dict[str, Any]:
-        order = KILL.read_text() if KILL.exists() else ""
+        order = _order()
         if order != self._order:
             self._order, self._counted = order, Counter()
         what = f"{verb} {kind.plural}" + (f"/{subresource}" if subresource else "")
@@ -87,8 +87,17 @@ class MortalGateway(LiveGateway):
         return answer
 
 
+def _order() -> str:
+    """Where to die; empty: nowhere, any more."""
+    try:
+        return KILL.read_text()
+    except FileNotFoundError:
+        return ""
+
+
 def _die_if_ordered(point: dict[str, Any]) -> None:
-    if KILL.exists() and json.loads(KILL.read_text()) == point:
+    order = _order()
+    if order and json.loads(order) == point:
         KILL.rename(KILLED)
         os.kill(os.getpid(), signal.SIGKILL)
 
