@@ -73,8 +73,8 @@ class FaultyOperator(OperatorProcess):
 
     def _journal(self) -> Sequence[dict[str, Any]]:
         journal = self._folder / "journal"
-        written = journal.read_text().rpartition("\n")[0] if journal.exists() else ""  # the last line may be half written
-        return [json.loads(line) for line in written.splitlines()]
+        whole, _, _half = (journal.read_text() if journal.exists() else "").rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def rest(self) -> None:
         """Wait until it has written nothing for a second and a half."""
