@@ -147,7 +147,8 @@ class CanaryProbing:
             self._warned[issuer] = revoked.serial
             self._routing.wake(issuer_key(issuer))
             message = f"A certificate that CRL {flown.number} revokes is still admitted by {where(flown.deaf(now))}"
-            await self._shared.event(issuer_key(issuer), "RevokedCanaryAdmitted", message)
+            if not await self._shared.tried_event(issuer_key(issuer), "RevokedCanaryAdmitted", message):
+                del self._warned[issuer]
 
     def _tell(self, issuer: ObjectKey, place: Place, asked: Asked, seen: Seen) -> None:
         fields = {"revoked": seen.revoked.value, "live": seen.live.value, "resumed": seen.resumed.value}

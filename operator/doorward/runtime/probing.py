@@ -206,7 +206,8 @@ class Probing:
         if len(self._warned) >= MOST_WARNED:
             self._warned.clear()
         self._warned[key] = now
-        await self._shared.event(key, "Open", message)
+        if not await self._shared.tried_event(key, "Open", message):
+            del self._warned[key]
 
 
 def _can_be_asked(host: str) -> bool:

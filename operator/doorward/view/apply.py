@@ -10,7 +10,7 @@ from typing import Any
 
 from doorward.api.conditions import instant
 from doorward.clock import Clock
-from doorward.cluster.errors import Conflict, Forbidden, Invalid, NotFound
+from doorward.cluster.errors import ApiError, Conflict, Ending, Forbidden, Invalid, NotFound
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, EVENT, FIELD_MANAGER, ISSUED_CERTIFICATE, ISSUER, Gateway, Kind
 from doorward.logged import Once, about
 from doorward.objects import ledger_record
@@ -132,6 +132,15 @@ class SharedWrites:
         found = self._intake.store_of(kind).get(key.at)
         return None if found is None else (kind, found.body["metadata"]["uid"])
 
+    async def tried_event(self, key: Key, reason: str, message: str) -> bool:
+        """An Event from outside the work queue, where an error would end the task: whether it needs no other try."""
+        try:
+            await self.event(key, reason, message)
+        except ApiError as error:
+            logger.warning("event not written", extra=about(key, reason=reason, error=str(error)))
+            return False
+        return True
+
     async def event(self, key: Key, reason: str, message: str) -> None:
         """An Event about an MTLSIssuer, a ClientCertificate or a target; that it cannot be written stops nothing."""
         concerned, at = self._concerned(key), key.at
@@ -160,7 +169,7 @@ class SharedWrites:
         }
         try:
             await self._gateway.create(EVENT, at.namespace, event)
-        except (Forbidden, Invalid, NotFound) as error:
+        except (Ending, Forbidden, Invalid, NotFound) as error:
             if self._no_event.is_new(at.namespace, error):
                 logger.warning("event not written", extra=about(key, reason=reason, error=str(error)))
         else:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from doorward.cluster.errors import Ending, Forbidden, Transient
 from doorward.cluster.gateway import EVENT, INGRESS, ISSUER
 from doorward.planning.enforcement import HANGS_AFTER, SELDOM, Heard, Verdict
 from doorward.planning.separation import Naming
@@ -313,3 +314,20 @@ def test_it_is_known_since_when_a_host_is_enforced(bed):
     (before,) = bed.find(ISSUER, ISSUER_AT.name)["status"]["enforcement"]
     bed.advance(timedelta(hours=1).total_seconds())
     assert bed.find(ISSUER, ISSUER_AT.name)["status"]["enforcement"] == [before]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Transient("later", status=503), Forbidden("no Events", status=403), Ending("it ends", status=403)],
+    ids=["later", "no", "its namespace ends"],
+)
+def test_an_event_that_cannot_be_written_stops_no_probe(bed, told, error):
+    bed.settle()
+    bed.gateway.refuse = lambda write: error if write.kind == EVENT.name else None
+    told.finds = OPEN
+    bed.settle()
+    assert enforced(bed)[:2] == ("False", "Open")
+    assert events(bed) == []
+    told.finds = REFUSED
+    bed.advance(600)
+    assert enforced(bed)[:2] == ("True", "ProbesRefused")
