@@ -13,7 +13,7 @@ from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
 
 from .doors import IN, NO_CERTIFICATE, NOBODY, OLD_WORKERS, Door, read_again
-from .probed import comes_to_say, probing
+from .probed import probing
 
 UNPROTECTED = "doorward.io/unprotected"
 OLDER = "zz-older"
@@ -29,7 +29,7 @@ def running_operator(cluster: Cluster, ingress_nginx: IngressNginx) -> Iterator[
 
 def says(home: Home, status: str, reason: str) -> str:
     """Wait until the issuer says that of its gates; the message."""
-    said = comes_to_say(home, "Enforced", reason)
+    said = home.said(ISSUERS, "partners", "Enforced", reason)
     assert said["status"] == status
     return str(said["message"])
 

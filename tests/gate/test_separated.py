@@ -16,7 +16,7 @@ from .asked.attacks import ADMITTED, ALERT, session_of, told_anew
 from .asked.connections import context
 from .asked.scene import configured
 from .doors import IN, Door, Files, admitted, read_again
-from .probed import comes_to_say, probing
+from .probed import probing
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def running_operator(cluster: Cluster, ingress_nginx: IngressNginx) -> Iterator[
 
 def says(home: Home, reason: str, name: str = "partners") -> str:
     """Wait until the issuer says that of its hosts; its status."""
-    return str(comes_to_say(home, "HostsSeparated", reason, name=name)["status"])
+    return str(home.said(ISSUERS, name, "HostsSeparated", reason)["status"])
 
 
 def of_another_host(desk: Door, mallory: Files, shop: Door) -> set[str]:

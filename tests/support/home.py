@@ -114,17 +114,22 @@ class Home:
 
     def says(self, kind: Kind, name: str, condition: str, reason: str) -> str:
         """Wait until a condition has that reason; its message."""
-        return str(_current(self._saying(kind, name, condition, reason), condition)["message"])
+        return str(self.said(kind, name, condition, reason)["message"])
 
-    def _saying(self, kind: Kind, name: str, condition: str, reason: str) -> Object:
-        """Wait until a condition has that reason; the object as it said so, since a second look may find another status."""
+    def said(self, kind: Kind, name: str, condition: str, reason: str, words: str = "") -> dict[str, Any]:
+        """Wait until a condition has that reason, with these words in its message; the condition as it was seen then."""
+        return _current(self._saying(kind, name, condition, reason, words), condition)
+
+    def _saying(self, kind: Kind, name: str, condition: str, reason: str, words: str = "") -> Object:
+        """Wait until a condition says that; the object as it said so, since a second look may find another status."""
         seen: dict[str, Any] = {}
 
         def there() -> Object | None:
             body = self.get(kind, name).body
             found = _current(body, condition)
+            seen.clear()
             seen.update(found)
-            return body if found.get("reason") == reason else None
+            return body if found.get("reason") == reason and words in found["message"] else None
 
         try:
             body: Object = eventually(there, f"{kind.plural}/{name}: {condition} for the reason {reason}")

@@ -6,7 +6,7 @@ import pytest
 
 from doorward.probes.connection import USER_AGENT
 from tests.gate.doors import IN, Door, Files, read_again
-from tests.gate.probed import comes_to_say, probing
+from tests.gate.probed import probing
 from tests.gate.test_canary import revoked
 from tests.support.home import Home
 from tests.support.installation import GATE_SERVICE, GateServiceProcess, OperatorProcess
@@ -34,9 +34,9 @@ def running_operator(
 def test_hosts_are_separated_while_the_gate_service_is_asked_at_every_request(home: Home, shop: Door):
     home.partners("alice")
     shop.comes_to_tell(home.files(), IN)
-    assert comes_to_say(home, "HostsSeparated", "EveryRequestChecked")["status"] == "True"
+    assert home.said(ISSUERS, "partners", "HostsSeparated", "EveryRequestChecked")["status"] == "True"
     home.respec(ISSUERS, "partners", enforcement={"mode": "Handshake"})
-    comes_to_say(home, "HostsSeparated", "SeparationNotVerified", "accepts a TLS connection without SNI")
+    home.said(ISSUERS, "partners", "HostsSeparated", "SeparationNotVerified", "accepts a TLS connection without SNI")
     home.respec(ISSUERS, "partners", enforcement={"mode": "EveryRequest"})
     home.says(ISSUERS, "partners", "HostsSeparated", "EveryRequestChecked")
 
