@@ -1,4 +1,4 @@
-"""`make test`: every test, in five parts side by side, since most of the time each waits for something.
+"""`make test`: every test, in seven parts side by side, since most of the time each waits for something.
 
 The first part is shown as it runs, the others when all have ended. Whatever fails in one fails the whole. Arguments are
 pytest's, such as `--shuffle SEED`.
@@ -14,13 +14,18 @@ from pathlib import Path
 from tests.support import parts
 
 SHOWN = "tests/cluster, the operator's work"
+UNIT = "tests/unit"
 PARTS: Mapping[str, tuple[str | Path, ...]] = {
     SHOWN: parts.operators_work(),
-    "tests/cluster, attackers; tests/gate, those that wait": (*parts.attackers(), *parts.waiting_gates()),
+    "tests/cluster, attackers": parts.attackers(),
+    "tests/cluster, those that wait": parts.waiting(),
+    "tests/gate, those that wait": parts.waiting_gates(),
     "tests/gate, the others": parts.other_gates(),
     "tests/faults": ("tests/faults",),
-    "tests/unit": ("tests/unit",),
+    UNIT: ("tests/unit",),
 }
+BEHIND = ("nice", "-n", "5")
+"""How tests/unit is started: it computes all the time, and no other part should wait for a core."""
 
 
 def main() -> int:
@@ -33,8 +38,9 @@ def main() -> int:
     try:
         for number, name in enumerate(name for name in PARTS if name != SHOWN):
             apart = ("-p", "no:cacheprovider", "--basetemp", folder / str(number))
+            command = (*(BEHIND if name == UNIT else ()), *pytest, *apart, *PARTS[name])
             with (folder / f"{number}.txt").open("wb") as said:
-                beside[name] = subprocess.Popen([*pytest, *apart, *PARTS[name]], stdout=said, stderr=subprocess.STDOUT)
+                beside[name] = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
         codes[SHOWN] = subprocess.run([*pytest, *PARTS[SHOWN]], check=False).returncode
         print(f"\n{SHOWN}: ended with {codes[SHOWN]}; waiting for the others", flush=True)
         for name, process in beside.items():

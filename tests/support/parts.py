@@ -13,7 +13,26 @@ ATTACKERS = (
     "test_stolen_token.py",
 )
 """Of tests/cluster, what accounts of every role may not do: as much as all the rest, and a cluster of its own."""
-WAITING_GATES = ("test_closed.py", "test_held_gates.py", "test_planted_ca.py", "test_rotation.py")
+WAITING = (
+    "test_by_hand.py",
+    "test_deletion.py",
+    "test_gone.py",
+    "test_identity.py",
+    "test_two_leaders.py",
+    "test_two_replicas.py",
+)
+"""Of tests/cluster, what waits most of the time: for the next look at everything, a token to end, a gate to settle."""
+WAITING_GATES = (
+    "test_ca_that_ended.py",
+    "test_canary.py",
+    "test_closed.py",
+    "test_held_gates.py",
+    "test_planted_ca.py",
+    "test_probes.py",
+    "test_replayed.py",
+    "test_rotation.py",
+)
+"""Of tests/gate, what waits most of the time: for a gate to settle, or for the next probe."""
 
 
 def attackers() -> tuple[Path, ...]:
@@ -21,13 +40,18 @@ def attackers() -> tuple[Path, ...]:
     return tuple(sorted(path for name in ATTACKERS for path in (TESTS / "cluster").glob(name)))
 
 
+def waiting() -> tuple[Path, ...]:
+    """The files of tests/cluster that wait most of the time: any other work fits beside them."""
+    return tuple(TESTS / "cluster" / name for name in WAITING)
+
+
 def operators_work() -> tuple[Path, ...]:
     """All other files of tests/cluster: together they use each of the operator's rights."""
-    return tuple(sorted(set((TESTS / "cluster").glob("test_*.py")) - set(attackers())))
+    return tuple(sorted(set((TESTS / "cluster").glob("test_*.py")) - set(attackers()) - set(waiting())))
 
 
 def waiting_gates() -> tuple[Path, ...]:
-    """The files of tests/gate that wait most of the time, 30 s at once for a gate to settle: any other work fits beside them."""
+    """The files of tests/gate that wait most of the time."""
     return tuple(TESTS / "gate" / name for name in WAITING_GATES)
 
 
