@@ -26,6 +26,9 @@ def main() -> int:
     parser.add_argument("--moves", type=int, default=300, help="clients that move to the next CA")
     parser.add_argument("--storms", type=int, default=300, help="objects in each of the ten storms")
     parser.add_argument("--beside", type=int, default=20, help="cut-offs beside each storm")
+    parser.add_argument(
+        "--storm", action="append", default=[], metavar="WORDS", help="only storms with these words in their name"
+    )
     parser.add_argument("--clients", type=int, default=1000, help="clients with RSA-4096 keys at the takeover")
     parser.add_argument("--namespaces", type=int, default=1000, help="namespaces with a client each")
     parser.add_argument("--ledger", type=int, default=10_000, help="clients with three years of certificates")
@@ -41,7 +44,7 @@ def main() -> int:
         if chosen.part in ("all", "move"):
             kept &= move.run(Path(folder) / "move", chosen.moves)
         if chosen.part in ("all", "storms"):
-            kept &= storms.run(Path(folder) / "storms", chosen.storms, chosen.beside)
+            kept &= storms.run(Path(folder) / "storms", chosen.storms, chosen.beside, chosen.storm)
         if chosen.part in ("all", "takeover"):
             kept &= takeover.run(Path(folder) / "takeover", chosen.clients)
         if chosen.part in ("all", "namespaces"):

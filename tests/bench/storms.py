@@ -1,8 +1,9 @@
 """Ten storms of other tenants, and how long a cut-off takes beside each: from the API server's answer to the published CRL."""
 
 import asyncio
+import os
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from doorward.cluster.gateway import (
     Kind,
 )
 from doorward.cluster.live import LiveGateway, connect
-from tests.bench.figures import percentile, show
+from tests.bench.figures import Cost, Since, percentile, show
 from tests.bench.storm import create_all
 from tests.support import installation
 from tests.support.home import Home, client, issuer
@@ -140,10 +141,19 @@ STORMS: dict[str, Storm] = {
 }
 
 
-def run(folder: Path, size: int, cut_offs: int) -> bool:
+def chosen(words: Sequence[str]) -> dict[str, Storm]:
+    """The storms with one of these words in their name; all where there are no words. Raises ValueError where there is none."""
+    found = {name: storm for name, storm in STORMS.items() if not words or any(word in name for word in words)}
+    if not found:
+        raise ValueError(f"no storm is called so: {', '.join(words)}. There are: {', '.join(STORMS)}")
+    return found
+
+
+def run(folder: Path, size: int, cut_offs: int, words: Sequence[str] = ()) -> bool:
     """Measure and print; whether the limit is kept in each storm."""
+    some = chosen(words)
     print(f"\nStorms: {size} objects of one tenant each, and {cut_offs} cut-offs of another beside each\n")
-    with Cluster.start(folder) as cluster, installation.running(cluster):
+    with Cluster.start(folder) as cluster, installation.running(cluster) as operator:
         admin = Person(config.new_client_from_config(config_file=str(cluster.kubeconfig)))
         stormy, calm = (Home.found(admin, folder, prefix=prefix) for prefix in ("stormy-", "calm-"))
         everywhere = {"gates": {"allowedNamespaces": {"from": "All"}}}
@@ -151,23 +161,52 @@ def run(folder: Path, size: int, cut_offs: int) -> bool:
         calm.make(ISSUERS, issuer())
         for home in (stormy, calm):
             home.signing()
-        return asyncio.run(_measure(cluster, stormy.namespace, calm.namespace, size, cut_offs))
+        seen = Seen(operator, {"operator": operator.pid, **cluster.control_plane.pids, "this bench": os.getpid()})
+        return asyncio.run(_measure(cluster, seen, stormy.namespace, calm.namespace, size, cut_offs, some))
 
 
-async def _measure(cluster: Cluster, stormy: str, calm: str, size: int, cut_offs: int) -> bool:
+class Seen:
+    """What the operator counts, and what each process has used of the two cores."""
+
+    def __init__(self, operator: installation.OperatorProcess, pids: dict[str, int]) -> None:
+        self._operator = operator
+        self._pids = pids
+        self._before = operator.metrics()
+        self._begun = time.perf_counter()
+        self._cpu = self._spent()
+
+    def again(self) -> "Seen":
+        """From now on."""
+        return Seen(self._operator, self._pids)
+
+    def show(self) -> None:
+        """What came since then: the stages of a cut-off in the mean, those of the storm among them, and who had the cores."""
+        took = time.perf_counter() - self._begun
+        spent = {name: cpu - self._cpu[name] for name, cpu in self._spent().items()}
+        since = Since(self._before, self._operator.metrics())
+        show("    ledger + CRL + gates in the mean, the storm's too", since.stages())
+        show("    cores in use", ", ".join(f"{name} {cpu / took:.2f}" for name, cpu in spent.items()))
+
+    def _spent(self) -> dict[str, float]:
+        return {name: Cost.of(pid).cpu for name, pid in self._pids.items()}
+
+
+async def _measure(
+    cluster: Cluster, seen: Seen, stormy: str, calm: str, size: int, cut_offs: int, some: dict[str, Storm]
+) -> bool:
     gateway = LiveGateway(await connect(str(cluster.kubeconfig)), SystemClock())
     weather = Weather(gateway, stormy, calm, size)
     kept = True
     try:
         for prefix in ("c", "d", "e"):
             await weather.all(CLIENT_CERTIFICATE, (client(f"{prefix}{number}") for number in range(size)))
-        names = [f"out{number}" for number in range(cut_offs * len(STORMS))]
+        names = [f"out{number}" for number in range(cut_offs * len(some))]
         await create_all(gateway, CLIENT_CERTIFICATE, calm, (client(name) for name in names))
         serials = await _issued(gateway, calm, len(names))
         await _issued(gateway, stormy, 3 * size)
-        for number, (name, storm) in enumerate(STORMS.items()):
-            some = names[number * cut_offs : (number + 1) * cut_offs]
-            kept &= await _beside(weather, name, storm, {n: serials[n] for n in some})
+        for number, (name, storm) in enumerate(some.items()):
+            out = names[number * cut_offs : (number + 1) * cut_offs]
+            kept &= await _beside(weather, seen, name, storm, {n: serials[n] for n in out})
     finally:
         await gateway.close()
     return kept
@@ -184,7 +223,8 @@ async def _issued(gateway: Gateway, namespace: str, count: int) -> dict[str, int
             await asyncio.sleep(1)
 
 
-async def _beside(weather: Weather, name: str, storm: Storm, clients: dict[str, int]) -> bool:
+async def _beside(weather: Weather, seen: Seen, name: str, storm: Storm, clients: dict[str, int]) -> bool:
+    seen = seen.again()
     raging = asyncio.create_task(storm(weather))
     await asyncio.sleep(0.5)
     took = []
@@ -193,7 +233,10 @@ async def _beside(weather: Weather, name: str, storm: Storm, clients: dict[str, 
     await raging
     slowest = percentile(took, 0.99)
     value = f"{percentile(took, 0.5):.2f} / {slowest:.2f} s"
-    return show(f"{name}: p50 / p99", value, limit=f"p99 at most {LIMIT:.0f} s", kept=slowest <= LIMIT)
+    kept = show(f"{name}: p50 / p99", value, limit=f"p99 at most {LIMIT:.0f} s", kept=slowest <= LIMIT)
+    show("    each", " ".join(f"{seconds:.2f}" for seconds in took))
+    seen.show()
+    return kept
 
 
 async def _cut_off(weather: Weather, name: str, serial: int) -> float:
