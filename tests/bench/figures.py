@@ -72,3 +72,9 @@ class Cost:
         cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
         return cls(cpu, int(status["VmHWM"].split()[0]) / 1000)
+
+
+def machine() -> float:
+    """Seconds of CPU that all cores have worked so far, or that the host took from them, as the kernel counts it."""
+    user, nice, system, _, _, *others = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:9])
+    return (user + nice + system + sum(others)) / os.sysconf("SC_CLK_TCK")

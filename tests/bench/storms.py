@@ -26,7 +26,7 @@ from doorward.cluster.gateway import (
     Kind,
 )
 from doorward.cluster.live import LiveGateway, connect
-from tests.bench.figures import Cost, Since, percentile, show
+from tests.bench.figures import Cost, Since, machine, percentile, show
 from tests.bench.storm import create_all
 from tests.support import installation
 from tests.support.home import Home, client, issuer
@@ -188,7 +188,8 @@ class Seen:
         show("    cores in use", ", ".join(f"{name} {cpu / took:.2f}" for name, cpu in spent.items()))
 
     def _spent(self) -> dict[str, float]:
-        return {name: Cost.of(pid).cpu for name, pid in self._pids.items()}
+        """Seconds of CPU so far; `machine` tells of work that is none of ours, and that a figure suffers from."""
+        return {name: Cost.of(pid).cpu for name, pid in self._pids.items()} | {"the whole machine": machine()}
 
 
 async def _measure(
