@@ -104,6 +104,8 @@ def revoked(
         return Plan(actions=actions)
     if unheard(o):
         return Plan(due=now + timing.LOOK_AGAIN)
+    if (until := _crl_is_near(o, records, now)) is not None:
+        return Plan(due=until)
     since = max((r.revocation.time for r in records if r.revocation is not None), default=None)
     ready = said("CutOff", time=instant(since) if since else "before a certificate was issued")
     return status(o, [ready, _refused(o, records, "Revoked", since, now)], now, renewing=False, revoked_at=since)
@@ -119,8 +121,25 @@ def suspended(o: CertificateObserved, records: tuple[Record, ...], before: tuple
         return Plan(actions=actions)
     if unheard(o):
         return Plan(due=now + timing.LOOK_AGAIN)
+    if (until := _crl_is_near(o, records, now)) is not None:
+        return Plan(due=until)
     since = max((r.revocation.time for r in records if r.revocation is not None and r.refused), default=None)
     return status(o, [said("Suspended"), _refused(o, records, "OnHold", since, now)], now, renewing=False)
+
+
+def _crl_is_near(o: CertificateObserved, records: tuple[Record, ...], now: datetime) -> datetime | None:
+    """Until when the status waits for the CRL that names the client; None: it does not.
+
+    Most are published within a second. To say before that they are not costs a write for each client, which the cut-offs of
+    others wait for (measured). A CRL that nobody can sign is not waited for.
+    """
+    if not isinstance(o.issuer, Issuer) or o.issuer.published is None or o.issuer.authority is None:
+        return None
+    missing = revocation.unpublished(records, o.issuer.published, now)
+    since = max((r.revocation.time for r in missing if r.revocation is not None), default=None)
+    if since is None or not since <= now < since + timing.LOOK_AGAIN:
+        return None
+    return since + timing.LOOK_AGAIN
 
 
 def _refused(

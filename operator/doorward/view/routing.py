@@ -115,10 +115,11 @@ class Routing:
         found = self._view.certificates.get(key.at)
         if found is None:
             return Priority.ISSUANCE
+        records = self._view.ledger.of_client(key.at)
         if self._view.is_out(found):
-            return Priority.CUT_OFF
-        back = any(revocation.by_suspension(record) for record in self._view.ledger.of_client(key.at))
-        return Priority.INTERACTIVE if back else Priority.ISSUANCE
+            # Where all are refused the rest is the issuer's to do: what is left here is a status, or a finalizer.
+            return Priority.INTERACTIVE if records and all(record.refused for record in records) else Priority.CUT_OFF
+        return Priority.INTERACTIVE if any(map(revocation.by_suspension, records)) else Priority.ISSUANCE
 
     def changed(self, kind: Kind, key: ObjectKey, before: Any, now: Any, *, by: Key | None = None) -> None:
         """An object is another one than before (either may be None); `by`: the key whose own write this was."""

@@ -90,6 +90,42 @@ def test_a_revoked_client_is_ready_and_shown_as(world, admitted):
     assert told(spec=REVOKED_SPEC, **world) == {"Ready": "CutOff", "Admitted": admitted} | changing
 
 
+JUST_REVOKED = given.record(of=LEAF, revocation=given.revocation("keyCompromise", time=JUST_NOW))
+JUST_HELD = given.record(of=LEAF, revocation=given.suspension(time=JUST_NOW))
+JUST_OUT = [
+    pytest.param(REVOKED_SPEC, JUST_REVOKED, id="revoked"),
+    pytest.param(SUSPENDED_SPEC, JUST_HELD, id="suspended"),
+]
+
+
+@pytest.mark.parametrize(("how", "record"), JUST_OUT)
+def test_a_status_waits_five_seconds_for_the_crl_that_names_the_client_just(how, record):
+    assert planned(spec=how, records=(record,)) == Plan(due=JUST_NOW + 5 * SECOND)
+
+
+@pytest.mark.parametrize(("how", "record"), JUST_OUT)
+@pytest.mark.parametrize(
+    ("world", "admitted"),
+    [
+        pytest.param({"issuer": NAMED}, ("Revoked", "OnHold"), id="once the CRL names the client"),
+        pytest.param(
+            {"issuer": given.issuer(published=None)}, ("CuttingOff", "CuttingOff"), id="where there is no CRL"
+        ),
+        pytest.param(
+            {"issuer": given.issuer(authority=None)}, ("CuttingOff", "CuttingOff"), id="where nobody can sign a CRL"
+        ),
+    ],
+)
+def test_a_status_is_written_at_once(how, record, world, admitted):
+    assert told(spec=how, records=(record,), **world)["Admitted"] == admitted[how is SUSPENDED_SPEC]
+
+
+@pytest.mark.parametrize("seconds", [-1, 5], ids=["in the future", "five seconds ago"])
+def test_a_status_is_written_before_the_crl_where_the_client_was_revoked(seconds):
+    record = given.record(of=LEAF, revocation=given.revocation("keyCompromise", time=NOW - seconds * SECOND))
+    assert told(spec=REVOKED_SPEC, records=(record,))["Admitted"] == "CuttingOff"
+
+
 def test_a_daily_crl_is_no_reason_to_write_a_revoked_clients_status():
     world = {"spec": REVOKED_SPEC, "records": (REVOKED,)}
     before = status_of(**world, issuer=NAMED)

@@ -3,7 +3,7 @@
 import pytest
 
 from doorward.cluster.errors import Forbidden
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, NAMESPACE
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUED_CERTIFICATE, NAMESPACE
 from doorward.cluster.gateway import ISSUER as MTLS_ISSUER
 from doorward.objects.meta import ObjectKey
 from doorward.view.keys import certificate_key, issuer_key, target_key
@@ -22,6 +22,7 @@ def leave_as_it_is(_bed):
 
 
 def revoke(bed):
+    bed.gateway.refuse = lambda _: Forbidden("no")
     bed.apply("alice", revoked=True)
 
 
@@ -31,7 +32,20 @@ def ask(bed):
 
 
 def suspend(bed):
+    bed.gateway.refuse = lambda _: Forbidden("no")
     bed.apply("alice", suspended=True)
+
+
+def lose(bed):
+    """The record is gone, too: the certificate in the Secret has to be recorded before it can be revoked."""
+    revoke(bed)
+    for body in bed.cluster.all(ISSUED_CERTIFICATE):
+        bed.delete(ISSUED_CERTIFICATE, body["metadata"]["name"])
+
+
+def record(bed):
+    """The ledger says of every certificate that it is revoked: what is left is the issuer's, and a status."""
+    bed.apply("alice", revoked=True)
 
 
 def delete(bed):
@@ -48,7 +62,7 @@ def end(bed):
 
 
 def lift(bed):
-    suspend(bed)
+    bed.apply("alice", suspended=True)
     bed.settle()
     bed.gateway.refuse = lambda _: Forbidden("no")
     bed.apply("alice", suspended=False)
@@ -86,9 +100,25 @@ CASES = [
         id="a client that asks for another certificate",
     ),
     pytest.param(revoke, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, Priority.CUT_OFF, id="a client that is revoked"),
+    pytest.param(
+        lose,
+        ALICE,
+        Priority.CUT_OFF,
+        Priority.CUT_OFF,
+        Priority.CUT_OFF,
+        id="a client that is revoked, and whose records are lost",
+    ),
     pytest.param(suspend, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, Priority.CUT_OFF, id="a client that is suspended"),
     pytest.param(delete, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, Priority.CUT_OFF, id="a client that is deleted"),
     pytest.param(end, ALICE, Priority.CUT_OFF, Priority.CUT_OFF, Priority.CUT_OFF, id="a client whose namespace ends"),
+    pytest.param(
+        record,
+        ALICE,
+        Priority.INTERACTIVE,
+        Priority.INTERACTIVE,
+        Priority.INTERACTIVE,
+        id="a client that is revoked, as all its records say",
+    ),
     pytest.param(
         lift,
         ALICE,
