@@ -228,14 +228,18 @@ async def _beside(weather: Weather, seen: Seen, name: str, storm: Storm, clients
     seen = seen.again()
     raging = asyncio.create_task(storm(weather))
     await asyncio.sleep(0.5)
-    took = []
+    took, asked = [], []
     for client_name, serial in clients.items():
+        begun = time.perf_counter()
         took.append(await _cut_off(weather, client_name, serial))
+        asked.append(time.perf_counter() - begun - took[-1])
     await raging
     slowest = percentile(took, 0.99)
     value = f"{percentile(took, 0.5):.2f} / {slowest:.2f} s"
     kept = show(f"{name}: p50 / p99", value, limit=f"p99 at most {LIMIT:.0f} s", kept=slowest <= LIMIT)
     show("    each", " ".join(f"{seconds:.2f}" for seconds in took))
+    bare = f"{percentile(asked, 0.5):.2f} / {percentile(asked, 0.99):.2f} s"
+    show("    the API server's answer to the one write before: p50 / p99", bare)
     seen.show()
     return kept
 
