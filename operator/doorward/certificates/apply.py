@@ -23,6 +23,7 @@ from doorward.pki.certificates import Leaf
 from doorward.pki.key_source import KeySource
 from doorward.pki.keys import SecretBytes
 from doorward.pki.subjects import display
+from doorward.planning.notices import incomplete
 from doorward.planning.observed import Pending
 from doorward.planning.plan import AddFinalizer, Deliver, Issue, RecordAgain, RemoveFinalizer, RewriteSecret, SecretForm
 from doorward.view.apply import SharedWrites
@@ -66,11 +67,8 @@ class CertificateApplier:
         if isinstance(action, AddFinalizer):
             finalizers.append(FINALIZER)
         elif action.unreached:
-            await self._shared.event(
-                certificate_key(key),
-                "CutOffIncomplete",
-                f"the client is in the ledger as revoked, but {action.unreached} could not be written",
-            )
+            issuer = self._view.certificate(key).issuer
+            self._shared.teller.tell(certificate_key(key), (incomplete(issuer, action.unreached),))
         patch = {"metadata": {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}}
         try:
             body = await self._gateway.patch(CLIENT_CERTIFICATE, key.namespace, key.name, patch)

@@ -114,6 +114,7 @@ class CertificateObserver:
             none_trusted=domain.none_trusted,
             crowded=domain.near_capacity,
             gates_behind=domain.gates_behind,
+            behind=domain.behind,
             barred_keys=frozenset(each for each in _keys_of(certificate, secret) if view.is_barred(key, each, client)),
             namespace_labels=self._reads.namespace_labels(client.namespace),
             unexpired=view.ledger.unexpired_of_issuer(key, now),

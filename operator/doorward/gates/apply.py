@@ -25,6 +25,7 @@ from doorward.pki.key_source import KeySource
 from doorward.view.intake import Intake
 from doorward.view.keys import Key, issuer_key
 from doorward.view.stores import View
+from doorward.view.teller import Teller
 
 logger = logging.getLogger(__name__)
 GATE_RETRY = timedelta(seconds=15)
@@ -209,10 +210,11 @@ def _said(fields: Mapping[str, Any]) -> Any:
 class TargetApplier:
     """Writes onto the objects of data planes."""
 
-    def __init__(self, view: View, gateway: Gateway, intake: Intake) -> None:
+    def __init__(self, view: View, gateway: Gateway, intake: Intake, teller: Teller) -> None:
         self._view = view
         self._gateway = gateway
         self._intake = intake
+        self._teller = teller
 
     def _kind(self, key: Key) -> Kind:
         return self._view.target_kinds[key.plural].kind
@@ -222,6 +224,7 @@ class TargetApplier:
         kind = self._kind(key)
         metadata = {"namespace": key.at.namespace, "name": key.at.name} | dict(fields.get("metadata") or {})
         body = {"apiVersion": kind.api_version, "kind": kind.name} | dict(fields) | {"metadata": metadata}
+        before = self._view.targets[key.plural].get(key.at)
         written = await self._gateway.patch(
             kind,
             key.at.namespace,
@@ -232,6 +235,7 @@ class TargetApplier:
         )
         self._intake.written(kind, written, by=key)
         logger.info("target written", extra=about(key, gate=_said(fields)))
+        self._teller.target_written(key, _said(before or {}) or "", _said(fields) or "")
         return unlike(fields, written, me=FIELD_MANAGER)
 
     async def patch(self, key: Key, patch: Mapping[str, Any]) -> None:
@@ -244,3 +248,4 @@ class TargetApplier:
         body = dict(patch) | {"metadata": metadata}
         self._intake.written(kind, await self._gateway.patch(kind, key.at.namespace, key.at.name, body), by=key)
         logger.info("target patched", extra=about(key, gate=_said(patch)))
+        self._teller.target_written(key, _said(found) or "", _said(patch) or "")

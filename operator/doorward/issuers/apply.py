@@ -26,11 +26,13 @@ from doorward.pki.key_source import KeySource
 from doorward.pki.keys import SecretBytes, private_key_pem, public_key_sha256
 from doorward.pki.pem import certificate_pem
 from doorward.planning import timing
+from doorward.planning.notices import notice
 from doorward.planning.plan import CloseGate, CreateCa, GateAction, PublishCrl, RemoveGate, WriteGate
 from doorward.probes.canary_book import CanaryBook
 from doorward.view.intake import Intake
 from doorward.view.keys import issuer_key
 from doorward.view.stores import View
+from doorward.view.teller import Teller
 
 logger = logging.getLogger(__name__)
 NICENESS = 10
@@ -62,6 +64,7 @@ class IssuerApplier:
         source: KeySource,
         clock: Clock,
         canaries: CanaryBook,
+        teller: Teller,
     ) -> None:
         self._view = view
         self._gateway = gateway
@@ -69,6 +72,7 @@ class IssuerApplier:
         self._memories = memories
         self._source = source
         self._clock = clock
+        self._teller = teller
         self._gates = GateApplier(view, gateway, intake, clock, source)
         self._publisher = Publisher(view, gateway, clock, intake, memories, canaries)
 
@@ -92,6 +96,8 @@ class IssuerApplier:
         self._memories.keep(issuer, replace(memory, made=made))
         self._intake.written(SECRET, written, by=issuer_key(issuer))
         logger.info("ca made", extra=_about(issuer, generation=action.generation, because=action.because))
+        values = {"generation": action.generation, "secret": body["metadata"]["name"], "because": action.because}
+        self._teller.tell(issuer_key(issuer), (notice("MTLSIssuer", "CaCreated", **values),))
 
     async def _make_ca(
         self, wanted: CreateCa, *, not_before: datetime, not_after: datetime
@@ -109,8 +115,14 @@ class IssuerApplier:
         return await asyncio.to_thread(make)
 
     async def publish(self, issuer: ObjectKey, action: PublishCrl) -> None:
-        """Commit the CRLs."""
+        """Commit the CRLs, and say which CA generations left the bundle with that."""
+        before = self._memories.get(issuer).published
         await self._publisher.commit(issuer, action)
+        after = self._memories.get(issuer).published
+        if before is not None and after is not None:
+            retired = sorted(before.anchors.keys() - after.anchors.keys())
+            told = (notice("MTLSIssuer", "CaRetired", generation=generation) for generation in retired)
+            self._teller.tell(issuer_key(issuer), told)
 
     async def gate(self, issuer: ObjectKey, action: GateAction) -> None:
         """Bring one gate to what is committed, or close it, or delete it."""

@@ -56,7 +56,7 @@ def deleting(o: CertificateObserved, records: tuple[Record, ...], since: datetim
         return status(o, waiting, now, due=patience if now < patience else now + timing.LOOK_AGAIN)
     if issuer.gates_behind and now < patience and any(record.refused for record in records):
         return Plan(due=patience)
-    return Plan(actions=(RemoveFinalizer(unreached="some gates" if issuer.gates_behind else ""),))
+    return Plan(actions=(RemoveFinalizer(unreached=(issuer.behind or "some gates") if issuer.gates_behind else ""),))
 
 
 def ending(o: CertificateObserved, records: tuple[Record, ...], now: datetime) -> Plan:

@@ -78,6 +78,8 @@ class Issuer:
     """What is left of the CRL's room is kept for explicit revocations."""
     gates_behind: bool
     """Some gate that is open does not hold the published CRL yet."""
+    behind: str = ""
+    """Which gates, as a message names them; empty: unknown."""
     barred_keys: frozenset[str]
     """Of the public keys of CSR and Secret, those that their owner revoked as keyCompromise."""
     namespace_labels: Mapping[str, str] | None

@@ -11,13 +11,12 @@ from doorward.logged import about
 from doorward.objects.endpoints import Replica
 from doorward.objects.meta import ObjectKey
 from doorward.objects.trust_bundle import PublishedTrust
-from doorward.planning.canary import Canaries, Flown, Place, Seen, found, taken, where
+from doorward.planning.canary import Canaries, Flown, Place, Seen, found, taken
 from doorward.planning.enforcement import Asked
 from doorward.planning.observed import Gate, IssuerObserved
 from doorward.probes.book import ProbeBook
 from doorward.probes.canary_asking import CanaryProber
 from doorward.probes.canary_book import CanaryBook
-from doorward.view.apply import SharedWrites
 from doorward.view.keys import issuer_key
 from doorward.view.routing import Routing
 
@@ -39,7 +38,6 @@ class CanaryProbing:
         prober: CanaryProber,
         clock: Clock,
         routing: Routing,
-        shared: SharedWrites,
         *,
         gate_service: bool,
     ) -> None:
@@ -48,10 +46,9 @@ class CanaryProbing:
         self._prober = prober
         self._clock = clock
         self._routing = routing
-        self._shared = shared
         self._gate_service = gate_service
         self._warned: dict[ObjectKey, int] = {}
-        """By issuer, the serial of the canary of which an Event was written."""
+        """By issuer, the serial of the canary of which it was told that it is still admitted."""
         self._hosts: dict[tuple[ObjectKey, Replica], tuple[datetime, dict[str, Asked]]] = {}
 
     def observed(self, seen: IssuerObserved) -> IssuerObserved:
@@ -146,9 +143,6 @@ class CanaryProbing:
         if flown is not None and flown.deaf(now) and self._warned.get(issuer) != revoked.serial:
             self._warned[issuer] = revoked.serial
             self._routing.wake(issuer_key(issuer))
-            message = f"A certificate that CRL {flown.number} revokes is still admitted by {where(flown.deaf(now))}"
-            if not await self._shared.tried_event(issuer_key(issuer), "RevokedCanaryAdmitted", message):
-                del self._warned[issuer]
 
     def _tell(self, issuer: ObjectKey, place: Place, asked: Asked, seen: Seen) -> None:
         fields = {"revoked": seen.revoked.value, "live": seen.live.value, "resumed": seen.resumed.value}

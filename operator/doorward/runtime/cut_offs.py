@@ -21,6 +21,7 @@ from doorward.objects.meta import ObjectKey, parse_instant
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.planning import revocation
 from doorward.planning.observed import CertificateObserved, Unseen
+from doorward.planning.timing import GATE_PATIENCE
 from doorward.view.parsed import CertificateObject, gate_of
 from doorward.view.trust_domains import TrustDomain
 
@@ -51,6 +52,22 @@ class CutOffMeter(Protocol):
         ...
 
 
+class CutOffTeller(Protocol):
+    """Told of what ended, and of what takes long, by client."""
+
+    def cut_off(self, client: ObjectKey, serials: tuple[int, ...], seconds: float) -> None: ...
+
+    def cut_off_late(self, client: ObjectKey, issuer: ObjectKey, unreached: str) -> None: ...
+
+
+class TellsNobody:
+    """See `CutOffTeller`."""
+
+    def cut_off(self, client: ObjectKey, serials: tuple[int, ...], seconds: float) -> None: ...
+
+    def cut_off_late(self, client: ObjectKey, issuer: ObjectKey, unreached: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Pending:
     """What is in one stage now."""
@@ -68,6 +85,8 @@ class _CutOff:
     begun: float
     staged: float
     """Since when it is in its stage."""
+    told: bool = False
+    """Whether somebody was told that it takes long."""
 
 
 class _Bounded(Generic[V]):
@@ -120,10 +139,13 @@ class _Begun(NamedTuple):
 class CutOffRecorder:
     """See `CutOffWatch`. `skew`: by how much the local clock is ahead of the API server's."""
 
-    def __init__(self, clock: Clock, skew: Callable[[], timedelta], meter: CutOffMeter) -> None:
+    def __init__(
+        self, clock: Clock, skew: Callable[[], timedelta], meter: CutOffMeter, teller: CutOffTeller | None = None
+    ) -> None:
         self._clock = clock
         self._skew = skew
         self._meter = meter
+        self._teller = teller or TellsNobody()
         self._out: _Bounded[_Begun] = _Bounded(lambda begun: begun.issuer)
         """Clients that are to be cut off, until no record of theirs is live."""
         self._recorded: _Bounded[_CutOff] = _Bounded(lambda each: each.record.issuer)
@@ -144,6 +166,10 @@ class CutOffRecorder:
         }
         counts = {Stage.LEDGER: len(self._out), Stage.CRL: len(self._recorded), Stage.GATES: len(self._committed)}
         return {stage: Pending(counts[stage], now - begun[stage]) for stage in Stage}
+
+    def under_way_for(self) -> float | None:
+        """Seconds since the longest pending one began; None: none is pending."""
+        return max((each.oldest for each in self.pending().values() if each.count), default=None)
 
     def changed(self, kind: Kind, key: ObjectKey, before: Any, now: Any) -> None:
         """See `CutOffWatch`."""
@@ -199,6 +225,7 @@ class CutOffRecorder:
             self._look_at_crl(issuer, now.published, timed=before is not None)
         if self._committed.has(issuer) and not now.gates_behind:
             self._gates_are_current(issuer)
+        self._tell_late(issuer, now.behind or "some gates")
         if not self._recorded.has(issuer) and not self._committed.has(issuer):
             self._forget_writes(issuer)
 
@@ -219,11 +246,24 @@ class CutOffRecorder:
 
     def _gates_are_current(self, issuer: ObjectKey) -> None:
         at = self._wrote.get((issuer, Stage.GATES), 0.0)
+        over: dict[ObjectKey, list[tuple[int, float]]] = {}
         for key, each in self._committed.of(issuer):
             self._committed.drop(key)
             current = max(each.staged, at)
             self._meter.stage_ended(Stage.GATES, current - each.staged)
             self._meter.cut_off(current - each.begun)
+            over.setdefault(each.record.holder, []).append((each.record.serial, current - each.begun))
+        for client, ended in over.items():
+            self._teller.cut_off(client, tuple(serial for serial, _ in ended), max(seconds for _, seconds in ended))
+
+    def _tell_late(self, issuer: ObjectKey, gates: str) -> None:
+        """Once for each certificate, as long as this process follows it."""
+        long_ago = self._clock.monotonic() - GATE_PATIENCE.total_seconds()
+        for followed, unreached in ((self._recorded, "the CRL"), (self._committed, gates)):
+            for key, each in followed.of(issuer):
+                if not each.told and each.begun <= long_ago:
+                    followed.put(key, replace(each, told=True))
+                    self._teller.cut_off_late(each.record.holder, issuer, unreached)
 
     def _written(self, issuer: ObjectKey, stage: Stage) -> None:
         if self._recorded.has(issuer) or self._committed.has(issuer):

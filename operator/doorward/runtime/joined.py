@@ -113,9 +113,11 @@ def _appliers(s: Shared, observer: CertificateObserver, guarded: GuardedApplier,
             source,
             s.clock,
         ),
-        IssuerApplier(s.view, s.gateway, s.intake, s.issuer_memories, source, s.clock, s.canaries.book),
+        IssuerApplier(
+            s.view, s.gateway, s.intake, s.issuer_memories, source, s.clock, s.canaries.book, s.writes.teller
+        ),
         ArchiveApplier(s.view, s.gateway, s.intake),
-        TargetApplier(s.view, s.gateway, s.intake),
+        TargetApplier(s.view, s.gateway, s.intake, s.writes.teller),
         guarded,
         s.writes,
     )

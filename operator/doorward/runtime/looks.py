@@ -18,6 +18,7 @@ from doorward.issuers.retention import LedgerObserver
 from doorward.objects.meta import ObjectKey, key_of
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.planning import certificate, cut_off, gate, gone, issuer, issuer_status, retention, timing
+from doorward.planning.notices import gates_named
 from doorward.planning.observed import Authority, CertificateObserved, IssuerObserved, Unseen
 from doorward.planning.plan import (
     ApplyTarget,
@@ -138,6 +139,7 @@ class Issuers:
     ) -> None:
         """Keep what the issuer's certificates are planned with; wake those whom a change concerns."""
         signing = decision.signing
+        behind = [gate.namespace for gate in issuer_status.gates_behind(seen.gates) if not gate.shut]
         domain = TrustDomain(
             authority=signing if isinstance(signing, Authority) else None,
             staying=decision.staying,
@@ -145,7 +147,8 @@ class Issuers:
             problem=signing.message if isinstance(signing, Condition) else "",
             published=seen.published if isinstance(seen.published, PublishedTrust) else None,
             near_capacity=issuer_status.crowded(seen),
-            gates_behind=not seen.gates_known or any(not gate.shut for gate in issuer_status.gates_behind(seen.gates)),
+            gates_behind=not seen.gates_known or bool(behind),
+            behind=gates_named(behind),
             held=memory.held,
         )
         before = self._domains.get(key)

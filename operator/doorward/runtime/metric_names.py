@@ -164,6 +164,12 @@ WRITES_REFUSED = Definition(
 
 # Work
 
+EVENTS = Definition(
+    name="doorward_events_total",
+    type="counter",
+    labels=("outcome",),
+    help="Kubernetes Events by what became of them: written, refused (by the API server), or left_out (too many at once).",
+)
 PASSES = Definition(
     name="doorward_reconcile_passes",
     type="histogram",
@@ -297,6 +303,7 @@ DEFINITIONS = (
     CUT_OFF,
     WRITES,
     WRITES_REFUSED,
+    EVENTS,
     PASSES,
     NOT_SETTLED,
     QUEUE_DEPTH,

@@ -18,6 +18,7 @@ from doorward.runtime.cut_offs import Stage
 from doorward.runtime.loop_lag import Longest
 from doorward.runtime.metric_names import Definition
 from doorward.runtime.scrape import Figures, Sample
+from doorward.view.outbox import Outcome
 
 KEY_KINDS = ("certificate", "issuer", "ledger", "target")
 
@@ -63,6 +64,9 @@ class Metrics:
         self._cut_offs = self._histogram(names.CUT_OFF)
         self._writes = self._counter(names.WRITES)
         self._refused = self._counter(names.WRITES_REFUSED)
+        self._events = self._counter(names.EVENTS)
+        for outcome in Outcome:
+            self._events.labels(outcome.value)
         self._passes = self._histogram(names.PASSES)
         self._not_settled = self._counter(names.NOT_SETTLED)
         for kind in KEY_KINDS:
@@ -102,6 +106,10 @@ class Metrics:
     def refused(self, kind: Kind, subresource: str, code: int) -> None:
         """See `WriteMeter`."""
         self._refused.labels(kind.name, subresource, str(code)).inc()
+
+    def event(self, outcome: Outcome) -> None:
+        """See `EventMeter`."""
+        self._events.labels(outcome.value).inc()
 
     # Cut-offs
 

@@ -31,21 +31,24 @@ from doorward.probes.prober import NetworkProber, Prober
 from doorward.runtime import kopf_handlers, loop_lag
 from doorward.runtime.canary_probing import CanaryProbing
 from doorward.runtime.cut_offs import CutOffRecorder
+from doorward.runtime.event_writing import EventWriting
 from doorward.runtime.joined import Shared, joined
 from doorward.runtime.metrics import Metrics
 from doorward.runtime.probing import Probing
 from doorward.runtime.scrape import Figures, not_synced
 from doorward.runtime.settings import Settings
 from doorward.runtime.told import ToldTargets
-from doorward.view.apply import SharedWrites
+from doorward.view.apply import EventApplier, SharedWrites
 from doorward.view.intake import Intake
 from doorward.view.keys import Key, issuer_key
+from doorward.view.outbox import Outbox
 from doorward.view.resync import Resync
 from doorward.view.routing import Routing, share
 from doorward.view.stores import View
 from doorward.view.story import LedgerStory
 from doorward.view.subscriptions import Subscriptions
 from doorward.view.surroundings import SettingsReader
+from doorward.view.teller import Teller
 from doorward.view.trust_domains import TrustDomains
 from doorward.workqueue.queue import WorkQueue
 from doorward.workqueue.workers import work
@@ -96,17 +99,20 @@ class Operator:
         self._issuer_memories = IssuerMemories()
         self._certificate_memories = CertificateMemories()
         self.queue: WorkQueue[Key] = WorkQueue(clock, share=partial(share, self.view), meter=self.metrics)
-        self._cut_offs = CutOffRecorder(clock, gateway.skew, self.metrics)
-        self._story = LedgerStory(leads=lambda: self.leads)
+        outbox = Outbox(clock, self.metrics)
+        teller = Teller(self.view, outbox)
+        self._cut_offs = CutOffRecorder(clock, gateway.skew, self.metrics, teller)
+        self._events = EventWriting(outbox, EventApplier(gateway), self._cut_offs.under_way_for)
+        self._story = LedgerStory(lambda: self.leads, teller)
         self._routing = Routing(self.view, self.queue, self._counts_due, self._cut_offs, self._story)
         self.view.sources.on_change = self._routing.source_changed
         self._subscriptions: Subscriptions | None = None
         self._domains = TrustDomains()
         self._intake = Intake(self.view, self._routing, self._takes_part)
         self._told = ToldTargets(lambda issuer: self._routing.wake(issuer_key(issuer)))
-        writes = SharedWrites(self.view, gateway, self._intake, clock, self._story)
+        writes = SharedWrites(self.view, gateway, self._intake, self._story, teller)
         self._probing = Probing(
-            settings.controller, prober or NetworkProber(clock), clock, self._routing, writes, self.metrics.probed
+            settings.controller, prober or NetworkProber(clock), clock, self._routing, self.metrics.probed
         )
         self._canaries = CanaryProbing(
             CanaryBook(),
@@ -114,7 +120,6 @@ class Operator:
             canary_prober or NetworkCanaries(),
             clock,
             self._routing,
-            writes,
             gate_service=settings.gate_service is not None,
         )
         shared = Shared(
@@ -282,6 +287,7 @@ class Operator:
             group.create_task(self._rollback.keep(start_over, self._routing.rolled_back)),
             group.create_task(self._work(subscriptions, leads=leads)),
             group.create_task(self._probe()),
+            group.create_task(self._write_events()),
         ]
         if self._settings.health_port is not None:
             tasks.append(group.create_task(loop_lag.measure(self.metrics.lag)))
@@ -290,6 +296,11 @@ class Operator:
     def _settings_reader(self) -> SettingsReader:
         configmaps = {plane.settings_at: plane.settings_read for plane in self._planes if plane.settings_at is not None}
         return SettingsReader(self.view.surroundings, self._gateway, configmaps, self._routing.surroundings_changed)
+
+    async def _write_events(self) -> None:
+        if self._leadership is not None:
+            await self._leadership.led()
+        await self._events.keep()
 
     async def _probe(self) -> None:
         if self._leadership is not None:

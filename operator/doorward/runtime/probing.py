@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from itertools import islice
 
 from doorward.clock import Clock
@@ -22,7 +21,6 @@ from doorward.probes.book import GateKey, ProbeBook, Wanted
 from doorward.probes.prober import Prober
 from doorward.probes.replicas import Replicas
 from doorward.runtime.unnamed_probing import UnnamedProbing
-from doorward.view.apply import SharedWrites
 from doorward.view.keys import Key, issuer_key
 from doorward.view.routing import Routing
 
@@ -36,8 +34,6 @@ IDLE = 1.0
 LONGEST_NAME = 253
 MOST_HOSTS = 100
 """Of one target that are probed."""
-WARNED_AGAIN = timedelta(minutes=5)
-MOST_WARNED = 10_000
 OFF = "probes are switched off: name the Service of the ingress controller with --controller"
 
 
@@ -58,7 +54,6 @@ class Probing:
         prober: Prober,
         clock: Clock,
         routing: Routing,
-        shared: SharedWrites,
         counted: Callable[[Verdict], None],
     ) -> None:
         self.book = ProbeBook()
@@ -70,11 +65,9 @@ class Probing:
         self._prober = prober
         self._clock = clock
         self._routing = routing
-        self._shared = shared
         self._counted = counted
         self._changed: set[ObjectKey] = set()
         """Issuers with a gate of which something else was found, and that were not told yet."""
-        self._warned: dict[Key, datetime] = {}
         self._workers: dict[Replica, list[asyncio.Task[None]]] = {}
         self._unnamed = UnnamedProbing(self.book, prober, clock, self._changed.add)
 
@@ -190,24 +183,9 @@ class Probing:
         if not was_open and now.verdict is not Verdict.OPEN:
             self._changed.add(asked.issuer)
             return
+        # At once: their Events are of what is written onto them then.
         self._routing.wake(issuer_key(asked.issuer))
         self._routing.wake(gate.target)
-        if not was_open:
-            found = f"host {gate.host} {now.detail} at replica {replica}"
-            text = f"Clients without a certificate of MTLSIssuer {asked.issuer} have access: {found}"
-            await self._warn(gate.target, text)
-            await self._warn(issuer_key(asked.issuer), text)
-
-    async def _warn(self, key: Key, message: str) -> None:
-        """By an Event, at once and then not for a while: a host may be opened again and again, and an issuer has many."""
-        now = self._clock.now()
-        if key in self._warned and now < self._warned[key] + WARNED_AGAIN:
-            return
-        if len(self._warned) >= MOST_WARNED:
-            self._warned.clear()
-        self._warned[key] = now
-        if not await self._shared.tried_event(key, "Open", message):
-            del self._warned[key]
 
 
 def _can_be_asked(host: str) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime
 from doorward.clock import Clock
 from doorward.cluster.errors import AlreadyExists, ApiError, Conflict, Gone, NotFound, NotLeading
 from doorward.logged import Once, about
+from doorward.planning.notices import Notice
 from doorward.planning.plan import (
     Action,
     CreateCa,
@@ -230,5 +231,6 @@ class Reconciler:
             if error.retry_after:
                 return  # the server is to be left alone: it is told at the next try
         if key.kind != "target" and self._troubles.worth_an_event(key):
-            with suppress(ApiError):
-                await self._shared.event(key, trouble.condition().reason.name, trouble.condition().message)
+            condition = trouble.condition()
+            told = Notice(reason=condition.reason.name, message=condition.message, warning=True)
+            self._shared.teller.tell(key, (told,))

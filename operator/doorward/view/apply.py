@@ -8,40 +8,36 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from doorward.api.conditions import instant
-from doorward.clock import Clock
-from doorward.cluster.errors import ApiError, Conflict, Ending, Forbidden, Invalid, NotFound
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, EVENT, FIELD_MANAGER, ISSUED_CERTIFICATE, ISSUER, Gateway, Kind
-from doorward.logged import Once, about
+from doorward.api.conditions import MAX_MESSAGE, instant
+from doorward.cluster.errors import Conflict, Invalid
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, EVENT, FIELD_MANAGER, ISSUED_CERTIFICATE, ISSUER, Gateway
+from doorward.logged import about
 from doorward.objects import ledger_record
 from doorward.objects.comparison import unlike
 from doorward.objects.ledger_record import Record
 from doorward.objects.meta import MISSING_ANNOTATION, SECRET_MISSING_ANNOTATION
+from doorward.planning.notices import notice
 from doorward.planning.plan import MarkMissing, MarkSecretMissing, Revoke, WriteStatus
 from doorward.view import story
 from doorward.view.intake import Intake
 from doorward.view.keys import Key
+from doorward.view.outbox import Waiting
 from doorward.view.stores import View
 from doorward.view.story import LedgerStory
+from doorward.view.teller import Teller
 
 logger = logging.getLogger(__name__)
-LOSS = (
-    "{why}. Serial {serials} stays valid until {until} at least, and is then revoked as superseded, unless the Secret is restored."
-    " The operator issues another certificate. To revoke the access of a client at once, set spec.revoked"
-)
 
 
 class SharedWrites:
     """Each for the key that is worked on."""
 
-    def __init__(self, view: View, gateway: Gateway, intake: Intake, clock: Clock, ledger_story: LedgerStory) -> None:
+    def __init__(self, view: View, gateway: Gateway, intake: Intake, ledger_story: LedgerStory, teller: Teller) -> None:
         self._story = ledger_story
         self._view = view
         self._gateway = gateway
         self._intake = intake
-        self._clock = clock
-        self._no_event: Once[str] = Once()
-        """By namespace."""
+        self.teller = teller
 
     async def revoke(self, key: Key, action: Revoke) -> None:
         """Onto the record that the plan was made from: what a person wrote into it in the meantime is not written over.
@@ -79,8 +75,8 @@ class SharedWrites:
             logger.info(words, extra=about(key, client=str(key.at), serial=f"{record.serial:x}"))
         if action.until is not None:
             serials = ", ".join(f"{record.serial:x}" for record in action.records)
-            message = LOSS.format(why=action.why, serials=serials, until=instant(action.until))
-            await self.event(key, "SecretMissing", message)
+            values = {"why": action.why, "serials": serials, "until": instant(action.until)}
+            self.teller.tell(key, (notice("ClientCertificate", "SecretMissing", **values),))
 
     async def _mark(self, key: Key, record: Record, annotation: str, since: datetime | None) -> None:
         ledger = self._view.ledger
@@ -117,60 +113,31 @@ class SharedWrites:
         body = await self._gateway.patch(kind, key.at.namespace, key.at.name, patch, subresource="status")
         self._intake.written(kind, body, by=key)
         story.tell_conditions(key, before.get("conditions") or (), action.status.get("conditions") or ())
+        self.teller.status_written(key, before, action.status)
         return unlike({"status": action.status}, body, me=FIELD_MANAGER)
 
-    def _concerned(self, key: Key) -> tuple[Kind, str] | None:
-        """The kind and the UID of the object of a key; None: it is not there any more."""
-        if key.kind == "target":
-            target = self._view.targets[key.plural].get(key.at)
-            return (
-                None
-                if target is None
-                else (self._view.target_kinds[key.plural].kind, target["metadata"].get("uid", ""))
-            )
-        kind = ISSUER if key.kind == "issuer" else CLIENT_CERTIFICATE
-        found = self._intake.store_of(kind).get(key.at)
-        return None if found is None else (kind, found.body["metadata"]["uid"])
 
-    async def tried_event(self, key: Key, reason: str, message: str) -> bool:
-        """An Event from outside the work queue, where an error would end the task: whether it needs no other try."""
-        try:
-            await self.event(key, reason, message)
-        except ApiError as error:
-            logger.warning("event not written", extra=about(key, reason=reason, error=str(error)))
-            return False
-        return True
+class EventApplier:
+    """Writes one Event."""
 
-    async def event(self, key: Key, reason: str, message: str) -> None:
-        """An Event about an MTLSIssuer, a ClientCertificate or a target; that it cannot be written stops nothing."""
-        concerned, at = self._concerned(key), key.at
-        if concerned is None:
-            return
-        kind, uid = concerned
-        now = instant(self._clock.now())
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def write(self, waiting: Waiting) -> None:
+        """The Event, as of when its change was made."""
+        at, told = instant(waiting.at), waiting.notice
+        namespace = waiting.about["namespace"]
         event = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"namespace": at.namespace, "generateName": "doorward-"},
-            "involvedObject": {
-                "apiVersion": kind.api_version,
-                "kind": kind.name,
-                "namespace": at.namespace,
-                "name": at.name,
-                "uid": uid,
-            },
-            "type": "Warning",
-            "reason": reason,
-            "message": message[:1024],
+            "metadata": {"namespace": namespace, "generateName": "doorward-"},
+            "involvedObject": waiting.about,
+            "type": "Warning" if told.warning else "Normal",
+            "reason": told.reason,
+            "message": told.message[:MAX_MESSAGE],
             "source": {"component": "doorward"},
-            "firstTimestamp": now,
-            "lastTimestamp": now,
+            "firstTimestamp": at,
+            "lastTimestamp": at,
             "count": 1,
         }
-        try:
-            await self._gateway.create(EVENT, at.namespace, event)
-        except (Ending, Forbidden, Invalid, NotFound) as error:
-            if self._no_event.is_new(at.namespace, error):
-                logger.warning("event not written", extra=about(key, reason=reason, error=str(error)))
-        else:
-            self._no_event.over(at.namespace)
+        await self._gateway.create(EVENT, namespace, event)

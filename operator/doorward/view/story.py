@@ -11,6 +11,7 @@ from doorward.objects.ledger_record import Record, Revocation
 from doorward.objects.meta import ObjectKey
 from doorward.planning import revocation
 from doorward.view.keys import Key
+from doorward.view.teller import Teller
 
 logger = logging.getLogger(__name__)
 OPERATOR, ANOTHER = "operator", "another"
@@ -55,8 +56,9 @@ class LedgerStory:
     says it.
     """
 
-    def __init__(self, leads: Callable[[], bool]) -> None:
+    def __init__(self, leads: Callable[[], bool], teller: Teller | None = None) -> None:
         self._leads = leads
+        self._teller = teller
         self._under_way: dict[ObjectKey, Revocation] = {}
         """By record, what this process writes into it: the watch may tell of that before the API server has answered."""
 
@@ -68,7 +70,7 @@ class LedgerStory:
             yield
         finally:
             del self._under_way[record.key]
-        tell_revocation(record, now, by=OPERATOR)
+        self._tell(record, now, by=OPERATOR)
 
     def changed(self, before: Record | None, now: Record | None) -> None:
         """A record is another one than before; what is new to this process is no news: it may have just started."""
@@ -77,7 +79,12 @@ class LedgerStory:
         if now is None:
             logger.info("record deleted", extra=_of(before, by=ANOTHER))
         elif now.revocation is not None and now.revocation != before.revocation and not self._is_ours(now):
-            tell_revocation(before, now.revocation, by=ANOTHER)
+            self._tell(before, now.revocation, by=ANOTHER)
+
+    def _tell(self, record: Record, now: Revocation, *, by: str) -> None:
+        tell_revocation(record, now, by=by)
+        if self._teller is not None:
+            self._teller.revocation(record, now, by_operator=by == OPERATOR)
 
     def _is_ours(self, record: Record) -> bool:
         ours, now = self._under_way.get(record.key), record.revocation

@@ -43,6 +43,8 @@ class TrustDomain:
     """The gates admit nobody: they are closed, since no CA is left that they may trust, or all their CRLs have expired."""
     near_capacity: bool = False
     gates_behind: bool = False
+    behind: str = ""
+    """The gates that may admit clients and do not hold what is published, as a message names them; empty: none, or unknown."""
     held: Mapping[int, LoadedCa] = field(default_factory=dict, repr=False)
     """By generation, the CAs whose keys can be used."""
 

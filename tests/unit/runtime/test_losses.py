@@ -279,7 +279,7 @@ def test_who_deletes_a_secret_is_told_in_an_event_what_follows(bed):
     number = serial(bed, WEB)
     lose(bed)
     bed.settle()
-    (event,) = bed.cluster.all(EVENT, WEB)
+    (event,) = [event for event in bed.cluster.all(EVENT, WEB) if event["type"] == "Warning"]
     assert (event["reason"], event["involvedObject"]["name"]) == ("SecretMissing", "alice")
     assert f"Serial {number:x} stays valid until 2026-09-02T12:0" in event["message"]
     assert "spec.revoked" in event["message"]
