@@ -43,6 +43,7 @@ docs: $(STAMP)  ## docs/reference/ and docs/cli.md from the models, the reasons,
 	$(BIN)/doorward explain --markdown > docs/reference/reasons.md
 	$(BIN)/python -m tests.support.promised > docs/reference/promises.md
 	$(BIN)/python -m tests.support.metrics_page > docs/reference/metrics.md
+	$(BIN)/python -m tests.support.events_page > docs/reference/events.md
 	$(BIN)/python -m tests.support.monitoring
 	$(BIN)/python -m tests.support.cli_page > docs/cli.md
 	$(BIN)/python -m tests.support.kind_pages

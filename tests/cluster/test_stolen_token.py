@@ -468,7 +468,7 @@ def test_no_record_is_created_that_lets_somebody_in_or_bears_another_name(edge):
 # --- the rest of its rights
 
 
-def test_an_event_is_about_our_own_kinds_or_an_open_host(edge):
+def test_an_event_is_about_our_own_kinds_or_the_protection_of_a_host(edge):
     about = {
         "apiVersion": "doorward.io/v1alpha1",
         "kind": "MTLSIssuer",
@@ -485,7 +485,8 @@ def test_an_event_is_about_our_own_kinds_or_an_open_host(edge):
     }
     ingress = about | {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress"}
     assert edge.operator.create(EVENTS, body).ok
-    assert edge.operator.create(EVENTS, body | {"involvedObject": ingress, "reason": "Open"}).ok
+    for reason in BY_SUBJECT["Ingress"]:
+        assert edge.operator.create(EVENTS, body | {"involvedObject": ingress, "reason": reason}).ok
     for other in (
         body | {"involvedObject": ingress},
         body | {"involvedObject": ingress | {"kind": "NetworkPolicy"}, "reason": "Open"},

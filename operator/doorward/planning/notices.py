@@ -9,7 +9,7 @@ from typing import Any
 
 from doorward.api.conditions import MAX_MESSAGE, instant
 from doorward.api.event_reasons import BY_SUBJECT, Subject
-from doorward.api.reason import Mender
+from doorward.api.reason import Mender, Reason
 from doorward.api.reasons import REASONS
 from doorward.objects.ledger_record import Record, Revocation
 from doorward.objects.meta import ObjectKey
@@ -222,7 +222,7 @@ def _of_conditions(before: Status, after: Status) -> Iterator[Notice]:
         if was is None and now["reason"] == "NotPublished":
             continue  # not yet
         same = was is not None and was["reason"] == now["reason"] and (was["message"] == now["message"] or not edited)
-        if same or name == "CAExclusive":
+        if same:
             continue
         if _is_bad(now):
             yield Notice(reason=now["reason"], message=now["message"], warning=True, repeats=True)
@@ -232,7 +232,12 @@ def _of_conditions(before: Status, after: Status) -> Iterator[Notice]:
 
 def _is_bad(condition: Status) -> bool:
     reason = REASONS.get(condition["reason"])
-    if reason is None or condition["status"] == "True" or reason.name in _QUIET:
+    return reason is not None and is_told(condition["type"], reason)
+
+
+def is_told(condition: str, reason: Reason) -> bool:
+    """Whether a condition that turns to this reason is told by an Event of the reason's name."""
+    if reason.status == "True" or reason.name in _QUIET or condition == "CAExclusive":
         return False
     return reason.name in _TOLD_ALL_THE_SAME or reason.mender not in (Mender.NOBODY, Mender.ITSELF)
 

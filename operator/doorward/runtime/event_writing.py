@@ -10,9 +10,9 @@ from doorward.view.apply import EventApplier
 from doorward.view.outbox import Outbox, Outcome
 
 logger = logging.getLogger(__name__)
-PACE = 0.05
-"""Seconds between two Events: at most 20 a second."""
-GIVE_WAY, LOOK = 5.0, 0.1
+PACE = 0.0625
+"""Seconds between two Events: at most 16 a second."""
+GIVE_WAY, LOOK = 5.0, 0.125
 """Seconds for which an Event waits for a cut-off that is under way, and seconds between two looks. One that takes longer waits for
 a gate that cannot be written, and needs the API server seldom.
 """
