@@ -21,8 +21,8 @@ MOST_LISTED = 50
 """Gates and hosts that a status lists: of more, nothing is known of those that it leaves out."""
 MOST_SERIALS = 5
 """Serials, or hosts, that a message names."""
-_QUIET = frozenset({"NotVerified", "CutOffNotVerified", "SeparationNotVerified", "SharedCA", "SecretMissing"})
-"""True of every new object for a while, or for good; or told by an Event of its own."""
+_QUIET = frozenset({"NotVerified", "CutOffNotVerified", "SeparationNotVerified", "SecretMissing", "IssuerNotReady"})
+"""True of every new object for a while; or told by an Event of its own, or by one of the MTLSIssuer."""
 _TOLD_ALL_THE_SAME = frozenset({"NotPublished", "ReissueBudgetSpent", "CaNotTrusted", "Expired"})
 """What passes by itself, or is nobody's fault, and is a loss of access or a refusal all the same."""
 _PROTECTED = frozenset({"Protected", "OptionalNotAllowed", "ListedNotSelectable"})

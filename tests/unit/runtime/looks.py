@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, ISSUER, SECRET
+from doorward.cluster.gateway import CLIENT_CERTIFICATE, EVENT, ISSUED_CERTIFICATE, ISSUER, SECRET
 from tests.support import promises
 from tests.support.memory_cluster import Object
 from tests.support.memory_gateway import Write
@@ -47,5 +47,11 @@ def person_writes(bed: OperatorBed, number: int, **revocation: Any) -> None:
 
 
 def of_certificates(writes: Iterable[Write]) -> list[tuple[str, str, str]]:
-    """Verb, kind and subresource of each write that was of no issuer's."""
-    return [(write.verb, write.kind, write.subresource) for write in writes if write.kind != "MTLSIssuer"]
+    """Verb, kind and subresource of each write that was of no issuer's, Events aside."""
+    ours = (write for write in writes if write.kind not in ("MTLSIssuer", EVENT.name))
+    return [(write.verb, write.kind, write.subresource) for write in ours]
+
+
+def events_of(writes: Iterable[Write]) -> int:
+    """How many Events were written."""
+    return sum(write.kind == EVENT.name for write in writes)

@@ -62,7 +62,7 @@ def test_the_operator_goes_on_with_what_was_adopted(served, moved):
     bed.start()
     bed.settle()
     same(bed, served)
-    assert {write.kind for write in bed.gateway.writes if not write.subresource} == {"ClientCertificate"}  # finalizers
+    assert {write.kind for write in bed.gateway.writes if not write.subresource} == {"ClientCertificate", "Event"}
 
 
 def test_it_also_goes_on_with_what_another_tool_brought_back_without_owners(served, moved):

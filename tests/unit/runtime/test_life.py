@@ -10,7 +10,7 @@ from tests.support import promises
 from tests.support.memory_gateway import killed
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, OperatorBed
 from tests.unit import given
-from tests.unit.runtime.looks import CRL, GATE, of_certificates, record, said, serial
+from tests.unit.runtime.looks import events_of, CRL, GATE, of_certificates, record, said, serial
 
 
 def order(bed, *, since=0):
@@ -39,7 +39,12 @@ def test_a_serial_is_recorded_before_anybody_holds_it(bed):
     since = bed.cluster.version
     bed.apply("alice")
     bed.settle()
-    assert [kind for kind, _ in order(bed, since=since)] == ["IssuedCertificate", "Secret", "ClientCertificate"]
+    assert [kind for kind, _ in order(bed, since=since)] == [
+        "IssuedCertificate",
+        "Secret",
+        "ClientCertificate",
+        "Event",
+    ]
 
 
 WRITES = [
@@ -49,8 +54,9 @@ WRITES = [
 ]
 
 
-def test_a_certificate_costs_three_writes_where_the_policy_puts_the_finalizer_on(bed):
-    assert of_certificates(bed.writes_of(lambda: bed.apply("alice"))) == WRITES
+def test_a_certificate_costs_three_writes_and_an_event_where_the_policy_puts_the_finalizer_on(bed):
+    writes = bed.writes_of(lambda: bed.apply("alice"))
+    assert (of_certificates(writes), events_of(writes)) == (WRITES, 1)
 
 
 def test_a_certificate_costs_four_writes_elsewhere(bed):

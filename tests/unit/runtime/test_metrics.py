@@ -298,7 +298,13 @@ def test_writes_are_counted_by_kind_verb_and_result(served):
     assert more(kind="IssuedCertificate", subresource="", verb="create", result="ok") == 1
     assert more(kind="Secret", verb="create", result="ok") == 1
     assert more(kind="ClientCertificate", subresource="status", verb="patch", result="ok") == 1
-    assert more() - more(kind="MTLSIssuer") == 3
+    assert more(kind="Event", verb="create", result="ok") == 1
+    assert more() - more(kind="MTLSIssuer") == 4
+    assert (
+        shown.value("doorward_events_total", outcome="written")
+        - before.value("doorward_events_total", outcome="written")
+        == 1
+    )
 
 
 @pytest.mark.parametrize(("error", "code"), [(Forbidden("no", status=403), "403"), (Invalid("no", status=422), "422")])

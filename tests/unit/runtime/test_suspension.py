@@ -8,7 +8,7 @@ from tests.support import promises
 from tests.support.memory_gateway import Fault
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME
 from tests.unit import given
-from tests.unit.runtime.looks import live, of_certificates, person_writes, record, said, serial
+from tests.unit.runtime.looks import events_of, live, of_certificates, person_writes, record, said, serial
 
 NEVER = {"privateKey": {"rotationPolicy": "Never"}}
 
@@ -66,7 +66,9 @@ def test_both_serials_of_a_renewed_client_are_held_and_let_in_again(served):
 @pytest.mark.parametrize("to", [True, False], ids=["suspending", "letting in again"])
 def test_it_costs_one_record_one_crl_one_gate_and_two_statuses(served, to):
     apply(served, suspended=not to)
-    writes = of_certificates(served.writes_of(lambda: served.apply("alice", suspended=to)))
+    made = served.writes_of(lambda: served.apply("alice", suspended=to))
+    writes = of_certificates(made)
+    assert events_of(made) == (2 if to else 1)
     statuses = [write for write in writes if write[2] == "status"]
     assert [write for write in writes if write[2] != "status"] == [
         ("patch", "IssuedCertificate", ""),
