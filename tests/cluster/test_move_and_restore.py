@@ -102,7 +102,7 @@ def test_what_was_moved_serves_the_same_certificates_and_revokes_nobody(moved: M
     [owner] = home.body(SECRETS, "alice-mtls")["metadata"]["ownerReferences"]
     assert owner["uid"] == home.body(CERTIFICATES, "alice")["metadata"]["uid"]
     statuses = {"patch clientcertificates/status", "patch mtlsissuers/status", "patch ingresses"}
-    assert set(moved.writes) <= {*statuses, "create secrets", "create configmaps"}
+    assert set(moved.writes) <= {*statuses, "create secrets", "create configmaps", "create events"}
     # The gate, and the names of the guarded Services.
     assert (moved.writes["create secrets"], moved.writes["create configmaps"]) in ((1, 1), (1, 0))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from doorward.api.event_reasons import BY_SUBJECT
 from tests.support.kube import (
     CERTIFICATES,
     CONFIGMAPS,

@@ -65,6 +65,7 @@ def test_a_suspension_and_its_end_cost_one_record_one_crl_one_gate_and_two_statu
             suspend(cluster, home, to=to)
         del written["patch mtlsissuers/status"]
         assert written.pop("patch clientcertificates/status") <= 2
+        assert written.pop("create events") == (2 if to else 1)
         assert written == {"patch issuedcertificates": 1, "update configmaps": 1, "update secrets": 1}
 
 

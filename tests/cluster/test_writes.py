@@ -11,6 +11,7 @@ from tests.support.installation import OperatorProcess
 from tests.support.kube import (
     CERTIFICATES,
     CONFIGMAPS,
+    EVENTS,
     INGRESSES,
     ISSUERS,
     RECORDS,
@@ -34,17 +35,18 @@ def issued(home: Home, audit: Audit, names: list[str]) -> Counter[str]:
     return Counter({what: number for what, number in written.items() if what != "patch mtlsissuers/status"})
 
 
-def test_a_certificate_costs_three_writes(home: Home, audit: Audit):
+def test_a_certificate_costs_three_writes_and_an_event(home: Home, audit: Audit):
     home.partners()
     written = issued(home, audit, [f"client-{number}" for number in range(MANY)])
     assert written == {
         "create issuedcertificates": MANY,
         "create secrets": MANY,
         "patch clientcertificates/status": MANY,
+        "create events": MANY,
     }
 
 
-WATCHED = (SECRETS, CONFIGMAPS, INGRESSES, CERTIFICATES, ISSUERS, RECORDS)
+WATCHED = (SECRETS, CONFIGMAPS, INGRESSES, CERTIFICATES, ISSUERS, RECORDS, EVENTS)
 OTHERS = "configmaps/kube-root-ca.crt"
 """What Kubernetes puts into each namespace, when it comes to it."""
 
@@ -92,4 +94,4 @@ def test_without_the_policy_that_puts_the_finalizer_on_a_certificate_costs_four_
     with without_finalizer_policy(home.admin, home.here(client("probe"))):
         written = issued(home, audit, [f"client-{number}" for number in range(MANY)])
     assert written["patch clientcertificates"] == MANY
-    assert sum(written.values()) == 4 * MANY
+    assert sum(written.values()) - written["create events"] == 4 * MANY

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -248,7 +249,7 @@ def test_whatever_happens_to_a_client_a_second_look_tells_nothing_and_no_reason_
 
 @drawn(st.lists(st.sampled_from([None, HOLD, DELETED, BY_HAND, LIFTED, FINAL, LEAKED]), min_size=2, max_size=6))
 def test_whatever_happens_to_a_record_each_step_is_told_once(history):
-    for before, now in zip(history, history[1:], strict=False):
+    for before, now in pairwise(history):
         if now is None:
             continue
         after = replace(given.record(), revocation=now)

@@ -10,7 +10,7 @@ from tests.support import promises
 from tests.support.memory_gateway import killed
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, OperatorBed
 from tests.unit import given
-from tests.unit.runtime.looks import events_of, CRL, GATE, of_certificates, record, said, serial
+from tests.unit.runtime.looks import CRL, GATE, events_of, of_certificates, record, said, serial
 
 
 def order(bed, *, since=0):

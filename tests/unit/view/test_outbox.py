@@ -103,10 +103,10 @@ def test_an_object_has_a_number_of_events_at_once_and_then_one_a_minute(box, clo
     put(box, "bob")
     assert len(taken(box)) == outbox.BURST + 1
     for _ in range(3):
-        clock.advance(seconds=outbox.EVERY)
+        clock.advance(seconds=outbox.EVERY + 0.1)
         put(box)
         put(box)
-    assert len(taken(box)) == 3
+        assert len(taken(box)) == 1
 
 
 def test_what_goes_back_and_forth_is_told_once_in_a_while_and_each_change_of_a_person_always(box, clock, meter):
