@@ -117,6 +117,16 @@ def test_an_open_host_is_told_at_once_on_the_issuer_and_the_ingress_with_an_even
     assert gate(bed).startswith("Protected: ")
 
 
+def test_a_restart_does_not_tell_of_an_open_host_again(bed, told):
+    bed.settle()
+    told.finds = OPEN
+    bed.advance(30)
+    before = len(bed.cluster.all(EVENT))
+    bed.restart()
+    bed.advance(400)
+    assert (enforced(bed)[1], len(bed.cluster.all(EVENT))) == ("Open", before)
+
+
 def test_a_host_that_is_opened_again_and_again_is_no_flood_of_events(bed, told):
     for _ in range(10):
         told.finds = OPEN
