@@ -58,6 +58,8 @@ class GateObserved:
     """Of our own settings, those that another field manager owns."""
     found_open: str = ""
     """What a probe found to be open to clients without a certificate; empty: nothing."""
+    was_open: bool = False
+    """It is said to be open, and this process has not probed it yet: that stands until then."""
     rival: ObjectKey | Unseen | None = None
     """Another target that decides who gets in at a host of this one; None: there is none."""
 
@@ -129,15 +131,14 @@ def decide(o: GateObserved, now: datetime) -> Decision:
         return Decision(protection=protection, said=_out_of_reach(o, issuer))
     if isinstance(o.gate, Unseen):
         return Decision(protection=protection, said=said("GateMissing", issuer=issuer, namespace=o.key.namespace))
-    return Decision(
-        protection=protection, said=_behind_gate(o, o.issuer, issuer, optional=(wanted, optional), asked=every_request)
-    )
+    behind = _behind_gate(o, o.issuer, issuer, optional=(wanted, optional), asked=every_request)
+    return Decision(protection=protection, said=behind, due=now + GATE_AWAITED if behind is None else None)
 
 
 def _behind_gate(
     o: GateObserved, spec: MTLSIssuerSpec, issuer: ObjectKey, *, optional: tuple[bool, bool], asked: bool
-) -> Condition:
-    """What is said of a target whose gate is there."""
+) -> Condition | None:
+    """What is said of a target whose gate is there; None: what is said already."""
     opened = openings.first(o.openings, issuer, asked=asked and o.asks)
     if opened is not None:
         return opened
@@ -148,6 +149,8 @@ def _behind_gate(
             return wrong
     if o.found_open:
         return said("FoundOpen", issuer=issuer, detail=o.found_open)
+    if o.was_open:
+        return None
     if optional == (True, False):
         return said("OptionalNotAllowed", issuer=issuer)
     if asked and o.unasked:

@@ -260,6 +260,12 @@ class ProbeBook:
                     return f"host {gate.host} {finding.detail} at replica {replica}"
         return ""
 
+    def is_asked(self, key: Key) -> bool:
+        """Whether every host of a target was probed at every replica, by this process and as far as it can be."""
+        if key not in self._targets or not self.replicas:
+            return False
+        return all(gate.unprobed or len(gate.findings) >= len(self.replicas) for gate in self._gates((key,)))
+
     def probed(self, issuer: ObjectKey) -> Probed:
         """All that is known of the gates of an issuer."""
         gates = tuple(self._gates(sorted(self._of_issuer.get(issuer, ()))))

@@ -15,7 +15,7 @@ from doorward.issuers.conflicts import concerned
 from doorward.issuers.memory import IssuerMemories, IssuerMemory
 from doorward.issuers.observe import IssuerObserver
 from doorward.issuers.retention import LedgerObserver
-from doorward.objects.meta import ObjectKey, key_of
+from doorward.objects.meta import GATE_ANNOTATION, ObjectKey, key_of
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.planning import certificate, cut_off, gate, gone, issuer, issuer_status, retention, timing
 from doorward.planning.notices import gates_named
@@ -232,7 +232,12 @@ class Targets:
             self._told.gone(key)
             return Look(Plan())
         body, observed = seen
-        observed = replace(observed, found_open=self._probing.book.found_open(key))
+        annotations = body["metadata"].get("annotations") or {}
+        observed = replace(
+            observed,
+            found_open=self._probing.book.found_open(key),
+            was_open=self._probing.was_open(key, str(annotations.get(GATE_ANNOTATION, ""))),
+        )
         if observed.reference is not None and observed.issuer is Unseen.UNKNOWN:
             return Look(Plan(due=self._clock.now() + UNFINISHED))
         plane = self._observer.plane(key)

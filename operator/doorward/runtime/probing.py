@@ -15,6 +15,7 @@ from doorward.objects.meta import ObjectKey
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki.pem import load_certificates
 from doorward.planning.enforcement import Asked, Finding, Verdict
+from doorward.planning.enforcement_status import FIRST_ROUND
 from doorward.planning.gate import Decision, GateObserved
 from doorward.planning.observed import IssuerObserved, Unseen
 from doorward.probes.book import GateKey, ProbeBook, Wanted
@@ -93,6 +94,12 @@ class Probing:
         )
         if self.book.target(key, wanted, self._clock.now()):
             self._routing.wake(issuer_key(protection.issuer))
+
+    def was_open(self, key: Key, said: str) -> bool:
+        """Whether a process before found a target open, as its annotation says, and this one was just started and has not asked yet."""
+        since, now = self.book.since, self._clock.now()
+        starting = since is not None and now < since + FIRST_ROUND
+        return starting and said.startswith("FoundOpen: ") and not self.book.is_asked(key)
 
     def gone(self, key: Key) -> None:
         """A target of which nothing is to be probed."""

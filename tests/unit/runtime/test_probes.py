@@ -125,6 +125,30 @@ def test_a_restart_does_not_tell_of_an_open_host_again(bed, told):
     bed.restart()
     bed.advance(400)
     assert (enforced(bed)[1], len(bed.cluster.all(EVENT))) == ("Open", before)
+    assert not any(write.kind == INGRESS.name for write in bed.gateway.writes), "it is never called protected"
+
+
+def test_a_host_that_was_closed_while_no_operator_ran_is_called_protected_when_it_was_probed(bed, told):
+    bed.settle()
+    told.finds = OPEN
+    bed.advance(30)
+    bed.kill()
+    told.finds = REFUSED
+    bed.start()
+    bed.advance(30)
+    assert (enforced(bed)[1], gate(bed).partition(": ")[0]) == ("ProbesRefused", "Protected")
+
+
+def test_where_nothing_can_be_found_after_a_restart_the_last_word_does_not_stand_for_ever(bed, told):
+    bed.settle()
+    told.finds = OPEN
+    bed.advance(30)
+    told.finds = RuntimeError("no answer that can be understood")
+    bed.restart()
+    bed.advance(60)
+    assert gate(bed).startswith("FoundOpen: ")
+    bed.advance(60)
+    assert gate(bed).startswith("Protected: ")
 
 
 def test_a_host_that_is_opened_again_and_again_is_no_flood_of_events(bed, told):
