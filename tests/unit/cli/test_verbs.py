@@ -23,6 +23,17 @@ def test_explain_says_what_a_reason_means_and_who_can_mend_it(capsys):
     )
 
 
+def test_explain_says_what_an_event_means_and_of_what_object_it_is(capsys):
+    assert main(["explain", "CutOffComplete"]) == 0
+    assert capsys.readouterr().out.startswith("CutOffComplete (Event of ClientCertificate): The published CRL lists")
+    assert main(["explain", "Issued"]) == 0
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "Issued (Ready=True)",
+        "  mended by",
+        "Issued (Event of ClientCertificate)",
+    ]
+
+
 def test_explain_without_a_name_says_all_in_order(capsys):
     assert main(["explain"]) == 0
     named = [line.split(" ")[0] for line in capsys.readouterr().out.splitlines()[::2]]

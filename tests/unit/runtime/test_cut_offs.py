@@ -37,13 +37,28 @@ def gate_secret():
     return {"metadata": metadata}
 
 
+class Heard:
+    """What clients are told."""
+
+    def __init__(self):
+        self.over = []
+        self.late = []
+
+    def cut_off(self, client, serials, seconds):
+        self.over.append((client, set(serials), pytest.approx(seconds)))
+
+    def cut_off_late(self, client, issuer, unreached):
+        self.late.append((client, issuer, unreached))
+
+
 class Told:
     """A recorder, what it is told, and what it said."""
 
     def __init__(self, *, looked=True):
         self.clock = FakeClock(NOW)
         self.skew = timedelta(0)
-        self.recorder = CutOffRecorder(self.clock, lambda: self.skew, self)
+        self.heard = Heard()
+        self.recorder = CutOffRecorder(self.clock, lambda: self.skew, self, self.heard)
         self.stages = []
         self.whole = []
         self._domain = None
@@ -109,6 +124,53 @@ def test_each_stage_is_timed_and_the_whole(told):
     assert told.stages == [("ledger", 1), ("crl", 2), ("gates", 4)]
     assert told.whole == [7]
     assert told.counts() == {"ledger": 1, "crl": 0, "gates": 0}
+
+
+def test_a_client_is_told_once_of_all_its_serials_when_the_gates_have_them(told):
+    told.client(client(), client(revoked=True))
+    told.refuse(RECORD)
+    told.later(1)
+    told.refuse(given.record(0xA2))
+    told.crl_written()
+    told.publishes(0xA1, 0xA2)
+    told.publishes(0xA1, 0xA2)
+    assert told.heard.over == [(ALICE, {0xA1, 0xA2}, 1)]
+    assert told.heard.late == []
+
+
+def test_a_client_is_told_once_of_the_gates_that_take_long_and_of_their_end(told):
+    told.client(client(), client(revoked=True))
+    told.refuse(RECORD)
+    told.crl_written()
+    trust = given.published(given.entry(0xA1))
+    waits = TrustDomain(published=trust, gates_behind=True, behind="the gate in namespace far")
+    told.looks_at_issuer(waits)
+    told.later(29)
+    told.looks_at_issuer(waits)
+    assert told.heard.late == []
+    for _ in range(3):
+        told.later(15)
+        told.looks_at_issuer(waits)
+    assert told.heard.late == [(ALICE, ISSUER, "the gate in namespace far")]
+    told.publishes(0xA1)
+    assert [(at, serials) for at, serials, _ in told.heard.over] == [(ALICE, {0xA1})]
+
+
+def test_a_client_is_told_once_that_the_crl_takes_long(told):
+    told.client(client(), client(revoked=True))
+    told.refuse(RECORD)
+    for _ in range(3):
+        told.later(31)
+        told.looks_at_issuer(EMPTY)
+    assert told.heard.late == [(ALICE, ISSUER, "the CRL")]
+
+
+def test_it_is_known_for_how_long_the_longest_is_under_way(told):
+    assert told.recorder.under_way_for() is None
+    told.client(client(), client(revoked=True))
+    assert told.recorder.under_way_for() == 0
+    told.later(3)
+    assert told.recorder.under_way_for() == pytest.approx(3)
 
 
 @pytest.mark.parametrize(
