@@ -201,7 +201,7 @@ ERRORS = [
 def test_an_event_that_cannot_be_written_holds_up_no_cut_off_and_ends_nothing(bed, error):
     later(bed)
     bed.gateway.refuse = lambda write: error if write.kind == EVENT.name else None
-    before, number = len(bed.cluster.all(EVENT)), serial(bed, "alice")
+    before, number, process = len(bed.cluster.all(EVENT)), serial(bed, "alice"), bed.operator
     bed.apply("alice", revoked=True)
     bed.advance(2)
     assert promises.gate_crls(bed.cluster) == {NAMESPACE_NAME: {number}}
@@ -211,6 +211,7 @@ def test_an_event_that_cannot_be_written_holds_up_no_cut_off_and_ends_nothing(be
     bed.advance(60)
     later(bed, "bob")
     assert reasons(bed, CLIENT_CERTIFICATE, "bob") == ["Issued"]
+    assert bed.operator is process, "it never ended"
 
 
 def test_an_api_server_that_never_answers_an_event_holds_up_nothing(bed):
