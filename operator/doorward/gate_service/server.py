@@ -4,12 +4,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
-
+from doorward.gate_service.connections import REFUSED, Connections
 from doorward.gate_service.identity import headers_of
 from doorward.gate_service.knowledge import Answer
 from doorward.gate_service.ledger import Serial
@@ -20,35 +17,20 @@ from doorward.planning.admission import Verdict
 logger = logging.getLogger(__name__)
 BACKLOG = 1024
 """Connections that wait to be accepted: ingress-nginx opens one for each request."""
-LONGEST_HEAD = 64 * 1024
-"""Bytes of a request's line and headers: nginx passes on what the client sent, of which it takes 32 KiB itself."""
 REMEMBERED = 2_048
 """Texts that were read already, and headers that were made: a client asks the same again and again. No answer is among them."""
 
-Headers = list[tuple[str, str]]
-
-
-class Sent(Protocol):
-    """The headers of a request."""
-
-    def items(self) -> Headers:
-        """Names in lower case, and values; a header that was sent twice is there twice."""
-        ...
-
 
 class Scope(Protocol):
-    """What is read of a request; granian gives path and query as they came."""
+    """What is read of a request: path and query as they came."""
 
     method: str
     path: str
     query_string: str
 
-    @property
-    def headers(self) -> Sent: ...
-
-
-def _sent(scope: Scope, header: str) -> list[str]:
-    return [value for name, value in scope.headers.items() if name == header]
+    def sent(self, header: str) -> list[str]:
+        """The values of a header, whose name is given in lower case; one that was sent twice is there twice."""
+        ...
 
 
 _read_of_ingress_nginx = lru_cache(maxsize=REMEMBERED)(ingress_nginx.parse)
@@ -62,13 +44,13 @@ def _of_ingress_nginx(path: str, scope: Scope) -> Question | None:
 
 
 def _of_traefik(path: str, scope: Scope) -> Question | None:
-    sent = _sent(scope, traefik.HEADER)
+    sent = scope.sent(traefik.HEADER)
     return traefik.parse(path, scope.query_string, sent) if scope.method == "GET" else None
 
 
 def _of_envoy(path: str, scope: Scope) -> Question | None:
     """It asks with the method, path and query of the client."""
-    return envoy.parse(path, _sent(scope, envoy.HEADER))
+    return envoy.parse(path, scope.sent(envoy.HEADER))
 
 
 INGRESS_NGINX, TRAEFIK, ENVOY = "ingress-nginx", "traefik", "envoy"
@@ -81,12 +63,14 @@ PROXIES: Mapping[str, Callable[[str, Scope], Question | None]] = {
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _headers_of(serial: Serial) -> Headers:
-    return headers_of(serial.client.key, serial.common_name, serial.number)
+def _headers_of(serial: Serial) -> bytes:
+    """As they are sent; an error where one is no ASCII."""
+    said = headers_of(serial.client.key, serial.common_name, serial.number)
+    return "".join([f"{name}: {value}\r\n" for name, value in said]).encode("ascii")
 
 
 class Application:
-    """The RSGI application; `counted` is told of every answer. Proxies that are not named are not answered."""
+    """What is answered; `counted` is told of every answer. Proxies that are not named are not answered."""
 
     def __init__(
         self,
@@ -100,16 +84,11 @@ class Application:
 
     def question_of(self, scope: Scope) -> Question | None:
         """What a request asks; None: no proxy asks so."""
-        path = scope.path  # each look makes a new text
-        parse = self._proxies.get(path[1:65].partition("/")[0])
-        return parse(path, scope) if parse is not None else None
+        parse = self._proxies.get(scope.path[1:65].partition("/")[0])
+        return parse(scope.path, scope) if parse is not None else None
 
-    async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
-        status, headers = self.respond(scope)
-        protocol.response_empty(status, headers)
-
-    def respond(self, scope: Scope) -> tuple[int, Headers]:
-        """Status and headers of the answer."""
+    def respond(self, scope: Scope) -> tuple[int, bytes]:
+        """Status of the answer, and lines of headers."""
         try:
             answer = self._answer(self.question_of(scope))
             self._counted(answer)
@@ -117,25 +96,17 @@ class Application:
                 return 200, _headers_of(found)
         except Exception:
             logger.exception("cannot answer")
-        return 403, []
+        return REFUSED, b""
 
 
 async def serve(application: Application, host: str, port: int, stop: asyncio.Event) -> None:
     """Answer until `stop`; requests that are under way are answered."""
-    server = Server(
-        application,
-        address=host,
-        port=port,
-        interface=Interfaces.RSGI,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(keep_alive=True, max_buffer_size=LONGEST_HEAD),
-        websockets=False,
-        backlog=BACKLOG,
-        log_enabled=False,
-    )
-    serving = asyncio.ensure_future(server.serve())
-    stopped = asyncio.ensure_future(stop.wait())
-    await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
-    server.stop()  # type: ignore[no-untyped-call]  # granian has no types here
-    stopped.cancel()
-    await serving
+    connections = Connections(application.respond)
+    server = await asyncio.get_running_loop().create_server(connections.new, host, port, backlog=BACKLOG)
+    looking_after = asyncio.ensure_future(connections.look_after())
+    try:
+        await stop.wait()
+    finally:
+        looking_after.cancel()
+        server.close()
+        await connections.close()

@@ -118,7 +118,7 @@ def test_of_envoy_one_header_with_one_hash_is_read_whatever_the_client_asks(port
 
 def test_a_proxy_that_is_not_named_is_not_answered():
     scope = SimpleNamespace(
-        method="GET", path=TRAEFIK, query_string="", headers={"x-forwarded-tls-client-cert": CERTIFICATE}
+        method="GET", path=TRAEFIK, query_string="", sent={"x-forwarded-tls-client-cert": [CERTIFICATE]}.get
     )
     assert Application(admitting, lambda _: None, ["traefik"]).respond(scope)[0] == 200
     assert Application(admitting, lambda _: None).respond(scope)[0] == 403
@@ -182,7 +182,34 @@ def test_an_upgrade_is_no_way_in(port):
         "Sec-WebSocket-Version: 13",
         "Sec-WebSocket-Key: " + "a" * 24,
     )
-    assert status(sent(port, request("/", *upgrade))) == 403
+    assert status(sent(port, request("/", *upgrade, last=False))) == 403
+    answer = sent(port, request(GOOD, *upgrade, last=False), request(GOOD, last=False))
+    assert status(answer) == 200
+    assert b"connection: close\r\n" in answer
+    assert answer.count(b"HTTP/") == 1  # what follows an upgrade is no request
+
+
+def test_after_what_is_no_request_nothing_is_answered(port):
+    answer = sent(port, request(GOOD, last=False), b"no request\r\n\r\n", request(GOOD))
+    assert [line.split()[1] for line in answer.split(b"\r\n") if line[:5] == b"HTTP/"] == [b"200", b"403"]
+
+
+def test_after_the_last_request_nothing_is_answered(port):
+    assert sent(port, request(GOOD), request(GOOD)).count(b"HTTP/") == 1
+
+
+def test_a_body_is_passed_over_however_long_it_is(port):
+    body = b"a" * 300_000
+    answer = sent(port, request(GOOD, f"Content-Length: {len(body)}", last=False), body, request(GOOD))
+    assert answer.count(b"HTTP/1.1 200 OK\r\n") == 2
+
+
+def test_a_request_is_answered_whatever_pieces_it_comes_in(port):
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in request(GOOD):
+            connection.sendall(bytes([byte]))
+        assert status(b"".join(iter(lambda: connection.recv(65536), b""))) == 200
 
 
 @pytest.mark.parametrize(
@@ -191,7 +218,23 @@ def test_an_upgrade_is_no_way_in(port):
         pytest.param(b"\0" * 64, id="zeros"),
         pytest.param(b"GET\r\n\r\n", id="no target"),
         pytest.param(b"GET " + GOOD.encode() + b"\r\n\r\n", id="no version"),
+        pytest.param(b"GET " + GOOD.encode() + b" HTTP/0.9\r\nHost: gate\r\n\r\n", id="HTTP/0.9"),
         pytest.param(b"GET " + GOOD.encode() + b" HTTP/1.1\r\n" + b"a" * 200_000 + b": b\r\n\r\n", id="too long"),
+        pytest.param(
+            b"GET " + GOOD.encode() + b" HTTP/1.1\r\n" + b"a: b\r\n" * 40_000 + b"\r\n", id="too many headers"
+        ),
+        pytest.param(b"GET " + GOOD.encode() + b" HTTP/1.1\r\na : b\r\n\r\n", id="a space after a header's name"),
+        pytest.param(
+            b"GET " + GOOD.encode() + b" HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", id="lengths"
+        ),
+        pytest.param(
+            b"GET " + GOOD.encode() + b" HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            id="a length and chunks",
+        ),
+        pytest.param(
+            b"GET http://gate" + GOOD.encode() + b" HTTP/1.1\r\nConnection: close\r\n\r\n", id="as a forward proxy asks"
+        ),
+        pytest.param(b"CONNECT gate:80 HTTP/1.1\r\nHost: gate\r\n\r\n", id="a tunnel"),
         pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP/2"),
     ],
 )
@@ -204,7 +247,7 @@ def test_what_is_no_request_is_not_admitted(port, garbage):
 @pytest.mark.parametrize("verdict", [each for each in Verdict if each is not Verdict.ADMITTED])
 def test_every_other_verdict_is_403_and_names_nobody(verdict):
     answering = Application(lambda _: Answer(verdict, GATE, ALICE), lambda _: None)
-    assert answering.respond(SimpleNamespace(method="GET", path="/", query_string="")) == (403, [])
+    assert answering.respond(SimpleNamespace(method="GET", path="/", query_string="")) == (403, b"")
 
 
 def test_a_fault_of_its_own_is_403_and_ends_nothing():

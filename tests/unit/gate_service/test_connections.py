@@ -1,0 +1,137 @@
+"""Connections of those that are slow, that are many, and at the end."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from doorward.gate_service import connections as http
+from doorward.gate_service.connections import Connection, Connections, Request
+
+ASKED = b"GET /a HTTP/1.1\r\nHost: gate\r\n\r\n"
+
+
+class Wire(asyncio.Transport):
+    """What the other side of a connection sees."""
+
+    def __init__(self, lost: Callable[[None], None]) -> None:
+        super().__init__()
+        self.said = b""
+        self.ended = ""
+        self.reads = True
+        self._lost = lost
+
+    def write(self, data: Any) -> None:
+        self.said += data
+
+    def close(self) -> None:
+        self.ended = self.ended or "closed"
+        self._lost(None)
+
+    def abort(self) -> None:
+        self.ended = self.ended or "aborted"
+        self._lost(None)
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+
+def all_admitted(_: Request) -> tuple[int, bytes]:
+    return 200, b""
+
+
+@pytest.fixture
+def server() -> Connections:
+    return Connections(all_admitted)
+
+
+def connect(server: Connections, *said: bytes) -> tuple[Connection, Wire]:
+    connection = Connection(server)
+    wire = Wire(connection.connection_lost)
+    connection.connection_made(wire)
+    for part in said:
+        connection.data_received(part)
+    return connection, wire
+
+
+@pytest.mark.parametrize("said", [(), (ASKED[:9],), (ASKED, ASKED[:9]), (ASKED + ASKED[:9],)], ids=str)
+def test_who_does_not_finish_a_request_is_ended_at_the_second_look(
+    server: Connections, said: tuple[bytes, ...]
+) -> None:
+    _, wire = connect(server, *said)
+    server.hurry()
+    assert not wire.ended
+    server.hurry()
+    assert wire.ended == "aborted"
+    assert len(server) == 0
+
+
+def test_who_waits_between_two_requests_is_left(server: Connections) -> None:
+    _, wire = connect(server, ASKED)
+    for _look in range(3):
+        server.hurry()
+    assert not wire.ended
+
+
+def test_who_is_in_the_midst_of_another_request_at_each_look_is_left(server: Connections) -> None:
+    connection, wire = connect(server, ASKED[:9])
+    for _look in range(3):
+        server.hurry()
+        connection.data_received(ASKED[9:] + ASKED[:9])
+    assert not wire.ended
+
+
+async def test_the_looks_are_taken_again_and_again(server: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "PATIENCE", 0.0)
+    _, wire = connect(server, ASKED[:9])
+    looking = asyncio.ensure_future(server.look_after())
+    async with asyncio.timeout(5):
+        while not wire.ended:
+            await asyncio.sleep(0)
+    looking.cancel()
+
+
+def test_one_more_than_there_may_be_ends_the_first(server: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "MOST", 2)
+    wires = [connect(server, ASKED)[1] for _ in range(3)]
+    assert [wire.ended for wire in wires] == ["aborted", "", ""]
+    assert len(server) == 2
+
+
+def test_who_does_not_read_answers_is_not_read(server: Connections) -> None:
+    connection, wire = connect(server, ASKED)
+    connection.pause_writing()
+    assert not wire.reads
+    connection.resume_writing()
+    assert wire.reads
+
+
+async def test_at_the_end_a_request_that_has_begun_is_answered(server: Connections) -> None:
+    waiting, silent = connect(server, ASKED)[1], connect(server)
+    begun, wire = connect(server, ASKED[:9])
+    closing = asyncio.ensure_future(server.close())
+    await asyncio.sleep(0)
+    assert waiting.ended == "closed"
+    begun.data_received(ASKED[9:])
+    silent[0].data_received(ASKED)
+    await closing
+    for each in (wire, silent[1]):
+        assert each.said.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close\r\n" in each.said
+        assert each.ended == "closed"
+
+
+async def test_the_end_does_not_wait_for_ever(server: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "GRACE", 0.0)
+    wires = [connect(server)[1], connect(server, ASKED[:9])[1]]
+    await server.close()
+    assert [wire.ended for wire in wires] == ["aborted", "aborted"]
+
+
+async def test_without_connections_the_end_is_at_once(server: Connections) -> None:
+    async with asyncio.timeout(http.GRACE / 2):
+        await server.close()
