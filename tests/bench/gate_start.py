@@ -86,6 +86,8 @@ def _plant(cluster: Cluster, folder: Path, clients: int) -> None:
 def _home(cluster: Cluster, folder: Path) -> Home:
     admin = Person(config.new_client_from_config(config_file=str(cluster.kubeconfig)))
     assert admin.create(NAMESPACES, {"metadata": {"name": ISSUER}}).ok
+    for number in range(TEAMS):  # a client of a namespace that is not there cannot be changed
+        assert admin.create(NAMESPACES, {"metadata": {"name": f"team-{number}"}}).ok
     home = Home(ISSUER, admin, folder)
     home.consent()
     return home
