@@ -11,7 +11,7 @@ from doorward.cluster.gateway import Object
 
 COMPRESSED, AS_IT_IS = "gzip", "identity"
 """What is asked for: the API server compresses long answers. A watch is read line by line, and so comes as it is."""
-_GZIP = 16 + zlib.MAX_WBITS
+GZIP = 16 + zlib.MAX_WBITS
 _MOST_TIMES = 1_032
 """No more bytes than this come from one that is compressed."""
 
@@ -38,7 +38,7 @@ class Answered:
         if self.encoding != COMPRESSED:
             raise ValueError(f"an answer that is encoded as {self.encoding!r}")
         try:
-            return zlib.decompress(self.body, _GZIP, bufsize=self._size())
+            return zlib.decompress(self.body, GZIP, bufsize=self._size())
         except zlib.error as error:
             raise ValueError(f"an answer that is no gzip: {error}") from error
 

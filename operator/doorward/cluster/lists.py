@@ -7,6 +7,7 @@ from typing import Any, TypedDict, cast
 
 import msgspec
 
+from doorward.cluster.arriving import Cut
 from doorward.cluster.gateway import Kind, Object
 
 PAGE = 250
@@ -61,11 +62,11 @@ def page_of_specs(text: bytes) -> Object:
         return whole(text)
     if "metadata" not in found:
         return whole(text)
-    return {**found, "items": map(_object, found["items"])} if found.get("items") else found
+    return {**found, "items": map(object_of_specs, found["items"])} if found.get("items") else found
 
 
-def _object(text: msgspec.Raw) -> Object:
-    """One that has another shape is read whole, and the others are not."""
+def object_of_specs(text: bytes | msgspec.Raw) -> Object:
+    """One object in the same way. One that has another shape is read whole, and the others are not."""
     try:
         return cast("Object", _OBJECTS.decode(text))
     except msgspec.MsgspecError:
@@ -87,17 +88,19 @@ class Lists:
 
     page: int = PAGE
     """Objects in one answer."""
-    ahead: bool = False
-    """The next page is asked for while one is taken in. It is in memory too then, compressed."""
     specs: frozenset[Kind] = field(default_factory=frozenset)
-    """Kinds of which no more than metadata and spec is read."""
+    """Kinds of which no more than metadata and spec is read, and whose lists are read while they arrive."""
 
-    def readers(
-        self, kind: Kind, *, metadata_only: bool
-    ) -> tuple[Callable[[bytes], Object], Callable[[bytes], Object]]:
-        """What reads a page, and a line of a watch."""
-        lean = kind in self.specs and not metadata_only
-        return (page_of_specs, event_of_specs) if lean else (whole, whole)
+    def cut(self, kind: Kind, *, metadata_only: bool) -> Cut | None:
+        """What cuts a page while it arrives; None: it is read once it is here."""
+        return Cut(kind, object_of_specs) if self._lean(kind, metadata_only=metadata_only) else None
+
+    def event_reader(self, kind: Kind, *, metadata_only: bool) -> Callable[[bytes], Object]:
+        """What reads a line of a watch."""
+        return event_of_specs if self._lean(kind, metadata_only=metadata_only) else whole
+
+    def _lean(self, kind: Kind, *, metadata_only: bool) -> bool:
+        return kind in self.specs and not metadata_only
 
 
 AS_THEY_ARE = Lists()

@@ -4,9 +4,9 @@ Its typed models cost about twice the CPU of dicts (measured), so only configura
 connections are used of it.
 """
 
-import asyncio
 from asyncio import sslproto
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -17,10 +17,11 @@ from kubernetes.aio import client
 
 from doorward.clock import Clock, SystemClock
 from doorward.cluster.answers import AS_IT_IS, COMPRESSED, Answered, answered
+from doorward.cluster.arriving import Page
 from doorward.cluster.errors import Transient, from_answer, seconds_of
 from doorward.cluster.gateway import FIELD_MANAGER, LAST_LOOK, MERGE_PATCH, Kind, Object, WatchEvent
 from doorward.cluster.identity import Identity
-from doorward.cluster.lists import AS_THEY_ARE, Lists, whole
+from doorward.cluster.lists import AS_THEY_ARE, Lists, page_of_specs, whole
 from doorward.cluster.skew import Skew
 from doorward.cluster.steps import in_steps
 
@@ -172,25 +173,22 @@ class LiveGateway:
         items: list[T] = []
         query = {"limit": str(self._lists.page)} | ({"labelSelector": selector} if selector else {})
         accept = _METADATA_LIST if metadata_only else "application/json"
-        read, _ = self._lists.readers(kind, metadata_only=metadata_only)
-
-        async def page_at(token: str) -> Answered:
-            wanted = query | ({"continue": token} if token else {})
-            return await self._ask("GET", kind.path(namespace), query=wanted, accept=accept)
-
-        page = (await page_at("")).read(read)
+        path = kind.path(namespace)
         while True:
-            token = page["metadata"].get("continue")
-            next_page = asyncio.ensure_future(page_at(token)) if token and self._lists.ahead else None
-            try:
-                items.extend([take(body) async for body in in_steps(page.get("items") or ())])
-                if not token:
-                    return items, page["metadata"]["resourceVersion"]
-                del page  # a page of thousands is in memory once
-                page = (await (next_page or page_at(token))).read(read)
-            finally:
-                if next_page is not None:
-                    next_page.cancel()
+            cut = self._lists.cut(kind, metadata_only=metadata_only)
+            if cut is not None:
+                page = Page(await self._open("GET", path, query=query), f"GET {path}", cut, page_of_specs)
+                async with aclosing(page.objects()) as found:
+                    items.extend([take(body) async for body in found])
+                metadata = page.metadata
+            else:
+                answer = (await self._ask("GET", path, query=query, accept=accept)).read(whole)
+                items.extend([take(body) async for body in in_steps(answer.get("items") or ())])
+                metadata = answer["metadata"]
+                del answer  # a page is in memory once
+            if not (token := metadata.get("continue")):
+                return items, metadata["resourceVersion"]
+            query["continue"] = token
 
     async def create(self, kind: Kind, namespace: str, body: Object, *, dry_run: bool = False) -> Object:
         query = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
@@ -231,7 +229,7 @@ class LiveGateway:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(WATCH_SECONDS),
         } | ({"labelSelector": selector} if selector else {})
-        _, read = self._lists.readers(kind, metadata_only=metadata_only)
+        read = self._lists.event_reader(kind, metadata_only=metadata_only)
         response = await self._open(
             "GET",
             kind.path(namespace),

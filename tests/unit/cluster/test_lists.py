@@ -1,6 +1,5 @@
-"""What is read of a list and of a watch where only metadata and specs are wanted, and pages that are asked for ahead."""
+"""What is read of a list and of a watch where only metadata and specs are wanted."""
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
@@ -10,14 +9,14 @@ import pytest
 from hypothesis import given as for_any
 from hypothesis import strategies as st
 
-from doorward.cluster import errors, steps
+from doorward.cluster import errors
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, INGRESS, ISSUER
 from doorward.cluster.lists import Lists, event_of_specs, page_of_specs
 from doorward.cluster.live import LiveGateway, connect
 from tests.support.clock import FakeClock
 from tests.unit.cluster.http_api import LIMITS, NOW, kubeconfig, status, stream
 
-LISTS = Lists(page=2, ahead=True, specs=frozenset({CLIENT_CERTIFICATE}))
+LISTS = Lists(page=2, specs=frozenset({CLIENT_CERTIFICATE}))
 CLIENTS = "/apis/doorward.io/v1alpha1/clientcertificates"
 KEPT = (
     "namespace",
@@ -113,24 +112,14 @@ async def test_all_pages_come_in_their_order(api, lean):
     ]
 
 
-async def test_the_next_page_is_asked_for_while_one_is_taken_in(api, lean, monkeypatch):
-    monkeypatch.setattr(steps, "STEP", 0.0)  # the loop, in which the server runs too, turns after each object
-    api.answer("GET", CLIENTS, page(*(f"a{number}" for number in range(1000)), token="1"))
-    api.answer("GET", CLIENTS, page("b"))
-    asked = []
-    await lean.collect(lambda body: asked.append((body["metadata"]["name"], len(api.asked))), CLIENT_CERTIFICATE, None)
-    assert dict(asked)["a0"] == 1
-    assert dict(asked)["a999"] == 2
-
-
-async def test_an_error_of_a_page_that_was_asked_for_ahead_is_told(api, lean):
+async def test_an_error_of_a_later_page_is_told(api, lean):
     api.answer("GET", CLIENTS, page("a", token="1"))
     api.answer("GET", CLIENTS, status(410, reason="Expired", message="list again"), code=410)
     with pytest.raises(errors.Gone, match="list again"):
         await lean.list(CLIENT_CERTIFICATE, None)
 
 
-async def test_an_error_in_what_takes_the_objects_is_told_and_nothing_is_left_running(api, lean):
+async def test_an_error_in_what_takes_the_objects_is_told(api, lean):
     api.answer("GET", CLIENTS, page("a", token="1"))
 
     def take(_: object) -> None:
@@ -138,8 +127,6 @@ async def test_an_error_in_what_takes_the_objects_is_told_and_nothing_is_left_ru
 
     with pytest.raises(RuntimeError, match="a bug"):
         await lean.collect(take, CLIENT_CERTIFICATE, None)
-    await asyncio.sleep(0)
-    assert not [task for task in asyncio.all_tasks() if "page_at" in repr(task.get_coro())]
 
 
 async def test_a_kind_that_is_not_named_is_read_whole(api, lean):
