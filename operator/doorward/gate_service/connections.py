@@ -69,7 +69,9 @@ class Connections:
     def opened(self, connection: "Connection") -> None:
         """There is one more."""
         if len(self._open) >= MOST:
-            next(iter(self._open)).abort()
+            first = next(iter(self._open))
+            del self._open[first]  # its end is told later, and more may be opened before
+            first.abort()
         self._open[connection] = None
 
     def ended(self, connection: "Connection") -> None:

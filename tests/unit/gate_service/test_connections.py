@@ -49,9 +49,10 @@ def server() -> Connections:
     return Connections(all_admitted)
 
 
-def connect(server: Connections, *said: bytes) -> tuple[Connection, Wire]:
+def connect(server: Connections, *said: bytes, told: bool = True) -> tuple[Connection, Wire]:
+    """`told`: the end of the connection is told at once."""
     connection = Connection(server)
-    wire = Wire(connection.connection_lost)
+    wire = Wire(connection.connection_lost if told else lambda _: None)
     connection.connection_made(wire)
     for part in said:
         connection.data_received(part)
@@ -95,10 +96,13 @@ async def test_the_looks_are_taken_again_and_again(server: Connections, monkeypa
     looking.cancel()
 
 
-def test_one_more_than_there_may_be_ends_the_first(server: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("told", [True, False])
+def test_each_one_more_than_there_may_be_ends_the_first(
+    server: Connections, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
     monkeypatch.setattr(http, "MOST", 2)
-    wires = [connect(server, ASKED)[1] for _ in range(3)]
-    assert [wire.ended for wire in wires] == ["aborted", "", ""]
+    wires = [connect(server, ASKED, told=told)[1] for _ in range(4)]
+    assert [wire.ended for wire in wires] == ["aborted", "aborted", "", ""]
     assert len(server) == 2
 
 
