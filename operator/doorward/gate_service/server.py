@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Protocol
@@ -17,6 +18,8 @@ from doorward.planning.admission import Verdict
 logger = logging.getLogger(__name__)
 BACKLOG = 1024
 """Connections that wait to be accepted: ingress-nginx opens one for each request."""
+UNASKED = 5
+"""Seconds for which the kernel keeps connections on which nothing was asked yet."""
 REMEMBERED = 2_048
 """Texts that were read already, and headers that were made: a client asks the same again and again. No answer is among them."""
 
@@ -99,10 +102,19 @@ class Application:
         return REFUSED, b""
 
 
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    # A connection is told of together with its first request, and not once before: half of the turns of the loop.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, UNASKED)
+    return listening
+
+
 async def serve(application: Application, host: str, port: int, stop: asyncio.Event) -> None:
     """Answer until `stop`; requests that are under way are answered."""
     connections = Connections(application.respond)
-    server = await asyncio.get_running_loop().create_server(connections.new, host, port, backlog=BACKLOG)
+    listening = _listen(host, port)
+    server = await asyncio.get_running_loop().create_server(connections.new, sock=listening, backlog=BACKLOG)
     looking_after = asyncio.ensure_future(connections.look_after())
     try:
         await stop.wait()
