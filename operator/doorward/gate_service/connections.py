@@ -156,8 +156,9 @@ class Connection(asyncio.Protocol):
         self._connections.opened(self)
 
     def connection_lost(self, _: Exception | None) -> None:
-        """It is no more."""
+        """It is no more. The parser refers to its connection, and without it all goes at once, without a collection of garbage."""
         self._ended = True
+        del self._parser
         self._connections.ended(self)
 
     def pause_writing(self) -> None:

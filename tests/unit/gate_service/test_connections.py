@@ -1,6 +1,7 @@
 """Connections of those that are slow, that are many, and at the end."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -112,6 +113,18 @@ def test_who_does_not_read_answers_is_not_read(server: Connections) -> None:
     assert not wire.reads
     connection.resume_writing()
     assert wire.reads
+
+
+def test_a_connection_that_has_ended_leaves_nothing_to_collect(server: Connections) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        connection, wire = connect(server, ASKED, told=False)
+        connection.connection_lost(None)
+        del connection, wire
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 async def test_at_the_end_a_request_that_has_begun_is_answered(server: Connections) -> None:
