@@ -125,7 +125,7 @@ def test_what_ends_the_work_on_an_issuer_is_told_by_its_status_and_until_it_is_o
         (ready,) = [item for item in status["conditions"] if item["type"] == "Ready"]
         assert (ready["reason"], detail in ready["message"]) == ("ReconcileFailed", True)
         assert "secret stuff" not in ready["message"]
-        far.advance(20)  # until the client says that no CRL names it yet, and the Events, which give way to the cut-off, are written
+        far.advance(20)  # until the status of the client and the Events, which give way to the cut-off, are written
         writes = len(far.gateway.writes)
         far.advance(60)
         assert len(far.gateway.writes) == writes
