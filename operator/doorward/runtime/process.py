@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 TURN = 0.001
 """Seconds after which a thread must let another one have the interpreter's lock. With Python's own 5 ms the threads of Kopf, of the
 event loop and of what is signed wait for each other at every answer of the API server: beside a storm of broken specs a cut-off heard
-of its client up to 1.1 s late, with 1 ms up to 0.25 s (`python -m tests.bench storms`, measured once).
+of its client up to 0.88 s late, with 1 ms up to 0.20 s (`python -m tests.bench storms --storm broken`, measured twice each).
 """
 
 
