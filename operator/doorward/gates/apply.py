@@ -21,6 +21,7 @@ from doorward.objects import closed_bundle, crl_configmap, trust_bundle
 from doorward.objects.comparison import unlike
 from doorward.objects.crl_configmap import TrustBundle
 from doorward.objects.meta import GATE_ANNOTATION, ObjectKey, gate_secret_name, is_deleting, is_ours
+from doorward.pki.crls import next_number
 from doorward.pki.key_source import KeySource
 from doorward.view.intake import Intake
 from doorward.view.keys import Key, issuer_key
@@ -108,7 +109,9 @@ class GateApplier:
         body = await self._as_it_is(issuer, at)
         if body is None:
             return GateMemory()
-        bundle = closed_bundle.admits_nobody(self._source.key(closed_bundle.KEY_KIND), self._source.serial(), now)
+        number = self._above(body, memory)
+        key, serial = self._source.key(closed_bundle.KEY_KIND), self._source.serial()
+        bundle = closed_bundle.admits_nobody(key, serial, now, number=number)
         version, finalizers = body["metadata"]["resourceVersion"], body["metadata"].get("finalizers") or ()
         # Others' finalizers stay for now: who refuses that they go must not keep the gate open.
         wanted = crl_configmap.render_gate(issuer, namespace, bundle, since=now, version=version, finalizers=finalizers)
@@ -121,8 +124,15 @@ class GateApplier:
         self._intake.written(SECRET, written, by=issuer_key(issuer))
         logger.info("gate closed", extra=_about(issuer, namespace=namespace))
         digest = trust_bundle.digest(bundle)
-        view = GateView(version_of(written), digest, bundle.anchors, now, 0)
+        view = GateView(version_of(written), digest, bundle.anchors, now, 0, opens_from=number)
         return replace(memory, view=view, closed=Closed(digest, now))
+
+    def _above(self, body: Object, memory: GateMemory) -> int:
+        """A number above that of each CRL that the gate held until now: every later one is as high, or higher."""
+        view = memory.view
+        if view is not None and view.number and view.version == version_of(body):
+            return view.number + 1
+        return next_number(None, self._clock.now_precise())
 
     async def remove(self, issuer: ObjectKey, namespace: str, memory: GateMemory) -> GateMemory:
         """Delete a gate that is closed, as it was when it was looked at. What is known of it from then on."""

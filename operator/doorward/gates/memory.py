@@ -26,6 +26,10 @@ class GateView:
     since: datetime
     number: int
     """The highest CRL number in it; 0: none that our CAs signed."""
+    opens_from: int = 0
+    """The lowest CRL number with which it may be opened: it admits nobody, and held only lower ones before; 0: it is not
+    closed.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from doorward.cluster.store import version_of
 from doorward.gates.interface import Around, DataPlane, Target
 from doorward.gates.memory import GateMemory, GateView, WantedBundle
 from doorward.objects import closed_bundle, crl_configmap, trust_bundle
+from doorward.objects.crl_configmap import TrustBundle
 from doorward.objects.meta import ObjectKey, gate_secret_name, is_deleting, is_ours, parse_instant
 from doorward.planning import timing
 from doorward.planning.gate import GateObserved, handshake_alone, parse_reference, rival_of
@@ -200,6 +201,7 @@ class GateObserver:
                     left_alone_until=refusal.retry_at if refusal is not None and refusal.wait else None,
                     idle_until=None if memory.idle_since is None else memory.idle_since + timing.IDLE_GATE,
                     anchors_taken=self._anchors_taken(look, memory, state, targets[namespace]),
+                    opens_from=memory.view.opens_from if memory.view is not None else 0,
                 )
             )
         return tuple(gates), learned
@@ -313,7 +315,11 @@ async def _view(look: _Look, body: Object) -> GateView:
         return GateView(version_of(body), "broken", b"", since, 0)
     found = trust_bundle.digest(held)
     if look.wanted is not None and found == look.wanted.digest:
-        number = look.wanted.number
-    else:
-        number = await asyncio.to_thread(trust_bundle.newest_number, held, look.cas)
-    return GateView(version_of(body), found, held.anchors, since, number)
+        return GateView(version_of(body), found, held.anchors, since, look.wanted.number)
+    number, opens_from = await asyncio.to_thread(_numbers, held, look.cas)
+    return GateView(version_of(body), found, held.anchors, since, number, opens_from)
+
+
+def _numbers(held: TrustBundle, cas: Mapping[int, x509.Certificate]) -> tuple[int, int]:
+    """The highest CRL number of ours in a bundle, and that of a bundle that admits nobody; 0: there is none."""
+    return trust_bundle.newest_number(held, cas), closed_bundle.number_in(held)

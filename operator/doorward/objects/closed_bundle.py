@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from doorward.objects.crl_configmap import TrustBundle
 from doorward.pki.certificates import CertificateAuthority, build_ca
-from doorward.pki.crls import build_crl, next_number
+from doorward.pki.crls import build_crl, read_crl
 from doorward.pki.keys import KeyAlgorithm, KeyKind, PrivateKey
 from doorward.pki.pem import PkiError, certificate_pem, load_certificates
 from doorward.pki.signers import KeySigner
@@ -31,11 +31,22 @@ def has_this_form(anchors: bytes) -> bool:
     return len(found) == 1 and display(found[0].subject) == f"CN={NAME.common_name}"
 
 
-def admits_nobody(key: PrivateKey, serial: int, now: datetime) -> TrustBundle:
-    """Signed with this new key, which the caller forgets: with it a certificate could be made that is accepted."""
+def number_in(bundle: TrustBundle) -> int:
+    """The CRL number of such a bundle; 0: it is none, or cannot be read."""
+    try:
+        return read_crl(bundle.crl, load_certificates(bundle.anchors)[0]).number if has_this_form(bundle.anchors) else 0
+    except PkiError:
+        return 0
+
+
+def admits_nobody(key: PrivateKey, serial: int, now: datetime, *, number: int) -> TrustBundle:
+    """Signed with this new key, which the caller forgets: with it a certificate could be made that is accepted.
+
+    `number`, of its CRL, is above that of every CRL that the gate held before.
+    """
     signer = KeySigner(key)
     begin, end = now - BACKDATE, now + LASTS
     certificate = build_ca(subject=NAME, key=key, serial=serial, not_before=begin, not_after=end)
     ca = CertificateAuthority(certificate=certificate, chain=(), anchor=certificate, signer=signer)
-    crl = build_crl(ca=ca, entries=(), number=next_number(None, now), this_update=begin, next_update=end)
+    crl = build_crl(ca=ca, entries=(), number=number, this_update=begin, next_update=end)
     return TrustBundle(anchors=certificate_pem(ca.anchor), crl=crl)

@@ -11,8 +11,12 @@ from doorward.planning.plan import CloseGate, RemoveGate, earliest
 
 
 def must_close(gate: Gate, now: datetime, *, everywhere: bool = False) -> bool:
-    """Whether it may admit nobody; `everywhere`: no CA is left that may be trusted, so none may."""
-    return everywhere or gate.allowed is False or (gate.idle_until is not None and gate.idle_until <= now)
+    """Whether it may admit nobody; `everywhere`: no CA is left that may be trusted, so none may.
+
+    One that nobody asks for and that admits nobody already is not opened for a while first.
+    """
+    idle = gate.idle_until is not None and (gate.idle_until <= now or gate.opens_from > 0)
+    return everywhere or gate.allowed is False or idle
 
 
 def actions(gates: tuple[Gate, ...], now: datetime, *, everywhere: bool = False) -> Iterator[CloseGate | RemoveGate]:

@@ -12,7 +12,7 @@ from doorward.objects.ledger_record import Record
 from doorward.objects.meta import ca_secret_name
 from doorward.objects.trust_bundle import PublishedTrust
 from doorward.pki.subjects import problems
-from doorward.planning import canary_status, closing, crl, issuer_status, lineage, revocation, room, timing
+from doorward.planning import canary_status, closing, crl, issuer_status, lineage, opening, revocation, room, timing
 from doorward.planning.crl import CrlContent, Snapshot, Terms
 from doorward.planning.lineage import Lineage
 from doorward.planning.observed import Authority, GateState, IssuerObserved, Unseen
@@ -182,10 +182,9 @@ def _last_bundle(look: _Look) -> Iterator[WriteGate]:
     o, p = look.o, look.published
     if p is None or not p.sound or p.anchors.keys() != look.line.carried or issuer_status.unlisted(o, look.now):
         return
-    states = {gate.namespace: gate.state for gate in o.gates}
-    for write in _writings(o, look.now):
-        if states[write.namespace] in (GateState.ABSENT, GateState.CLOSED):
-            yield write
+    for gate in opening.to_write(o.gates, look.now):
+        if gate.state in (GateState.ABSENT, GateState.CLOSED):
+            yield WriteGate(namespace=gate.namespace)
 
 
 def _before(look: _Look, signing: Authority | Condition, creation: CreateCa) -> Plan:
@@ -300,7 +299,10 @@ def _running(look: _Look, signing: Authority | Condition) -> Plan:
     repeats = canary_status.must_repeat(look.spec, o.canaries, now, next_ca_waits=waits)
     if look.published is None or _must_publish(look, look.published) or repeats:
         return Plan(actions=(publish,))
-    gates: tuple[Action, ...] = (*_writings(o, now), *look.closings)
+    writes = tuple(opening.to_write(o.gates, now))
+    if opening.must_publish(writes, look.published.number, now):
+        return Plan(actions=(publish,))
+    gates: tuple[Action, ...] = (*(WriteGate(namespace=gate.namespace) for gate in writes), *look.closings)
     if gates:
         return Plan(actions=gates)
     if not later and not _says_all(look, look.published):
@@ -349,17 +351,6 @@ def _says_all(look: _Look, published: PublishedTrust) -> bool:
     waits until the records of this plan are repaired: hundreds of holds that become final at once are a few CRLs.
     """
     return all(published.crls[generation].entries == content.entries for generation, content in look.contents.items())
-
-
-def _writings(o: IssuerObserved, now: datetime) -> Iterator[WriteGate]:
-    """Stale gates are mended also where no Ingress is left, until they are closed: one that opts in again must not meet an old
-    CRL.
-    """
-    for gate in o.gates:
-        missing = gate.state in (GateState.ABSENT, GateState.FOREIGN, GateState.CLOSED)
-        needed = gate.state is GateState.STALE or (gate.targets and missing)
-        if gate.allowed and needed and not closing.must_close(gate, now):
-            yield WriteGate(namespace=gate.namespace)
 
 
 def _retry(o: IssuerObserved, now: datetime) -> datetime | None:

@@ -194,6 +194,8 @@ class Gate:
     """It could not be closed though it was to be: when that is tried again; None: it was not tried, or is closed."""
     anchors_taken: datetime | None = None
     """By when its data plane has taken all anchors that are published; None: it does not hold them."""
+    opens_from: int = 0
+    """The lowest CRL number with which it may be opened: it was closed, and held only lower ones before; 0: any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
