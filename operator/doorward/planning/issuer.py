@@ -301,7 +301,7 @@ def _running(look: _Look, signing: Authority | Condition) -> Plan:
         return Plan(actions=(publish,))
     writes = tuple(opening.to_write(o.gates, now))
     if opening.must_publish(writes, look.published.number, now):
-        return Plan(actions=(publish,))
+        return Plan(actions=look.closings or (publish,))  # a gate that is to close waits for none that is to open
     gates: tuple[Action, ...] = (*(WriteGate(namespace=gate.namespace) for gate in writes), *look.closings)
     if gates:
         return Plan(actions=gates)

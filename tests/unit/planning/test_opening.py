@@ -57,6 +57,10 @@ def test_one_crl_is_enough_for_all_gates_that_open():
     assert plan.actions == tuple(WriteGate(namespace=gate.namespace) for gate in gates)
 
 
+def test_a_gate_that_must_close_does_not_wait_for_that_crl():
+    assert _plan(_closed(), given.gate("other", allowed=False)).actions == (CloseGate(namespace="other"),)
+
+
 @pytest.mark.parametrize(
     "gate",
     [
