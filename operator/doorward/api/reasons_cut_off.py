@@ -15,8 +15,8 @@ CUT_OFF = table(
         (
             "access is checked at the TLS handshake only. This stays open: a client whose access is revoked has access until"
             " ingress-nginx has loaded the CRL, and may keep it on a TLS session that it resumes, for one request on a connection that it"
-            " opened before, and on a response or WebSocket that is under way; clients of other hosts may get in without SNI; whoever can"
-            " sign with a CA that is shared with others gets in; access lists (doorward.io/allow) are not enforced. To close this, install"
+            " opened before, and on a response or WebSocket that is under way; clients of other hosts may have access without SNI; whoever can"
+            " sign with a CA that is shared with others has access; access lists (doorward.io/allow) are not enforced. To close this, install"
             " the gate service and set enforcement.mode: EveryRequest"
         ),
     ),
