@@ -1,4 +1,4 @@
-"""What a reason is: a word for a condition, what it means, how it is said of one object, and who can mend it."""
+"""What a reason is: a word for a condition, what it means, how it is said of one object, and who has to act."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,13 +6,13 @@ from typing import Literal
 
 
 class Mender(StrEnum):
-    """Who can mend it."""
+    """By whom action is required."""
 
-    NOBODY = "nothing to mend"
+    NOBODY = "nobody"
     OWNER = "the owner of the object"
     ISSUER = "the owner of the MTLSIssuer"
     CLUSTER = "a cluster administrator"
-    ITSELF = "passes by itself"
+    ITSELF = "nobody, it ends by itself"
 
 
 Status = Literal["True", "False", "Unknown"]

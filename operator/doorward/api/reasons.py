@@ -1,4 +1,4 @@
-"""Every condition, every reason it may have, the sentence it is said with, and who can mend it.
+"""Every condition, every reason it may have, the sentence it is said with, and who has to act.
 
 The page docs/reference/reasons.md (`make docs`) and `doorward explain` are made from this module. In `Ready=True` the
 spec is fulfilled, also where that means that nobody gets in: GitOps health checks must not fail for ever on a revoked

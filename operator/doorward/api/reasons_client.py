@@ -16,20 +16,20 @@ READY = table(
         "True",
         Mender.NOBODY,
         "The client is revoked, as the spec asks.",
-        "revoked since {time}, as spec.revoked asks; false again gives a new certificate with a new key",
+        "revoked since {time}, as spec.revoked asks: set it to false to issue a new certificate with a new key",
     ),
     (
         "Suspended",
         "True",
         Mender.NOBODY,
-        "The client is suspended, as the spec asks: held, with its certificate and key left as they are.",
-        "suspended, as spec.suspended asks: the same certificate is good again when that is false",
+        "The client is suspended, as the spec asks: its certificates are on hold, and its Secret is unchanged.",
+        "suspended, as spec.suspended asks: set it to false to restore access with the same certificate and key",
     ),
     (
         "Deleting",
         "False",
         Mender.ITSELF,
-        "The client is being cut off before the object goes.",
+        "The object was deleted. It remains until a CRL that revokes the client's certificates is published.",
         "the object goes as soon as the CRL that names its {count} serials is published{detail}",
     ),
     (
@@ -45,14 +45,20 @@ READY = table(
             " `doorward restore` can end the hold within the undo window of the MTLSIssuer"
         ),
     ),
-    ("InvalidSpec", "False", Mender.OWNER, "The spec asks for what no certificate can say.", "{detail}"),
-    ("InvalidRequest", "False", Mender.OWNER, "spec.request is no usable CSR.", "spec.request: {detail}"),
+    (
+        "InvalidSpec",
+        "False",
+        Mender.OWNER,
+        "The spec has a value that a certificate cannot contain. The message names it.",
+        "{detail}",
+    ),
+    ("InvalidRequest", "False", Mender.OWNER, "The CSR in spec.request cannot be used.", "spec.request: {detail}"),
     (
         "KeyCompromised",
         "False",
         Mender.OWNER,
         "The owner of the public key of spec.request revoked it as keyCompromise. It is never certified again.",
-        "the key of spec.request was revoked as keyCompromise: make a new key, and put its CSR here",
+        "the key of spec.request was revoked as keyCompromise: create a new key, and put its CSR into spec.request",
     ),
     (
         "KeyTaken",
@@ -71,10 +77,16 @@ READY = table(
         "IssuerNotFound",
         "False",
         Mender.OWNER,
-        "There is no such MTLSIssuer (yet).",
-        "there is no MTLSIssuer {issuer}: create it, or make a new ClientCertificate with the right issuerRef",
+        "The MTLSIssuer in spec.issuerRef does not exist, or not yet.",
+        "there is no MTLSIssuer {issuer}: create it, or create a new ClientCertificate with the right issuerRef",
     ),
-    ("IssuerNotReady", "False", Mender.ISSUER, "The issuer cannot sign.", "MTLSIssuer {issuer} cannot sign: {detail}"),
+    (
+        "IssuerNotReady",
+        "False",
+        Mender.ISSUER,
+        "The MTLSIssuer cannot sign certificates now.",
+        "MTLSIssuer {issuer} cannot sign: {detail}",
+    ),
     (
         "NamespaceNotAllowed",
         "False",
@@ -123,7 +135,7 @@ READY = table(
         "SecretForeign",
         "False",
         Mender.OWNER,
-        "A Secret of that name is there and is not Doorward's; it is never overwritten.",
+        "A Secret with this name exists, and the operator did not create it. The operator never overwrites it.",
         "Secret {secret} is not Doorward's: move it away, or make a new ClientCertificate with another secretName",
     ),
     (
@@ -163,7 +175,7 @@ READY = table(
         "SecretNameReserved",
         "False",
         Mender.OWNER,
-        "The result Secret would have a name that the CA Secrets of MTLSIssuers have, <issuer>-ca-<number>.",
+        "The name of the result Secret is reserved for the CA Secrets of MTLSIssuers: <issuer>-ca-<number>.",
         (
             "Secret {secret} has the name of a CA Secret, which ends with -ca- and a number: make a new ClientCertificate with"
             " another secretName"
@@ -174,8 +186,8 @@ READY = table(
         "False",
         Mender.OWNER,
         (
-            "The Secret with the keystore's password cannot be used. The message is the same whatever is wrong, so that it tells"
-            " nothing of Secrets that do not offer a password."
+            "The Secret with the keystore's password cannot be used. The message is the same for every cause, so that nobody"
+            " learns from it which Secrets exist."
         ),
         (
             "Secret {secret} offers no keystore password under key {key}: it must exist in the namespace of this"
@@ -187,21 +199,21 @@ READY = table(
         "NotPermitted",
         "False",
         Mender.CLUSTER,
-        "The namespace has not consented: the RoleBinding for Secrets is missing.",
+        "The namespace has not opted in: the RoleBinding doorward-secrets is missing.",
         "Doorward may not use Secrets in namespace {namespace}; run: {command}",
     ),
     (
         "SecretRefused",
         "False",
         Mender.CLUSTER,
-        "The API server refuses the write of the Secret (a quota, a webhook, a policy).",
+        "The API server refuses to write the Secret, because of a quota, a webhook or a policy.",
         "Secret {secret} cannot be written: {detail}",
     ),
     (
         "ReissueBudgetSpent",
         "False",
         Mender.ITSELF,
-        "So many certificates were issued for this client in the last day that the next one has to wait.",
+        "Too many certificates were issued for this client in the last day. The next one has to wait.",
         (
             "{count} certificates were issued for this client in the last day. The next one can be issued {time}. Find out"
             " what renews it so often (spec.renewBefore), deletes or changes Secret {secret}, revokes its certificates, or"
@@ -212,7 +224,7 @@ READY = table(
         "CertificateLimitReached",
         "False",
         Mender.OWNER,
-        "The client, its namespace or its issuer has as many unexpired certificates as it may have.",
+        "The client, its namespace or its issuer has reached its limit of unexpired certificates.",
         (
             "{scope} has {count} unexpired certificates, and the limit is {limit}. The next certificate is issued when"
             " enough of them have expired. {advice}"
@@ -246,61 +258,64 @@ READY = table(
         "ClockSkewed",
         "False",
         Mender.CLUSTER,
-        "The operator's clock and the API server's differ by more than five minutes; nothing is signed meanwhile.",
-        "nothing is signed while the operator's clock is {skew} s off the API server's: set the clocks right",
+        "The clocks of the operator and the API server differ by more than five minutes. Until they agree, the operator signs nothing.",
+        "the operator signs nothing while its clock and the API server's differ by {skew} s: correct the clocks",
     ),
 )
 
 ADMITTED = table(
     "Admitted",
-    ("Live", "True", Mender.NOBODY, "The client can get in.", "serial {serial} is good until {until}"),
+    ("Live", "True", Mender.NOBODY, "The client has access.", "serial {serial} is valid until {until}"),
     (
         "Revoked",
         "False",
         Mender.NOBODY,
-        "The published CRL names every serial of the client.",
+        "The published CRL lists every serial number of the client.",
         "refused since {time}: CRL {number} names every serial of this client",
     ),
     (
         "OnHold",
         "False",
         Mender.NOBODY,
-        "The client is suspended, or its namespace is being deleted, and the published CRL names every serial of it.",
+        "The client is suspended, or its namespace is being deleted, and the published CRL lists every serial number of the client.",
         "on hold since {time}: CRL {number} names every serial of this client",
     ),
     (
         "LettingIn",
         "Unknown",
         Mender.ITSELF,
-        "The certificate is good again, and the CRL that says so is not published yet.",
-        "serial {serial} is good again, and the published CRL still names it",
+        "The hold on the certificate was lifted, and the CRL without its serial number is not published yet.",
+        "the hold on serial {serial} was lifted, and the published CRL still lists it",
     ),
     (
         "CuttingOff",
         "Unknown",
         Mender.ITSELF,
-        "The client is revoked, and the CRL that says so is not published yet.",
-        "the CRL that names this client is not published yet",
+        "The client is revoked, suspended or being deleted, and the CRL that lists its serial numbers is not published yet.",
+        "the CRL that lists the serials of this client is not published yet",
     ),
     (
         "CaNotTrusted",
         "False",
         Mender.ITSELF,
-        "The CA generation that signed the certificate is distrusted, was retired, or has expired, or its last CRL has; the next one signs a new one.",
+        (
+            "The gates do not trust the CA generation that signed the certificate: it is distrusted, retired or expired, or its last CRL"
+            " has expired. The next generation signs a new certificate."
+        ),
         "serial {serial} is from CA generation {generation}, {why}",
     ),
     (
         "NoIssuer",
         "False",
         Mender.OWNER,
-        "The MTLSIssuer is gone, and its gates are closed; made again under its name it opens them.",
-        "serial {serial} is good, but its MTLSIssuer is gone, and with it the gates are closed",
+        "The MTLSIssuer was deleted, so its gates are closed. If it is created again with the same name, it opens them.",
+        "serial {serial} is valid, but its MTLSIssuer was deleted, so the gates are closed",
     ),
     (
         "NotIssued",
         "False",
         Mender.NOBODY,
-        "No certificate was ever issued for this client; condition Ready says why.",
+        "No certificate was ever issued for this client. The condition Ready says why.",
         "no certificate has been issued",
     ),
     (
@@ -308,8 +323,8 @@ ADMITTED = table(
         "False",
         Mender.NOBODY,
         (
-            "Every certificate that was issued for this client is revoked, on hold or has expired, and there is no new one yet;"
-            " condition Ready says why."
+            "Every certificate of this client is revoked, on hold or expired, and no new one was issued yet. The condition Ready"
+            " says why."
         ),
         "no certificate of this client is valid: serial {serial}, the last one, is refused since {time} ({reason})",
     ),

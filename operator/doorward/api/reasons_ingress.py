@@ -4,14 +4,20 @@ from doorward.api.reason import Mender, table
 
 GATE = table(
     "Gate",
-    ("Protected", "True", Mender.NOBODY, "Only live clients of the issuer get in.", "clients of {issuer} get in"),
+    (
+        "Protected",
+        "True",
+        Mender.NOBODY,
+        "No object that the operator sees opens the host, or admits anybody but clients of the issuer.",
+        "clients of {issuer} get in",
+    ),
     (
         "FoundOpen",
         "False",
         Mender.OWNER,
         (
-            "A probe of the host was answered where it had to be refused: clients without a certificate of the issuer have access,"
-            " whatever the annotations say. See the condition Enforced of the MTLSIssuer."
+            "A probe of the host was answered and should have been refused: clients without a certificate of the issuer have access,"
+            " although the annotations protect the host. See the condition Enforced of the MTLSIssuer."
         ),
         (
             "clients without a certificate of {issuer} have access: {detail}. Read the log of the ingress controller, and look for"
@@ -22,14 +28,14 @@ GATE = table(
         "NoSuchIssuer",
         "False",
         Mender.OWNER,
-        "The issuer named in doorward.io/issuer is not there; the host answers 403.",
+        "The MTLSIssuer in doorward.io/issuer does not exist. The host answers 403.",
         "closed: there is no MTLSIssuer {issuer}",
     ),
     (
         "GateMissing",
         "False",
         Mender.ISSUER,
-        "The gate's Secret is not there, so the host answers 403; the issuer's condition GatesCurrent says why.",
+        "The gate Secret does not exist, so the host answers 403. The issuer's condition GatesCurrent says why.",
         "closed: MTLSIssuer {issuer} has no gate in namespace {namespace}, see its condition GatesCurrent",
     ),
     (
@@ -37,7 +43,7 @@ GATE = table(
         "False",
         Mender.OWNER,
         (
-            "A Secret that is not Doorward's has the name of the gate, and the operator could not replace it. Whoever made the Secret"
+            "A Secret with the name of the gate exists that the operator did not create and could not replace. Whoever created it"
             " decides who has access."
         ),
         "Secret {secret} is not Doorward's and decides who has access here: delete it",
@@ -46,14 +52,14 @@ GATE = table(
         "GateOutOfReach",
         "Unknown",
         Mender.OWNER,
-        "The namespace's consent is missing: who gets in follows from the last CRL that Doorward wrote here, if any.",
-        "clients of {issuer} that are cut off may still get in, as the CRL here cannot be written: run {command}",
+        "The namespace has not opted in, so the operator cannot write the gate. The last CRL in the gate, if any, decides who has access.",
+        "revoked clients of {issuer} may still have access, because the operator cannot write the CRL here: run {command}",
     ),
     (
         "GateClosing",
         "False",
         Mender.ISSUER,
-        "The gate must admit nobody any more, and its Secret is not deleted yet. If that lasts, the issuer's condition GatesCurrent says why.",
+        "The operator is closing the gate, and its Secret is not deleted yet. If that lasts, the issuer's condition GatesCurrent says why.",
         (
             "MTLSIssuer {issuer} is deleted or does not allow Ingresses of namespace {namespace}: the operator is closing this gate, and"
             " the host answers 403 when Secret {secret} is deleted"
@@ -63,7 +69,7 @@ GATE = table(
         "NotAllowedHere",
         "False",
         Mender.ISSUER,
-        "The issuer does not allow Ingresses of this namespace; the host answers 403.",
+        "The issuer does not allow Ingresses of this namespace. The host answers 403.",
         "closed: MTLSIssuer {issuer} does not allow Ingresses of namespace {namespace}",
     ),
     (
@@ -80,7 +86,7 @@ GATE = table(
         "OtherSecret",
         "False",
         Mender.OWNER,
-        "A person set another auth-tls-secret; it is never rewritten.",
+        "A user set auth-tls-secret to another Secret. The operator never changes it.",
         "not protected by Doorward: auth-tls-secret was set to another Secret, remove it",
     ),
     (
@@ -144,7 +150,7 @@ GATE = table(
         "False",
         Mender.OWNER,
         (
-            "Another Ingress routes to the same Service and is not protected by an MTLSIssuer. Whoever gets in there needs no certificate."
+            "Another Ingress routes to the same Service and is not protected by an MTLSIssuer. Clients have access there without a certificate."
         ),
         (
             "Ingress {other} routes to the same Service {service} without protection: protect it with doorward.io/issuer, or give it a"
@@ -157,7 +163,8 @@ GATE = table(
         Mender.OWNER,
         (
             "An older Ingress has the same host and path, and another issuer or access list, or none. ingress-nginx serves a path from"
-            " one Ingress, the older one, so that one decides at this path who has access. Of two from the same second either may be it."
+            " one Ingress, the older one, so the older one decides who has access at this path. If both were created in the same"
+            " second, either may decide."
         ),
         (
             "{place} is served from the older Ingress {other}, which decides who gets in there, not this one: remove the path from one of"
@@ -214,7 +221,7 @@ GATE = table(
         "OptionalNotAllowed",
         "False",
         Mender.ISSUER,
-        "The Ingress asks for optional, and the issuer does not allow it; a certificate is asked for.",
+        "The Ingress has verify-client: optional, and the issuer does not allow it. ingress-nginx requires a certificate.",
         "protected with verify-client on: MTLSIssuer {issuer} does not allow optional",
     ),
     (

@@ -9,7 +9,7 @@ READY = table(
         "CaSecretMissing",
         "False",
         Mender.ISSUER,
-        "The Secret with the CA is not there.",
+        "The Secret with the CA does not exist.",
         "there is no Secret {secret}: {advice}",
     ),
     (
@@ -37,35 +37,35 @@ READY = table(
         "CaAnnounced",
         "False",
         Mender.ITSELF,
-        "The CA was replaced by another, which signs as soon as the gates have it.",
-        "CA generation {generation} signs as soon as the gates have taken it; nothing is signed until then",
+        "The Secret holds another CA now, which signs as soon as the gates have it.",
+        "CA generation {generation} signs as soon as the gates have it; nothing is signed until then",
     ),
     (
         "CaDistrusted",
         "False",
         Mender.ISSUER,
-        "spec.ca.distrust names the only CA there is; its gates are closed.",
-        "no CA is left that spec.ca.distrust does not name: put another one, with another key, into Secret {secret}",
+        "spec.ca.distrust lists every CA generation that the issuer has, so its gates are closed.",
+        "spec.ca.distrust lists every CA of this issuer: put another CA, with another key, into Secret {secret}",
     ),
     (
         "CaKeyShared",
         "False",
         Mender.ISSUER,
-        "Another MTLSIssuer has the same CA key; a key belongs to one.",
-        "MTLSIssuer {rival} has the same CA key: a CA key belongs to one issuer, give this one a key of its own",
+        "Another MTLSIssuer has the same CA key. Each MTLSIssuer needs a CA key of its own.",
+        "MTLSIssuer {rival} has the same CA key: give this MTLSIssuer a CA with a key of its own",
     ),
     (
         "ClusterCa",
         "False",
         Mender.ISSUER,
         "The CA is the cluster's own client CA.",
-        "this is the cluster's own client CA, whose certificates are cluster users: give this issuer a CA of its own",
+        "the CA is the cluster's own client CA, and its certificates are users of the cluster: give this MTLSIssuer a CA of its own",
     ),
     (
         "CaReplaced",
         "False",
         Mender.ISSUER,
-        "The Secret of a CA of Doorward's making holds another CA than the one that has signed here.",
+        "The Secret of a generated CA holds another CA than the one that signed the certificates.",
         (
             "Secret {secret} holds another CA than the one the gates trust ({subject}): put that one back,"
             " or name its generation in spec.ca.distrust"
@@ -88,7 +88,7 @@ READY = table(
         "CrlForeign",
         "False",
         Mender.ISSUER,
-        "A ConfigMap with the CRL's name is there and is not Doorward's.",
+        "A ConfigMap with the name of the CRL exists, and the operator did not create it.",
         "ConfigMap {configmap} is not Doorward's: move it away",
     ),
     (
@@ -112,8 +112,8 @@ CRL = table(
         "Published",
         "True",
         Mender.NOBODY,
-        "The published CRL is signed, complete and in time.",
-        "CRL {number} lists {entries} serials and is good until {until}",
+        "The published CRL is complete and has not expired.",
+        "CRL {number} lists {entries} serials and is valid until {until}",
     ),
     (
         "NotPublished",
@@ -148,7 +148,7 @@ GATES = table(
         "SomeNotCurrent",
         "False",
         Mender.CLUSTER,
-        "A gate could not be written: it keeps what it has, or stays closed.",
+        "The operator cannot write a gate. The gate keeps its last CRL, or stays closed.",
         "{detail}",
     ),
 )
@@ -160,7 +160,7 @@ EXCLUSIVE = table(
         "SharedCA",
         "Unknown",
         Mender.ISSUER,
-        "The CA came from outside: whoever else holds its key can let clients in.",
+        "Doorward did not create the CA. Whoever else has its key can admit clients.",
         "whoever else signs with this CA lets clients in that no ClientCertificate names: use a CA of Doorward's own",
     ),
 )

@@ -10,30 +10,30 @@ SETTLED = table(
         "NextCaShown",
         "False",
         Mender.ITSELF,
-        "The next CA generation is made and stands in the gates; it signs when all have had it for a while.",
-        "CA generation {generation} is in the gates and signs soon; until then {signing} does",
+        "The operator created the next CA generation and published it to the gates. It signs when all gates have had it for a while.",
+        "CA generation {generation} is published to the gates and signs soon; until then generation {signing} signs",
     ),
     (
         "NextCaAwaitsGates",
         "False",
         Mender.CLUSTER,
-        "The next CA generation waits for gates that cannot be reached.",
+        "The next CA generation does not sign yet, because the operator cannot write some gates.",
         "CA generation {generation} signs when these gates have it: {detail}",
     ),
     (
         "ClientsMoving",
         "False",
         Mender.ITSELF,
-        "Certificates of older CA generations are still good: no fault, and over when the last of them is.",
-        "CA generation {signing} signs; the gates trust {detail} too, until the last certificate from there is over",
+        "Certificates of older CA generations are still valid. This is no fault. It ends when the last of them has expired.",
+        "CA generation {signing} signs; the gates trust {detail} too, until the last certificate from there has expired",
     ),
     (
         "OldCaDropped",
         "False",
         Mender.ISSUER,
         (
-            "The gates no longer trust another CA generation, since its key is gone: a certificate from it was revoked and no CRL can"
-            " say so, or its last CRL has expired. All certificates from it are refused."
+            "The gates no longer trust another CA generation, because the operator does not have its key. A certificate from it was"
+            " revoked and no CRL can be signed, or its last CRL has expired. All certificates from it are refused."
         ),
         (
             "The gates do not trust CA generation {detail}: the operator does not have its key, and without a CRL nobody could be"
@@ -157,7 +157,7 @@ KEY = table(
         (
             "Secret {secret} does not hold the CA that the gates trust as generation {generations}. The operator signs CRLs with"
             " the key that it loaded before: revocations take effect. It has the key in memory only, and cannot sign CRLs of"
-            " this CA after a restart. Put the CA certificate and its key back into the Secret before that"
+            " this CA after a restart. Restore the CA certificate and its key in the Secret before that"
         ),
     ),
     (
@@ -165,8 +165,8 @@ KEY = table(
         "False",
         Mender.ISSUER,
         (
-            "The Secret of the CA cannot be used, and the operator was started since, so it has no key to sign a CRL with. The"
-            " gates keep the last CRL."
+            "The Secret of the CA cannot be used, and the operator has restarted since then. So it has no key to sign a CRL, and the"
+            " gates keep the last one."
         ),
         (
             "The operator has no CA key, because it was started after Secret {secret} became unusable: see Ready. It signs no"
@@ -204,10 +204,13 @@ COMPLETE = table(
         "ClusterPutBack",
         "Unknown",
         Mender.CLUSTER,
-        "The cluster was put back to an older state while the operator ran: what it had seen is back, and no more is known.",
         (
-            "at {time} the cluster was put back to an older state: apply the access list again, and where certificates may be"
-            " on no record, name their CA generation in spec.ca.distrust"
+            "The etcd of the cluster was rolled back to an older state while the operator ran. The operator restored the records"
+            " that it had observed; others may be missing."
+        ),
+        (
+            "at {time} the cluster was rolled back to an older state: apply the access list again. If certificates may have no"
+            " record, add their CA generation to spec.ca.distrust"
         ),
     ),
 )

@@ -15,14 +15,14 @@ READY = table(
         "NotSettling",
         "False",
         Mender.CLUSTER,
-        "What the operator writes is changed again, by another controller or by an admission policy.",
+        "Another controller or an admission policy changes what the operator writes.",
         "The operator cannot {what} for good: {detail}. Let only one of them set it. {retry}",
     ),
     (
         "ReconcileFailed",
         "False",
         Mender.CLUSTER,
-        "The operator fails while it works on this object. What it published and issued before stays in force, and nothing new is.",
+        "The operator fails while it works on this object. CRLs and certificates that it published before stay in force. It publishes nothing new.",
         (
             "The operator cannot finish its work on this object: {detail}. The operator tries again. Look for this object in the"
             " operator's log"
@@ -36,7 +36,7 @@ GATES = table(
         "TargetsNotWritten",
         "False",
         Mender.CLUSTER,
-        "A host that names this issuer cannot be configured: the write is refused, or another controller changes it again.",
+        "The operator cannot configure a host that names this issuer: the API server refuses the write, or another controller changes it again.",
         "Some targets are not configured: {detail}",
     ),
 )

@@ -1,4 +1,4 @@
-"""`doorward explain NAME`: what a reason means, and who can mend it."""
+"""`doorward explain NAME`: what a reason means, and who has to act."""
 
 import sys
 from typing import Annotated
@@ -26,7 +26,8 @@ def command(
     for name in names:
         found = REASONS.get(name)
         if found is not None:
-            print(f"{found.name} ({found.condition}={found.status}): {found.doc}\n  mended by: {found.mender.value}")
+            title = f"{found.name} ({found.condition}={found.status}): {found.doc}"
+            print(f"{title}\n  action required by: {found.mender.value}")
         events = [table[name] for table in BY_SUBJECT.values() if name in table] if reason else []
         for event in events:
             print(f"{event.name} (Event of {event.subject}): {event.doc}")

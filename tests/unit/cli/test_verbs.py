@@ -18,8 +18,8 @@ PAGE = ROOT / "docs" / "reference" / "reasons.md"
 def test_explain_says_what_a_reason_means_and_who_can_mend_it(capsys):
     assert main(["explain", "NotPermitted"]) == 0
     assert capsys.readouterr().out == (
-        "NotPermitted (Ready=False): The namespace has not consented: the RoleBinding for Secrets is missing.\n"
-        "  mended by: a cluster administrator\n"
+        "NotPermitted (Ready=False): The namespace has not opted in: the RoleBinding doorward-secrets is missing.\n"
+        "  action required by: a cluster administrator\n"
     )
 
 
