@@ -147,7 +147,7 @@ def command(
             "--namespace",
             "-n",
             metavar="NAMESPACE",
-            help="Give the client Secrets there to their owners, too. Can be given several times.",
+            help="Also set the owner of the client Secrets in this namespace to their ClientCertificates. Can be given several times.",
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and write nothing.")] = False,
@@ -161,12 +161,12 @@ def command(
         ),
     ] = LEASE,  # type: ignore[assignment]  # it is parsed, too
     operator_is_stopped: Annotated[
-        bool, typer.Option("--operator-is-stopped", help="Do not look at the Lease: nobody else works here.")
+        bool, typer.Option("--operator-is-stopped", help="Do not check the Lease. Use this only if no operator runs.")
     ] = False,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> int:
-    """Bring a backup back. The operator must not run."""
+    """Restore a backup of Doorward's objects. Stop the operator first."""
     try:
         bodies = [body for path in files or () for body in backup_files.read(path)]
     except (OSError, ValueError) as error:

@@ -164,7 +164,7 @@ def command(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> int:
-    """List every hazard that can be seen, with what to do and who can do it: in all namespaces, or in --namespace.
+    """List every problem that Doorward can see in the cluster, what to do, and who can do it. Looks in all namespaces, or in --namespace.
 
     It looks at the operator, the admission policies, and all MTLSIssuers, ClientCertificates and Ingresses. The exit status is 1 if
     there is a problem.

@@ -203,7 +203,7 @@ def command(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> int:
-    """Keep certificates revoked that another tool revoked with the same CA, before the CA was given to Doorward.
+    """Import the revoked certificates of a CA that another tool used before Doorward. They stay revoked.
 
     Each becomes an IssuedCertificate that is revoked, so the CRL of the issuer lists it. Expired certificates and those that are not
     revoked are left out. Running it again changes nothing.

@@ -96,7 +96,7 @@ def command(
         typer.Option(
             "--password-file",
             metavar="PATH",
-            help="File with the password of a PKCS#12 keystore. Else it is asked for.",
+            help="File with the password of a PKCS#12 keystore. Defaults to asking for it.",
         ),
     ] = None,
     output: Output = None,

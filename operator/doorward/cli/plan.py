@@ -202,7 +202,7 @@ def command(
         bool,
         typer.Option(
             "--prune",
-            help="Take objects for deleted that are not in the files, in the namespaces of those that are. Needs -l or --all.",
+            help="Also treat objects as deleted that are in the cluster and not in the files, in the namespaces of the files. Needs -l or --all.",
         ),
     ] = False,
     selector: Annotated[
@@ -216,18 +216,18 @@ def command(
             "--namespace",
             "-n",
             metavar="NAMESPACE",
-            help="Namespace of objects that name none; the others must name it, too. Defaults to that of the kubeconfig's context.",
+            help="Namespace of objects in the files that have none. If it is given, another namespace in a file is an error. Defaults to that of the kubeconfig's context.",
         ),
     ] = None,
     output: Output = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> int:
-    """Say who gains and who loses access if these files were applied. Nothing is written.
+    """Show who would gain and who would lose access if these files were applied. Nothing is written.
 
-    The files are compared with the cluster by the rules of the operator and of the gate service, as if it had done all that follows.
-    The API server is asked what it would refuse. Exit status: 0 nobody's access changes, 2 it does, or somebody gets another
-    certificate; 1 an error, also if the API server would refuse an object.
+    Compares the files with the cluster by the rules of the operator and of the gate service, as if the operator had finished its work.
+    Asks the API server which objects it would refuse. Exit status: 0 if nobody's access changes; 2 if somebody's access changes, or
+    somebody gets another certificate; 1 for an error, also if the API server would refuse an object.
     """
     pruning = _pruning(prune=prune, selector=selector, everything=everything)
     if bool(filename) == bool(kustomize):
