@@ -1,6 +1,7 @@
 """The binaries: what the user names, what the machine has where it fits, what was built before, else a build from Go modules.
 
-Versions stand in one place, the committed go.mod files under `go/`; what was built is keyed by them.
+Versions stand in one place, the committed go.mod files under `go/`; what was built is keyed by them. Kubernetes is the one of
+`go/kubernetes`, or where DOORWARD_TEST_KUBERNETES names another version, that of `go/kubernetes-<version>`.
 """
 
 import hashlib
@@ -19,17 +20,26 @@ from tests.testbed import cache, process
 MODULES = Path(__file__).parent / "go"
 GO_WHEEL = MODULES / "requirements.txt"
 OLDEST_GO = (1, 26)  # what Kubernetes' own go.mod asks for
+KUBERNETES = "kubernetes"
+CHOICE = "DOORWARD_TEST_KUBERNETES"
+
+
+class UnknownVersion(ValueError):
+    """A version of Kubernetes whose go.mod is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One command: the module folder and package it is built from, and how a found one shows that it fits."""
+    """One command: the module and package it is built from, and how a found one shows that it fits.
+
+    In `fits`, `<minor>` is the minor version of Kubernetes, `<about>` that, the one before and the one after.
+    """
 
     name: str
     module: str
     package: str
     version: tuple[str, ...] = ()
-    fits: re.Pattern[str] | None = None
+    fits: str = ""
 
 
 RECIPES = {
@@ -40,28 +50,28 @@ RECIPES = {
             module="etcd",
             package="go.etcd.io/etcd/server/v3",
             version=("--version",),
-            fits=re.compile(r"etcd Version: 3\.[67]\."),
+            fits=r"etcd Version: 3\.[67]\.",
         ),
         Recipe(
             name="kube-apiserver",
-            module="kubernetes",
+            module=KUBERNETES,
             package="k8s.io/kubernetes/cmd/kube-apiserver",
             version=("--version",),
-            fits=re.compile(r"Kubernetes v1\.36\."),
+            fits=r"Kubernetes v1\.<minor>\.",
         ),
         Recipe(
             name="kube-controller-manager",
-            module="kubernetes",
+            module=KUBERNETES,
             package="k8s.io/kubernetes/cmd/kube-controller-manager",
             version=("--version",),
-            fits=re.compile(r"Kubernetes v1\.36\."),
+            fits=r"Kubernetes v1\.<minor>\.",
         ),
         Recipe(
             name="kubectl",
-            module="kubernetes",
+            module=KUBERNETES,
             package="k8s.io/kubernetes/cmd/kubectl",
             version=("version", "--client"),
-            fits=re.compile(r"Client Version: v1\.3[567]\."),
+            fits=r"Client Version: v1\.<about>\.",
         ),
         # None that the machine has would fit: the template it is given is the one of the very module it was built from.
         Recipe(name="nginx-ingress-controller", module="ingress-nginx", package="k8s.io/ingress-nginx/cmd/nginx"),
@@ -78,22 +88,51 @@ def resolve(name: str) -> Path:
 def key(recipe: Recipe) -> str:
     """The name of its cache entry: version, platform, and all that decides what a build gives."""
     version = module_version(recipe.module)
-    parts = [(MODULES / recipe.module / file).read_bytes() for file in ("go.mod", "go.sum")]
-    parts += [_link_flags(recipe).encode()]
+    parts = [(_folder(recipe.module) / file).read_bytes() for file in ("go.mod", "go.sum")]
+    parts += [link_flags(recipe).encode()]
     digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
     return f"{recipe.name}-{version}-{platform.machine()}-{digest}"
 
 
 def module_version(module: str) -> str:
-    """The version that the module folder's go.mod pins: the first requirement, alone on its line."""
-    found = re.search(r"^require \S+ (\S+)$", (MODULES / module / "go.mod").read_text(), re.MULTILINE)
-    assert found, f"{module}/go.mod requires nothing"
+    """The version that the module's go.mod pins."""
+    return pinned(_folder(module))
+
+
+def kubernetes_versions() -> dict[str, Path]:
+    """Each version of Kubernetes that can be built, such as 1.36.3, and its module folder."""
+    return {pinned(folder).removeprefix("v"): folder for folder in sorted(MODULES.glob(f"{KUBERNETES}*"))}
+
+
+def _folder(module: str) -> Path:
+    """Where the module's go.mod is. Raises UnknownVersion."""
+    choice = os.environ.get(CHOICE)
+    if module != KUBERNETES or not choice:
+        return MODULES / module
+    versions = kubernetes_versions()
+    if choice not in versions:
+        raise UnknownVersion(
+            f"no go.mod of Kubernetes {choice} is there: it is one of {', '.join(versions)}, or run"
+            f" `python -m tests.testbed pin {choice}`"
+        )
+    return versions[choice]
+
+
+def pinned(folder: Path) -> str:
+    """The version that the folder's go.mod pins: the first requirement, alone on its line."""
+    found = re.search(r"^require \S+ (\S+)$", (folder / "go.mod").read_text(), re.MULTILINE)
+    assert found, f"{folder}/go.mod requires nothing"
     return found[1]
 
 
-def _link_flags(recipe: Recipe) -> str:
+def kubernetes_minor() -> int:
+    """36 of Kubernetes 1.36.3."""
+    return int(module_version(KUBERNETES).split(".")[1])
+
+
+def link_flags(recipe: Recipe) -> str:
     """Kubernetes takes its version from the linker: without, it calls itself v0.0.0, and ingress-nginx refuses it."""
-    if recipe.module != "kubernetes":
+    if recipe.module != KUBERNETES:
         return "-s -w"
     version = module_version(recipe.module)
     major, minor, _ = version.removeprefix("v").split(".", 2)
@@ -114,13 +153,16 @@ def _found(recipe: Recipe) -> Path | None:
 
 
 def _fits(candidate: str, recipe: Recipe) -> bool:
-    if recipe.fits is None:
+    if not recipe.fits:
         return False
     try:
         said = subprocess.run([candidate, *recipe.version], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return recipe.fits.search(said.stdout + said.stderr) is not None
+    minor = kubernetes_minor()
+    about = f"(?:{minor - 1}|{minor}|{minor + 1})"
+    pattern = recipe.fits.replace("<minor>", str(minor)).replace("<about>", about)
+    return re.search(pattern, said.stdout + said.stderr) is not None
 
 
 def _build(recipe: Recipe, folder: Path) -> None:
@@ -128,7 +170,7 @@ def _build(recipe: Recipe, folder: Path) -> None:
     with cache.progress(f"building {recipe.name} {version} from its Go module (once; minutes)"):
         scratch = folder / "tmp"
         scratch.mkdir()
-        flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={_link_flags(recipe)}"]
+        flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={link_flags(recipe)}"]
         run_go(go(), ["build", *flags, "-o", str(folder / recipe.name), recipe.package], recipe.module, scratch=scratch)
         shutil.rmtree(scratch)
 
@@ -139,7 +181,7 @@ def run_go(command: Path, arguments: list[str], module: str, *, scratch: Path | 
     env = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
     if scratch is not None:
         env["GOTMPDIR"] = str(scratch)
-    return process.run([command, *arguments], cwd=MODULES / module, env=env)
+    return process.run([command, *arguments], cwd=_folder(module), env=env)
 
 
 def module_folder(module: str, path: str) -> Path:

@@ -1,4 +1,4 @@
-"""`python -m tests.testbed`: build the binaries; start a cluster and leave it running; say where it is; end it."""
+"""`python -m tests.testbed`: build the binaries, or pin another version; start a cluster, say where it is, end it."""
 
 import argparse
 import shlex
@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.testbed import background
+from tests.testbed import background, binaries
 from tests.testbed.ingress_nginx import SYNC_RATE_LIMIT
+from tests.testbed.pin import pin
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return _VERBS[options.verb](options)
-    except (background.NotRunning, FileExistsError) as problem:
+    except (background.NotRunning, binaries.UnknownVersion, FileExistsError) as problem:
         print(f"testbed: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -26,6 +27,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.testbed", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("build", help="build or fetch the binaries into the user's cache folder")
+    other = verbs.add_parser("pin", help="add the go.mod of another version of Kubernetes, for make test-kubernetes")
+    other.add_argument("version", help="such as 1.34.4")
     for verb, says in {
         "up": "start a cluster with ingress-nginx, in the background",
         "serve": "the same in the foreground",
@@ -46,6 +49,11 @@ def _parser() -> argparse.ArgumentParser:
 def _build(_options: argparse.Namespace) -> int:
     for name, path in background.build().items():
         print(f"{name:26} {path}")
+    return 0
+
+
+def _pin(options: argparse.Namespace) -> int:
+    print(pin(options.version))
     return 0
 
 
@@ -95,4 +103,4 @@ def _env(options: argparse.Namespace) -> int:
     return 0
 
 
-_VERBS = {"build": _build, "up": _up, "serve": _serve, "down": _down, "env": _env}
+_VERBS = {"build": _build, "pin": _pin, "up": _up, "serve": _serve, "down": _down, "env": _env}

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,11 @@ def program(folder: Path, name: str, says: str) -> Path:
     path.write_text(f"#!/bin/sh\necho '{says}'\n")
     path.chmod(0o755)
     return path
+
+
+@pytest.fixture(autouse=True)
+def _nothing_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(binaries.CHOICE, raising=False)
 
 
 @pytest.fixture
@@ -71,3 +77,54 @@ def test_the_assets_that_the_user_names_come_before_the_path(tmp_path: Path, mon
     asset = program(tmp_path / "assets", "kubectl", says)
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(asset.parent))
     assert binaries.resolve("kubectl") == asset
+
+
+def test_each_version_of_kubernetes_has_a_key_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {version: binaries.key(KUBECTL) for version in chosen_in_turn(monkeypatch)}
+    assert len(set(keys.values())) == len(keys)
+    assert all(key.startswith(f"kubectl-v{version}-") for version, key in keys.items())
+
+
+def test_each_version_is_linked_as_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in chosen_in_turn(monkeypatch):
+        assert f".gitVersion=v{version} " in binaries.link_flags(KUBECTL)
+        assert binaries.link_flags(KUBECTL).endswith(f".gitMinor={binaries.kubernetes_minor()}")
+
+
+def test_a_chosen_version_changes_no_other_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = binaries.key(binaries.RECIPES["etcd"])
+    assert {binaries.key(binaries.RECIPES["etcd"]) for _ in chosen_in_turn(monkeypatch)} == {before}
+
+
+def test_a_version_without_a_module_is_an_error_that_names_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(binaries.CHOICE, "1.19.0")
+    with pytest.raises(
+        binaries.UnknownVersion, match=r"no go\.mod of Kubernetes 1\.19\.0 .* one of 1\.36\.3, .*pin 1\.19\.0"
+    ):
+        binaries.resolve("kubectl")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "says", "taken"),
+    [
+        ("1.34.4", "v1.35.0", True),
+        ("1.34.4", "v1.36.3", False),
+        ("1.37.2", "v1.36.3", True),
+        ("1.37.2", "v1.35.0", False),
+    ],
+)
+def test_which_kubectl_is_taken_follows_the_chosen_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str, says: str, taken: bool
+) -> None:
+    found = program(tmp_path / "bin", "kubectl", f"Client Version: {says}")
+    monkeypatch.setenv("PATH", str(found.parent))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv(binaries.CHOICE, chosen)
+    (tmp_path / "doorward" / "testbed" / binaries.key(KUBECTL)).mkdir(parents=True)
+    assert (binaries.resolve("kubectl") == found) is taken
+
+
+def chosen_in_turn(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for version in binaries.kubernetes_versions():
+        monkeypatch.setenv(binaries.CHOICE, version)
+        yield version
