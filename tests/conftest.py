@@ -11,7 +11,7 @@ import pytest
 from kubernetes import config
 
 from tests.cluster import policies_support
-from tests.support import installation, parts
+from tests.support import installation, older, parts
 from tests.support.home import Home
 from tests.support.kube import INGRESSES, Person, eventually
 from tests.support.openssl import OpenSsl
@@ -58,12 +58,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """What speaks of the whole suite runs last, and is left out where only a part of it runs."""
     for item in items:
         item.user_properties += [("promise", mark.args[0]) for mark in item.iter_markers("promise")]
+    if not older.mutates():
+        _deselect(config, items, [item for item in items if item.get_closest_marker("mutating")])
     last = [item for item in items if item.get_closest_marker("last")]
     items[:] = [item for item in items if item not in last]
     if set(parts.operators_work()) - {item.path for item in last} <= {item.path for item in items}:
         items += last
     else:
         config.hook.pytest_deselected(items=last)
+
+
+def _deselect(config: pytest.Config, items: list[pytest.Item], unwanted: list[pytest.Item]) -> None:
+    items[:] = [item for item in items if item not in set(unwanted)]
+    config.hook.pytest_deselected(items=unwanted)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

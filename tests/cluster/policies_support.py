@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from doorward.objects.meta import FINALIZER
+from tests.support import older
 from tests.support.home import Home
 from tests.support.kube import (
     BINDINGS,
@@ -56,6 +57,9 @@ def without_finalizer_policy(admin: Person, probe: Object) -> Iterator[None]:
         answer = admin.create(CERTIFICATES, probe, dry_run=True)
         return FINALIZER in (answer.body["metadata"].get("finalizers") or ())
 
+    if not older.mutates():
+        yield
+        return
     binding = admin.get(MUTATING_BINDINGS, None, FINALIZER_POLICY).body
     assert admin.delete(MUTATING_BINDINGS, binding).ok
     try:
@@ -167,6 +171,15 @@ def certificate(namespace: str, *, issuer: Mapping[str, str], name: str = "alice
         "metadata": {"namespace": namespace, "name": name},
         "spec": {"issuerRef": dict(issuer), "commonName": "alice.example", **spec},
     }
+
+
+def client_with_finalizer(place: "Place", **spec: Any) -> Object:
+    """A ClientCertificate that the administrator made, with the finalizer: where no policy puts it on, by the operator."""
+    made = place.admin.create(CERTIFICATES, certificate(place.namespace, issuer={"name": "partners"}, **spec))
+    if made.ok and not older.mutates():
+        made = place.operator.patch(CERTIFICATES, made.body, {"metadata": {"finalizers": [FINALIZER]}})
+    assert made.ok, made.message
+    return made.body
 
 
 def ca_secret(place: "Place", name: str, *, data: str = "one") -> Object:

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.support import installation
+from tests.support import installation, older
 from tests.support.home import Home, client
 from tests.support.installation import OperatorProcess
 from tests.support.kube import CERTIFICATES, CONFIGMAPS, INGRESSES, ISSUERS, SECRETS, Person, eventually
@@ -149,7 +150,12 @@ def test_the_category_takes_in_all_kinds(home: Home, cluster: Cluster):
 def test_an_example_is_taken(home: Home, cluster: Cluster, file: Path):
     here = file.read_text().replace("namespace: edge", f"namespace: {home.namespace}")
     here = here.replace("namespace: doorward-issuers", f"namespace: {home.namespace}")
-    cluster.kubectl("apply", "--dry-run=server", f"--namespace={home.namespace}", "-f", "-", input=here)
+    manifests = [
+        older.as_written({**body, "metadata": {"namespace": home.namespace, **body["metadata"]}})
+        for body in yaml.safe_load_all(here)
+    ]
+    text = yaml.safe_dump_all(manifests)
+    cluster.kubectl("apply", "--dry-run=server", f"--namespace={home.namespace}", "-f", "-", input=text)
 
 
 @pytest.mark.parametrize("what", ["mtlsissuer/partners", "clientcertificate/alice"])

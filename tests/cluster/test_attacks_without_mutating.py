@@ -3,16 +3,15 @@
 What is emulated: the kinds that 1.34 serves by default, its features, and the functions that its admission policies know.
 """
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from kubernetes import config
 
 from doorward.gates.ingress_nginx import per_request
 from doorward.objects.meta import FINALIZER, ObjectKey
+from tests.support import older
 from tests.support.home import Home, client
 from tests.support.ingress_shapes import BESIDE, KNOWN, UNKNOWN, changed
 from tests.support.installation import GATE_SERVICE, ROOT, OperatorProcess
@@ -48,14 +47,10 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def install(cluster: Cluster, folder: Path) -> None:
     """README: take mutating-*.yaml out of kustomization.yaml first."""
-    shutil.copytree(ROOT / "deploy/manifests", folder)
-    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    kustomization["resources"] = [name for name in kustomization["resources"] if not name.startswith("mutating-")]
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     apply = ("apply", "--server-side", "--force-conflicts")
     cluster.kubectl(*apply, "-f", str(ROOT / "deploy/crds"))
     cluster.kubectl("wait", "--for=condition=Established", "-f", str(ROOT / "deploy/crds"), "--timeout=180s")
-    cluster.kubectl(*apply, "-k", str(folder))
+    cluster.kubectl(*apply, "-k", str(older.manifests(folder)))
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +58,7 @@ def place(bare: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
     """The operator at work, and an issuer with alice."""
     operator = OperatorProcess(bare)
     operator.start()
-    admin = Person(config.new_client_from_config(config_file=str(bare.kubeconfig)))
+    admin = Person(config.new_client_from_config(config_file=str(bare.kubeconfig)), careful=False)
     home = Home.found(admin, tmp_path_factory.mktemp("home"))
     probe = home.here(client("probe"))
     eventually(lambda: admin.create(CERTIFICATES, probe, dry_run=True).ok, "the API server serves our kinds")

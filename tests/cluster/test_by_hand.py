@@ -280,6 +280,7 @@ def test_an_annotation_of_ours_that_somebody_sets_is_told_and_is_ours_again_when
 
 
 @pytest.mark.promise(3)
+@pytest.mark.mutating
 def test_the_annotation_that_closes_the_door_cannot_be_taken_off(told: Home):
     told.change(INGRESSES, "app", {"metadata": {"annotations": {SECRET: None}}})
     assert told.body(INGRESSES, "app")["metadata"]["annotations"][SECRET] == f"{told.namespace}/{told.gate}"

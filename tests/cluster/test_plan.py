@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from doorward.cli.main import main
+from tests.support import older
 from tests.support.home import client, issuer
 from tests.support.kube import CERTIFICATES, RECORDS, bind, eventually
 from tests.support.shell_env import programs
@@ -25,7 +26,7 @@ class Repository:
         self._capsys = capsys
         at = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress"} | ingress(place.namespace, {ISSUER: "partners"})
         at["spec"]["tls"] = [{"hosts": [host_of(place.namespace)]}]
-        self.write(partners=issuer(), ingress=at, alice=client("alice"))
+        self.write(partners=issuer(), ingress=older.as_written(at), alice=client("alice"))
 
     def write(self, **files: Any) -> None:
         for name, body in files.items():

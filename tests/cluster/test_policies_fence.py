@@ -25,8 +25,8 @@ from .policies_support import (
     OURS,
     Place,
     ca_secret,
-    certificate,
     client_secret,
+    client_with_finalizer,
     configmap,
     crl,
     gate,
@@ -380,7 +380,7 @@ def test_an_orphaned_fenced_object_stays_and_its_owner_goes(edge, kind, make):
 def test_a_namespace_with_everything_in_it_can_be_deleted(edge):
     for kind, make in ((SECRETS, gate), (CONFIGMAPS, crl), (RECORDS, record)):
         written(edge, kind, make(edge.namespace))
-    client = edge.admin.create(CERTIFICATES, certificate(edge.namespace, issuer={"name": "partners"})).body
+    client = client_with_finalizer(edge)
     edge.admin.delete(NAMESPACES, {"metadata": {"name": edge.namespace}})
     eventually(
         lambda: "deletionTimestamp" in edge.admin.get(CERTIFICATES, edge.namespace, "alice").body["metadata"], "it ends"

@@ -96,6 +96,7 @@ def probe_secret(**annotations: str) -> Object:
     return {"metadata": {"name": "probe", "annotations": annotations}}
 
 
+@pytest.mark.mutating
 def test_a_policy_that_changes_an_annotation_of_secrets_is_told_by_the_client(home: Home, policies: Policies) -> None:
     home.partners()
     when = "object.metadata.?annotations[?'team'].orValue('') == 'shop'"
@@ -110,6 +111,7 @@ def test_a_policy_that_changes_an_annotation_of_secrets_is_told_by_the_client(ho
     assert home.data("alice-mtls")["keystore.password"] == password
 
 
+@pytest.mark.mutating
 def test_a_policy_that_changes_an_annotation_of_the_ingress_is_told_on_it(home: Home, policies: Policies) -> None:
     home.partners("alice")
     name = "jsonpatch.escapeKey('nginx.ingress.kubernetes.io/auth-tls-verify-depth')"

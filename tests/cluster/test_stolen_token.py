@@ -36,6 +36,7 @@ from .policies_support import (
     ca_secret,
     certificate,
     client_secret,
+    client_with_finalizer,
     configmap,
     crl,
     encoded,
@@ -370,6 +371,7 @@ def test_of_a_client_nothing_but_the_finalizer_is_changed(edge, change):
     assert edge.admin.get(CERTIFICATES, edge.namespace, "alice").body == body
 
 
+@pytest.mark.mutating
 def test_the_finalizer_of_a_client_that_is_there_comes_back_by_itself(edge):
     """Where mutating policies are served; elsewhere the removal is refused: tests/cluster/test_policies_minting.py."""
     body = edge.admin.create(CERTIFICATES, certificate(edge.namespace, issuer={"name": "partners"})).body
@@ -382,7 +384,7 @@ def test_the_finalizer_of_a_client_that_is_there_comes_back_by_itself(edge):
 
 
 def test_the_finalizer_is_removed_from_a_client_that_is_being_deleted(edge):
-    body = edge.admin.create(CERTIFICATES, certificate(edge.namespace, issuer={"name": "partners"})).body
+    body = client_with_finalizer(edge)
     assert edge.admin.delete(CERTIFICATES, body).ok
     assert edge.operator.patch(CERTIFICATES, body, {"metadata": {"finalizers": None}}).ok
 

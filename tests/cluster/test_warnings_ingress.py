@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import older
 from tests.support.home import API, Home, issuer
 from tests.support.kube import INGRESSES, NAMESPACES, eventually
 from tests.testbed.controlplane import Cluster
@@ -23,7 +24,7 @@ def body(namespace: str, *, tls: bool = True, **marks: str) -> dict[str, Any]:
     )
     if tls:
         made["spec"]["tls"] = [{"hosts": [host_of(namespace)]}]
-    return made
+    return older.as_written(made)
 
 
 def created(cluster: Cluster, manifest: Mapping[str, Any]) -> str:

@@ -35,6 +35,7 @@ def issued(home: Home, audit: Audit, names: list[str]) -> Counter[str]:
     return Counter({what: number for what, number in written.items() if what != "patch mtlsissuers/status"})
 
 
+@pytest.mark.mutating
 def test_a_certificate_costs_three_writes_and_an_event(home: Home, audit: Audit):
     home.partners()
     written = issued(home, audit, [f"client-{number}" for number in range(MANY)])

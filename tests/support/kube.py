@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from kubernetes import client
 
+from tests.support import older
+
 OPERATOR = "system:serviceaccount:doorward-system:doorward"
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
@@ -67,20 +69,30 @@ BINDINGS = Kind("apis/admissionregistration.k8s.io/v1", "validatingadmissionpoli
 
 
 class Person:
-    """An account at the API server; without a name the cluster's administrator."""
+    """An account at the API server; without a name the cluster's administrator.
 
-    def __init__(self, api: client.ApiClient, name: str = "") -> None:
+    `careful`: where no mutating policy writes it, this person gives each Ingress that opts in its auth-tls-secret.
+    """
+
+    def __init__(self, api: client.ApiClient, name: str = "", *, careful: bool = True) -> None:
         self._api = api
+        self._careful = careful
         self.name = name
         self._as = {"Impersonate-User": name} if name else {}
 
     def alias(self, name: str) -> "Person":
-        return Person(self._api, name)
+        return Person(self._api, name, careful=self._careful)
+
+    def careless(self) -> "Person":
+        """The same account, sending everything as it is."""
+        return Person(self._api, self.name, careful=False)
 
     def ask(
         self, method: str, path: str, body: Object | None = None, *, content: str = "application/json", query: str = ""
     ) -> Answer:
         headers = {"Accept": "application/json", "Content-Type": content, **self._as}
+        if self._careful and not older.mutates():
+            body = older.with_its_secret(path, body)
         self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         answer = self._api.rest_client.pool_manager.request(
             method,
