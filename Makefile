@@ -8,9 +8,11 @@ PAGES  := $(VENV)-docs
 BUILDER ?= $(or $(shell command -v buildah || command -v podman || command -v docker),buildah)
 IMAGE   ?= doorward:latest
 BASE    ?= python:3.13-slim
+# What test-kubernetes runs on: a version that has a folder in tests/testbed/go.
+VERSION ?= 1.36.3
 STAMP  := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: help venv check unit test demo up env down bench crds chart docs attacks lock image test-image test-clients sbom audit site
+.PHONY: help venv check unit test demo up env down bench crds chart docs attacks lock image test-image test-clients test-kubernetes sbom audit site
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -87,6 +89,9 @@ bench: $(STAMP) ## what it costs and how fast it cuts off
 
 image:          ## the container image, with buildah, podman or docker: IMAGE=name BASE=image
 	$(BUILDER) build --build-arg BASE=$(BASE) --file Containerfile --tag $(IMAGE) .
+
+test-kubernetes: $(STAMP) ## tests/cluster and some of tests/gate on another Kubernetes: VERSION=1.34.4
+	$(BIN)/python -m tests.kubernetes $(VERSION)
 
 test-image: $(STAMP) sbom ## build the image without a container engine, and run it; as root, on Debian
 	$(BIN)/pytest tests/image

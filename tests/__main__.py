@@ -8,19 +8,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.support import parts
+from tests.support.parts import attackers, operators_work, other_gates, waiting, waiting_gates
 
 SHOWN = "tests/cluster, the operator's work"
 UNIT = "tests/unit"
 PARTS: Mapping[str, tuple[str | Path, ...]] = {
-    SHOWN: parts.operators_work(),
-    "tests/cluster, attackers": parts.attackers(),
-    "tests/cluster, those that wait": parts.waiting(),
-    "tests/gate, those that wait": parts.waiting_gates(),
-    "tests/gate, the others": parts.other_gates(),
+    SHOWN: operators_work(),
+    "tests/cluster, attackers": attackers(),
+    "tests/cluster, those that wait": waiting(),
+    "tests/gate, those that wait": waiting_gates(),
+    "tests/gate, the others": other_gates(),
     "tests/faults": ("tests/faults",),
     UNIT: ("tests/unit",),
 }
@@ -28,20 +28,20 @@ BEHIND = ("nice", "-n", "5")
 """How tests/unit is started: it computes all the time, and no other part should wait for a core."""
 
 
-def main() -> int:
-    """The exit status: 0 where all parts passed."""
-    pytest = (sys.executable, "-m", "pytest", *sys.argv[1:])
+def run(parts: Mapping[str, tuple[str | Path, ...]], arguments: Sequence[str]) -> int:
+    """Run these parts side by side, of which SHOWN is one; the exit status, 0 where all passed."""
+    pytest = (sys.executable, "-m", "pytest", *arguments)
     # A folder of its own: two that clean up pytest's common one at once may fail at it.
     folder = Path(tempfile.mkdtemp(prefix="doorward-tests-"))
     beside: dict[str, subprocess.Popen[bytes]] = {}
     codes: dict[str, int] = {}
     try:
-        for number, name in enumerate(name for name in PARTS if name != SHOWN):
+        for number, name in enumerate(name for name in parts if name != SHOWN):
             apart = ("-p", "no:cacheprovider", "--basetemp", folder / str(number))
-            command = (*(BEHIND if name == UNIT else ()), *pytest, *apart, *PARTS[name])
+            command = (*(BEHIND if name == UNIT else ()), *pytest, *apart, *parts[name])
             with (folder / f"{number}.txt").open("wb") as said:
                 beside[name] = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
-        codes[SHOWN] = subprocess.run([*pytest, *PARTS[SHOWN]], check=False).returncode
+        codes[SHOWN] = subprocess.run([*pytest, *parts[SHOWN]], check=False).returncode
         print(f"\n{SHOWN}: ended with {codes[SHOWN]}; waiting for the others", flush=True)
         for name, process in beside.items():
             codes[name] = process.wait()
@@ -59,4 +59,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(PARTS, sys.argv[1:]))

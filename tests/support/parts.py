@@ -33,6 +33,7 @@ WAITING_GATES = (
     "test_rotation.py",
 )
 """Of tests/gate, what waits most of the time: for a gate to settle, or for the next probe."""
+VERSIONED_GATES = ("test_tutorial.py", "test_cut_off.py", "test_opened_hosts.py")
 
 
 def attackers() -> tuple[Path, ...]:
@@ -58,3 +59,8 @@ def waiting_gates() -> tuple[Path, ...]:
 def other_gates() -> tuple[Path, ...]:
     """All other files of tests/gate."""
     return tuple(sorted(set((TESTS / "gate").rglob("test_*.py")) - set(waiting_gates())))
+
+
+def versioned_gates() -> tuple[Path, ...]:
+    """The files of tests/gate that run on each version of Kubernetes: granting, revoking, admission policies."""
+    return tuple(TESTS / "gate" / name for name in VERSIONED_GATES)
