@@ -4,15 +4,18 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 TOOLS  := $(VENV)-release
 PAGES  := $(VENV)-docs
+PACKER := $(VENV)-plugin
 # What builds the image, what it is called, and what it stands on.
 BUILDER ?= $(or $(shell command -v buildah || command -v podman || command -v docker),buildah)
 IMAGE   ?= doorward:latest
 BASE    ?= python:3.13-slim
+# Where the plugin's archive will be, for krew's manifest.
+PLUGIN_ADDRESS ?= https://releases.example/doorward
 # What test-kubernetes runs on: a version that has a folder in tests/testbed/go.
 VERSION ?= 1.36.3
 STAMP  := $(VENV)/.installed-$(shell cat requirements/dev.txt pyproject.toml | sha256sum | cut -c1-16)
 
-.PHONY: help venv check unit test demo up env down bench crds chart docs attacks lock image test-image test-clients test-kubernetes sbom audit site
+.PHONY: help venv check unit test demo up env down bench crds chart docs attacks lock image test-image test-clients test-kubernetes plugin test-plugin sbom audit site
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -65,7 +68,7 @@ attacks: $(STAMP) ## docs/enforcement.md from attacks that are tried now
 
 lock:           ## requirements/*.txt from requirements/*.in
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip -q install uv
-	for f in run dev build release docs; do $(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	for f in run dev build release docs plugin; do $(VENV)-lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-annotate requirements/$$f.in -o requirements/$$f.txt; done
 	rm -rf $(VENV)-lock
 
@@ -92,6 +95,22 @@ image:          ## the container image, with buildah, podman or docker: IMAGE=na
 
 test-kubernetes: $(STAMP) ## tests/cluster and some of tests/gate on another Kubernetes: VERSION=1.34.4
 	$(BIN)/python -m tests.kubernetes $(VERSION)
+
+$(PACKER): requirements/run.txt requirements/plugin.txt pyproject.toml
+	@rm -rf $@ && $(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --require-hashes -r requirements/run.txt -r requirements/plugin.txt
+	@touch $@
+
+plugin: $(STAMP) $(PACKER) ## kubectl-doorward for krew: build/doorward-plugin-linux-amd64.tar.gz and build/doorward.yaml
+	@rm -rf build/plugin build/lib build/bdist.* && mkdir -p build/plugin
+	$(PACKER)/bin/python -m pip install --quiet --no-build-isolation --no-deps --force-reinstall .
+	$(PACKER)/bin/python -m PyInstaller --noconfirm --clean --log-level WARN --name kubectl-doorward --distpath build/plugin \
+	  --workpath build/plugin/work --specpath build/plugin --collect-submodules doorward --copy-metadata doorward \
+	  operator/doorward/cli/main.py
+	$(BIN)/python -m tests.support.krew build/plugin/kubectl-doorward build $(PLUGIN_ADDRESS)
+
+test-plugin: $(STAMP) plugin ## unpack it in an empty folder, and run it where there is no Python
+	$(BIN)/pytest tests/plugin
 
 test-image: $(STAMP) sbom ## build the image without a container engine, and run it; as root, on Debian
 	$(BIN)/pytest tests/image

@@ -20,7 +20,7 @@ Made from the commands' own help by `make docs`; do not edit.
 
 `doorward` acts with the rights of your kubeconfig. If one is missing, it names it. It is a plugin of kubectl, too: with
 `kubectl-doorward` on your PATH, `kubectl doorward status` is the same as `doorward status`. In a checkout `make venv` installs both
-into `.venv/bin`.
+into `.venv/bin`. `make plugin` packs the plugin for krew; it brings its own Python ([decision 0040](decisions/0040-the-plugin-for-krew.md)).
 
 - Where you look: `--context`, `-n NAMESPACE`, or `-A` for all namespaces, as with kubectl. An object of another namespace is written
   as `NAMESPACE/NAME`.

@@ -9,8 +9,8 @@ import pytest
 from tests.__main__ import PARTS
 from tests.support.parts import TESTS
 
-APART = ("clients", "image")
-"""The folders that `make test-clients` and the like run: they take packages from Debian, some hundreds of megabytes."""
+APART = ("clients", "image", "plugin")
+"""The folders that `make test-clients` and the like run: what they need is large, and built or fetched for them alone."""
 
 
 def files(given: str | Path) -> list[Path]:
