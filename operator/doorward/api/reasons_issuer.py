@@ -52,14 +52,14 @@ READY = table(
         "False",
         Mender.ISSUER,
         "Another MTLSIssuer has the same CA key. Each MTLSIssuer needs a CA key of its own.",
-        "MTLSIssuer {rival} has the same CA key: give this MTLSIssuer a CA with a key of its own",
+        "MTLSIssuer {rival} has the same CA key: give this issuer a CA with a key of its own",
     ),
     (
         "ClusterCa",
         "False",
         Mender.ISSUER,
         "The CA is the cluster's own client CA.",
-        "the CA is the cluster's own client CA, and its certificates are users of the cluster: give this MTLSIssuer a CA of its own",
+        "the CA is the cluster's own client CA, and its certificates are users of the cluster: give this issuer a CA of its own",
     ),
     (
         "CaReplaced",
