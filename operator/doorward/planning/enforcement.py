@@ -206,6 +206,15 @@ NOT_KNOWN = "the replicas of the ingress controller are not known yet"
 """Why nothing can be probed by a process that was just started."""
 
 
+_HANGS = "replica "
+"""Begins why a host is not enforced that a probe did not find open."""
+
+
+def is_open(enforced: str, detail: str) -> bool:
+    """Whether a probe found a host open, by what the status says of it."""
+    return enforced == "False" and not detail.startswith(_HANGS)
+
+
 def state_of(gate: Gate, replicas: Sequence[str], now: datetime) -> tuple[Status, str]:
     """Whether a gate is enforced at all replicas, and why not."""
     if gate.unprobed:
@@ -214,7 +223,7 @@ def state_of(gate: Gate, replicas: Sequence[str], now: datetime) -> tuple[Status
         if finding.verdict is Verdict.OPEN:
             return "False", f"{finding.detail} at replica {replica}"
         if finding.verdict is Verdict.SILENT and now >= finding.since + HANGS_AFTER:
-            return "False", f"replica {replica} hangs: {finding.detail}"
+            return "False", f"{_HANGS}{replica} hangs: {finding.detail}"
         if finding.verdict is not Verdict.REFUSED:
             return "Unknown", f"{finding.detail} at replica {replica}"
     if missing := [replica for replica in replicas if replica not in gate.findings]:

@@ -13,6 +13,7 @@ from doorward.api.reason import Mender, Reason
 from doorward.api.reasons import REASONS
 from doorward.objects.ledger_record import Record, Revocation
 from doorward.objects.meta import ObjectKey
+from doorward.planning import enforcement
 from doorward.planning.revocation import HOLD
 from doorward.planning.targets_told import CLOSED_OR_PROTECTED
 
@@ -184,26 +185,43 @@ def _state_of(reason: str) -> str:
 
 
 def of_enforcement(issuer: ObjectKey, before: Status, after: Status) -> Iterator[tuple[ObjectKey, Notice]]:
-    """What is told of the targets of an MTLSIssuer whose hosts refuse all probes now, each with its target."""
+    """What is told of the targets of an MTLSIssuer whose hosts refuse all probes now, or of which one is open; each with its target.
+
+    A target that the objects show to be open has another text in its annotation, so that one tells nothing of the probe.
+    """
     old, new = _hosts(before), _hosts(after)
     whole = len(before.get("enforcement") or ()) < MOST_LISTED
     for target, hosts in new.items():
         was = old.get(target)
-        other = whole if was is None else not _enforced(was)
-        if other and _enforced(hosts):
+        if was is None and not whole:
+            continue
+        if not _enforced(was or {}) and _enforced(hosts):
             values = {"issuer": issuer, "hosts": _named(tuple(hosts))}
             yield target, _repeating(notice("Ingress", "GateEnforced", **values))
+        opened = [host for host in hosts if _is_open(hosts, host) and not _is_open(was or {}, host)]
+        if opened:
+            said = f"Host {opened[0]} is open: it {hosts[opened[0]].get('detail', '')}"
+            more = f". So are {_named(tuple(opened[1:]))}" if opened[1:] else ""
+            yield target, _repeating(notice("Ingress", "Open", message=said + more))
 
 
-def _enforced(hosts: Mapping[str, str]) -> bool:
-    return set(hosts.values()) == {"True"}
+_Hosts = Mapping[str, Status]
+"""What is listed of each host of one target."""
 
 
-def _hosts(status: Status) -> dict[ObjectKey, dict[str, str]]:
-    found: dict[ObjectKey, dict[str, str]] = {}
+def _enforced(hosts: _Hosts) -> bool:
+    return {entry["enforced"] for entry in hosts.values()} == {"True"}
+
+
+def _is_open(hosts: _Hosts, host: str) -> bool:
+    return host in hosts and enforcement.is_open(hosts[host]["enforced"], hosts[host].get("detail", ""))
+
+
+def _hosts(status: Status) -> dict[ObjectKey, dict[str, Status]]:
+    found: dict[ObjectKey, dict[str, Status]] = {}
     for entry in status.get("enforcement") or ():
         target = ObjectKey(entry["namespace"], entry["target"])
-        found.setdefault(target, {})[entry["host"]] = entry["enforced"]
+        found.setdefault(target, {})[entry["host"]] = entry
     return found
 
 

@@ -214,12 +214,48 @@ ENFORCED = [
 @pytest.mark.parametrize(("before", "after", "wanted"), ENFORCED)
 def test_an_ingress_is_told_when_all_of_its_hosts_are_enforced(before, after, wanted):
     told = notices.of_enforcement(ISSUER, before, after)
-    assert [(at.name, each.reason) for at, each in told] == [(name, "GateEnforced") for name in wanted]
+    assert [at.name for at, each in told if each.reason == "GateEnforced"] == wanted
+
+
+def opened(**details):
+    found = hosts(**dict.fromkeys(details, "False"))
+    for entry, detail in zip(found["enforcement"], details.values(), strict=True):
+        entry["detail"] = detail
+    return found
+
+
+ANSWERS, HANGS = "answers 200 over plain HTTP at replica nginx/one", "replica nginx/one hangs: no answer"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wanted"),
+    [
+        (hosts(), opened(app=ANSWERS), ["app"]),
+        (hosts(app="True"), opened(app=ANSWERS), ["app"]),
+        (opened(app=HANGS), opened(app=ANSWERS), ["app"]),
+        (opened(app=ANSWERS), opened(app=ANSWERS), []),
+        (opened(app=ANSWERS), opened(app=ANSWERS + " and two"), []),
+        (hosts(app="True"), opened(app=HANGS), []),
+        (hosts(app="True"), hosts(app="Unknown"), []),
+        (opened(app_1=ANSWERS), opened(app_1=ANSWERS, app_2=ANSWERS, web=ANSWERS), ["app", "web"]),
+    ],
+)
+def test_an_ingress_is_told_once_of_each_host_that_a_probe_found_open(before, after, wanted):
+    told = [(at.name, each) for at, each in notices.of_enforcement(ISSUER, before, after)]
+    assert [name for name, _ in told] == wanted
+    assert all((each.reason, each.warning) == ("Open", True) and ANSWERS in each.message for _, each in told)
+
+
+def test_all_open_hosts_of_an_ingress_are_one_event_that_names_them():
+    ((_, told),) = notices.of_enforcement(ISSUER, hosts(), opened(app_1=ANSWERS, app_2=ANSWERS))
+    assert told.message == f"Host app_1.example is open: it {ANSWERS}. So are app_2.example"
 
 
 def test_a_host_that_a_full_list_left_out_before_is_no_news():
     full = hosts(**{f"app{n}": "True" for n in range(notices.MOST_LISTED)})
-    assert list(notices.of_enforcement(ISSUER, full, full | hosts(other="True"))) == []
+    for state in ("True", "False"):
+        more = {"enforcement": full["enforcement"] + hosts(other=state)["enforcement"]}
+        assert list(notices.of_enforcement(ISSUER, full, more)) == []
 
 
 # Any history
