@@ -1,4 +1,4 @@
-"""`make test`: every test, in seven parts side by side, since most of the time each waits for something.
+"""`make test`: every test, in eight parts side by side, since most of the time each waits for something.
 
 The first part is shown as it runs, the others when all have ended. Whatever fails in one fails the whole. Arguments are
 pytest's, such as `--shuffle SEED`.
@@ -11,10 +11,17 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.support.parts import attackers, operators_work, other_gates, waiting, waiting_gates
+from tests.support.parts import (
+    attackers,
+    operator_units,
+    operators_work,
+    other_gates,
+    other_units,
+    waiting,
+    waiting_gates,
+)
 
 SHOWN = "tests/cluster, the operator's work"
-UNIT = "tests/unit"
 PARTS: Mapping[str, tuple[str | Path, ...]] = {
     SHOWN: operators_work(),
     "tests/cluster, attackers": attackers(),
@@ -22,10 +29,11 @@ PARTS: Mapping[str, tuple[str | Path, ...]] = {
     "tests/gate, those that wait": waiting_gates(),
     "tests/gate, the others": other_gates(),
     "tests/faults": ("tests/faults",),
-    UNIT: ("tests/unit",),
+    "tests/unit, the whole operator": operator_units(),
+    "tests/unit, the others": other_units(),
 }
-BEHIND = ("nice", "-n", "5")
-"""How tests/unit is started: it computes all the time, and no other part should wait for a core."""
+BEHIND = ("nice", "-n", "3")
+"""How the parts of tests/unit are started: they compute all the time, and no other part should wait for a core."""
 
 
 def run(parts: Mapping[str, tuple[str | Path, ...]], arguments: Sequence[str]) -> int:
@@ -38,7 +46,7 @@ def run(parts: Mapping[str, tuple[str | Path, ...]], arguments: Sequence[str]) -
     try:
         for number, name in enumerate(name for name in parts if name != SHOWN):
             apart = ("-p", "no:cacheprovider", "--basetemp", folder / str(number))
-            command = (*(BEHIND if name == UNIT else ()), *pytest, *apart, *parts[name])
+            command = (*(BEHIND if name.startswith("tests/unit") else ()), *pytest, *apart, *parts[name])
             with (folder / f"{number}.txt").open("wb") as said:
                 beside[name] = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
         codes[SHOWN] = subprocess.run([*pytest, *parts[SHOWN]], check=False).returncode

@@ -64,3 +64,13 @@ def other_gates() -> tuple[Path, ...]:
 def versioned_gates() -> tuple[Path, ...]:
     """The files of tests/gate that run on each version of Kubernetes: granting, revoking, admission policies."""
     return tuple(TESTS / "gate" / name for name in VERSIONED_GATES)
+
+
+def operator_units() -> tuple[Path, ...]:
+    """The files of tests/unit that run a whole operator over a cluster in memory: they compute most of the time of all."""
+    return tuple(sorted((TESTS / "unit" / "runtime").rglob("test_*.py")))
+
+
+def other_units() -> tuple[Path, ...]:
+    """All other files of tests/unit."""
+    return tuple(sorted(set((TESTS / "unit").rglob("test_*.py")) - set(operator_units())))

@@ -29,7 +29,7 @@ def test_explain_says_what_an_event_means_and_of_what_object_it_is(capsys):
     assert main(["explain", "Issued"]) == 0
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == [
         "Issued (Ready=True)",
-        "  mended by",
+        "  action required by",
         "Issued (Event of ClientCertificate)",
     ]
 

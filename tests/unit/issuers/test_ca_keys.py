@@ -43,6 +43,6 @@ def test_the_key_of_a_ca_is_made_in_a_thread_that_yields_the_cores_and_nothing_e
         because="", generation=1, subject=Subject(common_name="ca"), kind=kind, lifetime=timedelta(days=1), rotate=""
     )
     anything = SimpleNamespace()
-    applier = IssuerApplier(anything, anything, anything, anything, source, anything, Mock())
+    applier = IssuerApplier(anything, anything, anything, anything, source, anything, Mock(), Mock())
     asyncio.run(applier._make_ca(action, not_before=NOW, not_after=NOW + DAY))
     assert (source.key_in[1], source.serial_in[1]) == (min(19, ours + NICENESS), ours)
