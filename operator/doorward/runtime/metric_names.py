@@ -91,7 +91,7 @@ CRL_RATIO = Definition(
     type="gauge",
     labels=ISSUER_LABELS,
     help="Size of the published trust bundle divided by the limit of its ConfigMap. From 0.9 the rest is reserved for"
-    " explicit revocations. Nothing can be published above 1.",
+    " explicit revocations. A CA generation whose revocations do not fit is closed: gates refuse all its certificates.",
 )
 
 GATES_CURRENT = Definition(
