@@ -121,7 +121,7 @@ class CertificateApplier:
     async def deliver(self, key: ObjectKey, action: Deliver) -> None:
         """Ledger record first, then the Secret; what is signed stays in memory until both are written."""
         signed = self._signed(key)
-        self._known_secret(action.form)
+        self._known_secret(key, action.form)
         if not signed.recorded:
             await self._record(key, signed.record)
             signed = replace(signed, recorded=True)
@@ -147,15 +147,23 @@ class CertificateApplier:
             raise Conflict(f"what was signed for {key} is not there any more")
         return signed
 
-    def _known_secret(self, form: SecretForm) -> Object | None:
-        """The client's Secret as it was last seen. Raises Conflict where it became another's since that was planned for."""
-        known = self._view.secrets.get(form.secret)
-        if known is not None and client_secret.holder_of(known) != form.owner["metadata"]["name"]:
+    def _known_secret(self, key: ObjectKey, form: SecretForm) -> Object | None:
+        """The client's Secret as it was last heard of; None: there is none.
+
+        Raises Conflict where it is not the one that was planned for: it became another's, or somebody made, restored or changed
+        it since. Nothing is written over what nobody looked at.
+        """
+        known, looked_at = self._view.secrets.get(form.secret), self._memories.get(key).view
+        if known is None:
+            return None
+        if client_secret.holder_of(known) != form.owner["metadata"]["name"]:
             raise Conflict(f"Secret {form.secret} became another's in the meantime")
+        if looked_at is None or (looked_at.secret, looked_at.versions[0]) != (form.secret, version_of(known)):
+            raise Conflict(f"Secret {form.secret} changed in the meantime")
         return known
 
     async def _write_secret(self, key: ObjectKey, form: SecretForm, contents: Contents, leaf: Leaf) -> None:
-        """POST where there is none, PUT onto the version that was seen; never over something foreign."""
+        """POST where there is none, PUT onto the version that was looked at; never over something foreign."""
         at, by = form.secret, certificate_key(key)
         body = client_secret.render(
             form.owner,
@@ -164,7 +172,7 @@ class CertificateApplier:
             extra_labels={**form.labels, **form.found_by},
             extra_annotations=form.annotations,
         )
-        known = self._known_secret(form)
+        known = self._known_secret(key, form)
         if known is None:
             try:
                 written = await self._gateway.create(SECRET, at.namespace, body)

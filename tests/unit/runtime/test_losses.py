@@ -1,5 +1,7 @@
 """A Secret that is missing, or that holds another client's certificate, is no proof that a key was lost."""
 
+import asyncio
+
 import pytest
 
 from doorward.cluster.gateway import CLIENT_CERTIFICATE, EVENT, ISSUED_CERTIFICATE, ISSUER, NAMESPACE, SECRET
@@ -185,6 +187,24 @@ def test_a_secret_that_is_copied_to_a_client_without_one_is_left_alone(bed):
     copy(bed, to=EDGE, name="carol-mtls", annotations={"doorward.io/client-certificate": "carol"})
     client(bed, EDGE, "carol")
     bed.settle()
+    assert said(bed, EDGE, "carol") == {"Ready": "SecretCopied", "Admitted": "NotIssued"}
+
+
+def test_a_secret_that_is_copied_while_its_client_is_issued_to_is_left_alone(bed, monkeypatch):
+    create = bed.gateway.create
+
+    async def slowly(kind, namespace, body, **rest):
+        """Somebody copies after the operator looked, and it hears of that before it writes the Secret."""
+        answer = await create(kind, namespace, body, **rest)
+        if kind == ISSUED_CERTIFICATE and bed.cluster.find(SECRET, ObjectKey(EDGE, "carol-mtls")) is None:
+            copy(bed, to=EDGE, name="carol-mtls", annotations={"doorward.io/client-certificate": "carol"})
+            await asyncio.sleep(1)
+        return answer
+
+    monkeypatch.setattr(bed.gateway, "create", slowly)
+    client(bed, EDGE, "carol")
+    bed.settle()
+    assert secret(bed, EDGE, "carol-mtls")["data"] == secret(bed, EDGE)["data"]
     assert said(bed, EDGE, "carol") == {"Ready": "SecretCopied", "Admitted": "NotIssued"}
 
 
