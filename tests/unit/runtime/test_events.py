@@ -17,15 +17,6 @@ from tests.unit.runtime.looks import person_writes, said, serial
 HOUR = 3600.0
 
 
-@pytest.fixture
-def bed():
-    with OperatorBed(NOW, finalizer_at_creation=True) as made:
-        made.issuer()
-        made.ingress()
-        made.settle()
-        yield made
-
-
 def told(bed, kind, name):
     """The Events of that object in their order: reason and message."""
     about = [e for e in bed.cluster.all(EVENT) if e["involvedObject"]["name"] == name]
