@@ -70,6 +70,7 @@ class CertificateApplier:
             issuer = self._view.certificate(key).issuer
             self._shared.teller.tell(certificate_key(key), (incomplete(issuer, action.unreached),))
         patch = {"metadata": {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}}
+        known = self._view.certificates.version(key)
         try:
             body = await self._gateway.patch(CLIENT_CERTIFICATE, key.namespace, key.name, patch)
         except NotFound:
@@ -77,7 +78,7 @@ class CertificateApplier:
         if finalizers:
             self._intake.written(CLIENT_CERTIFICATE, body, by=certificate_key(key))
         else:
-            self._intake.removed(CLIENT_CERTIFICATE, key, by=certificate_key(key))
+            self._intake.removed(CLIENT_CERTIFICATE, key, known, by=certificate_key(key))
         added = isinstance(action, AddFinalizer)
         unreached = action.unreached or None if isinstance(action, RemoveFinalizer) else None
         logger.info("finalizer added" if added else "finalizer removed", extra=_about(key, unreached=unreached))
@@ -186,7 +187,7 @@ class CertificateApplier:
             try:
                 written = await self._gateway.replace(SECRET, at.namespace, at.name, body)
             except NotFound:
-                self._intake.removed(SECRET, at, by=by)
+                self._intake.removed(SECRET, at, version_of(known), by=by)
                 raise Conflict(f"Secret {at} was deleted in the meantime") from None
         self._intake.written(SECRET, written, by=by)
         self._remember(key, form, written, contents, leaf)

@@ -205,10 +205,10 @@ class Store(Generic[V]):
         for name, end_of in self._ends_by.items():
             self._ends[name].add(*end_of(value))
 
-    def remove(self, key: ObjectKey, version: int = 0) -> bool:
+    def remove(self, key: ObjectKey, version: int) -> bool:
         """Take out an object that went at `version`; False where it is not there, or was created again since."""
         before = self._held(key)
-        if before is not None and version and version < before.version:
+        if before is not None and version < before.version:
             return False
         self._forget(key, max(version, before.version if before else 0, self._gone.get(key, (0, 0))[0]))
         if before is None:

@@ -86,14 +86,20 @@ class GateApplier:
     async def _look_again(self, issuer: ObjectKey, at: ObjectKey) -> bool:
         """What is there after all: the next look plans with it. False: it cannot be read, and the watch will tell."""
         try:
-            body = await self._gateway.get(SECRET, at.namespace, at.name)
-        except NotFound:
-            self._intake.removed(SECRET, at, by=issuer_key(issuer))
+            body = await self._read(issuer, at)
         except (Forbidden, Transient):
             return False
-        else:
+        if body is not None:
             self._intake.written(SECRET, body, by=issuer_key(issuer))
         return True
+
+    async def _read(self, issuer: ObjectKey, at: ObjectKey) -> Object | None:
+        """The Secret as the API server has it now; None: it is gone, which is taken in."""
+        known = self._view.secrets.version(at)
+        body = await get_if_there(self._gateway, SECRET, at)
+        if body is None:
+            self._intake.removed(SECRET, at, known, by=issuer_key(issuer))
+        return body
 
     async def copy(self, issuer: ObjectKey, namespace: str) -> TrustBundle | None:
         """What the gate holds, as the API server has it now; None: nothing that can be read."""
@@ -148,12 +154,9 @@ class GateApplier:
     async def _as_it_is(self, issuer: ObjectKey, at: ObjectKey) -> Object | None:
         """The Secret, or its metadata as the watch told it where it may not be read; None: it is gone, which is taken in."""
         try:
-            return await self._gateway.get(SECRET, at.namespace, at.name)
+            return await self._read(issuer, at)
         except (Forbidden, Transient):
             return self._view.secrets.get(at)
-        except NotFound:
-            self._intake.removed(SECRET, at, by=issuer_key(issuer))
-            return None
 
     async def _remove(
         self, issuer: ObjectKey, at: ObjectKey, body: Object, memory: GateMemory, *, still: str
@@ -161,29 +164,35 @@ class GateApplier:
         """Delete this version of the Secret, see whether it is gone, and take off the finalizers that keep it; `still`: what
         it does for as long as it is there.
         """
-        metadata = body["metadata"]
         try:
-            if not is_deleting(body):
-                version, uid = metadata["resourceVersion"], metadata.get("uid")
-                await self._gateway.delete(SECRET, at.namespace, at.name, version=version, uid=uid)
-            left = await get_if_there(self._gateway, SECRET, at)
-            if left is not None and _finalizers(left):
-                metadata = {name: value for name, value in left["metadata"].items() if name != "finalizers"}
-                await self._gateway.replace(SECRET, at.namespace, at.name, left | {"metadata": metadata})
-                left = await get_if_there(self._gateway, SECRET, at)
-        except NotFound:
-            left = None
+            left = await self._delete(issuer, at, body)
         except Conflict as error:
             return memory if await self._look_again(issuer, at) else self._not_removed(at, memory, str(error))
         except (Forbidden, Invalid, Transient) as error:
             await self._look_again(issuer, at)
             return self._not_removed(at, memory, f"{still} and cannot be deleted: {error}")
         if left is None:
-            self._intake.removed(SECRET, at, by=issuer_key(issuer))
             logger.info("gate deleted", extra=_about(issuer, namespace=at.namespace))
             return GateMemory()
         self._intake.written(SECRET, left, by=issuer_key(issuer))
+        if not is_deleting(left):
+            return memory  # somebody made it again: it is looked at
         return self._not_removed(at, memory, f"{still} and was deleted, but {_finalizers(left)} keep it: remove them")
+
+    async def _delete(self, issuer: ObjectKey, at: ObjectKey, body: Object) -> Object | None:
+        """Delete this version, and take off the finalizers that keep it; what is there then. Raises what the writes raise."""
+        metadata = body["metadata"]
+        if not is_deleting(body):
+            version, uid = metadata["resourceVersion"], metadata.get("uid")
+            with suppress(NotFound):
+                await self._gateway.delete(SECRET, at.namespace, at.name, version=version, uid=uid)
+        left = await self._read(issuer, at)
+        if left is None or not (is_deleting(left) and _finalizers(left)):
+            return left
+        metadata = {name: value for name, value in left["metadata"].items() if name != "finalizers"}
+        with suppress(NotFound):
+            await self._gateway.replace(SECRET, at.namespace, at.name, left | {"metadata": metadata})
+        return await self._read(issuer, at)
 
     def _not_removed(self, at: ObjectKey, memory: GateMemory, why: str) -> GateMemory:
         """It is left alone for a while, twice as long each time."""

@@ -141,13 +141,14 @@ class ArchiveApplier:
         at, ledger = action.record.key, self._view.ledger
         if ledger.get(at) != action.record:
             return
+        version = ledger.version(at)
         try:
-            await self._gateway.delete(ISSUED_CERTIFICATE, at.namespace, at.name, version=str(ledger.version(at)))
+            await self._gateway.delete(ISSUED_CERTIFICATE, at.namespace, at.name, version=str(version))
         except Conflict:
             return
         except NotFound:
             pass
-        ledger.archived(at)
+        ledger.archived(at, version)
 
     async def empty(self, issuer: ObjectKey, action: EmptyArchive) -> None:
         """The ConfigMaps stay: the operator may not delete them."""

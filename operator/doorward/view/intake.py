@@ -34,11 +34,15 @@ class Intake:
         before = store.get(key_of(body))
         self._take_in(kind, "MODIFIED", body, by=None if _is_news(before, body) else by)
 
-    def removed(self, kind: Kind, key: ObjectKey, *, by: Key) -> None:
-        """A write of ours was answered that the object is not there, or is not any more."""
+    def removed(self, kind: Kind, key: ObjectKey, known: int, *, by: Key) -> None:
+        """A call of ours was answered that the object is not there, or is not any more.
+
+        `known`: the version of it that its store held when the call was made. What came since is not what went: somebody
+        may have created it again before the answer arrived.
+        """
         store = self.store_of(kind)
         before = store.get(key)
-        if store.remove(key):
+        if store.remove(key, known):
             self._routing.changed(kind, key, before, None, by=by)
 
     def store_of(self, kind: Kind) -> Store[Any]:

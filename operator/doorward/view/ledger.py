@@ -73,9 +73,9 @@ class Ledger:
         """Take in a record, as an answer to a write gives it; False where a newer one is known."""
         return self.store.put(body)
 
-    def archived(self, key: ObjectKey) -> None:
-        """A record was archived and deleted, which concerns nobody else: no rule depended on it any more."""
-        self.store.remove(key)
+    def archived(self, key: ObjectKey, version: int) -> None:
+        """The record was archived, and deleted in that version, which concerns nobody else: no rule depended on it any more."""
+        self.store.remove(key, version)
 
     def of_client(self, client: ObjectKey) -> tuple[Record, ...]:
         """All records of the ClientCertificates that ever had this name, of whichever issuer."""

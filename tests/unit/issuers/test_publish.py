@@ -360,7 +360,7 @@ async def test_what_another_process_published_in_between_is_not_forgotten(publis
 async def test_what_another_process_created_in_between_is_not_forgotten(bed):
     bed.publish({1: signed(1)})
     bed.cluster.delete(CONFIG_MAP, AT, "kubectl")
-    bed.view.configmaps.remove(AT)
+    bed.view.configmaps.remove(AT, bed.view.configmaps.version(AT))
     bed.gateway.before["create", CONFIG_MAP] = lambda: bed.put({1: signed(1, given.entry(7))})
     await bed.commit()
     assert bed.listed() == [7]

@@ -202,7 +202,7 @@ def test_of_many_who_ask_for_a_key_a_few_are_woken_when_one_of_them_goes():
     queue = SimpleNamespace(add=lambda key, _priority: woken.append(key.at))
     gone = ObjectKey("dark", "m50")
     before = view.certificate(gone)
-    view.certificates.remove(gone)
+    view.certificates.remove(gone, view.certificates.version(gone))
     Routing(view, queue, lambda _: False).changed(CLIENT_CERTIFICATE, gone, before, None)
     assert woken == [gone, *(ObjectKey("dark", f"m{number}") for number in range(MOST_ASKERS))]
 

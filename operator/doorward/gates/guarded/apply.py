@@ -58,6 +58,7 @@ class GuardedApplier:
         """Delete the version that was looked at. Where that is forbidden, by a ClusterRole from before, it is emptied."""
         namespace, name = key.at
         self._written.pop(namespace, None)
+        known = self._intake.store_of(CONFIG_MAP).version(key.at)
         try:
             await self._gateway.delete(CONFIG_MAP, namespace, name, version=action.version)
         except Forbidden:
@@ -67,5 +68,5 @@ class GuardedApplier:
             return
         except NotFound:
             pass
-        self._intake.removed(CONFIG_MAP, key.at, by=key)
+        self._intake.removed(CONFIG_MAP, key.at, known, by=key)
         logger.info("guarded services deleted", extra=about(key, namespace=namespace))

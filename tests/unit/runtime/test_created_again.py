@@ -1,0 +1,195 @@
+"""What is created again before the operator hears that it went is not taken for what went: the answer to a call may be late.
+
+Each call after which the object is not there is answered a second late, and somebody creates the object again within that second.
+So the watch tells of the new one first.
+"""
+
+import asyncio
+
+import pytest
+
+from doorward.cluster.gateway import (
+    CLIENT_CERTIFICATE,
+    CONFIG_MAP,
+    INGRESS,
+    ISSUED_CERTIFICATE,
+    ISSUER,
+    NAMESPACE,
+    SECRET,
+)
+from doorward.gates.ingress_nginx.plane import SETTLES
+from doorward.objects.archive import issuer_of_archive
+from doorward.objects.guarded_services import NAME as GUARDED
+from doorward.objects.meta import ObjectKey, key_of
+from tests.support import promises
+from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed, host_spec
+from tests.unit.given import NOW, reasons
+from tests.unit.runtime.looks import GATE, RECORDS
+
+LATE = 1.0
+"""Seconds that such an answer takes; the watch takes none."""
+ALICE = ObjectKey(NAMESPACE_NAME, "alice")
+ALICE_SECRET = ObjectKey(NAMESPACE_NAME, "alice-mtls")
+OWN_GATE, FAR = ObjectKey(NAMESPACE_NAME, GATE), ObjectKey("far", GATE)
+STORES = {
+    CLIENT_CERTIFICATE: lambda view: view.certificates,
+    ISSUED_CERTIFICATE: lambda view: view.ledger.store,
+    SECRET: lambda view: view.secrets,
+    CONFIG_MAP: lambda view: view.configmaps,
+}
+
+
+@pytest.fixture
+def bed():
+    with OperatorBed(NOW) as made:
+        made.cluster.create(NAMESPACE, "", {"metadata": {"name": "far"}}, PEOPLE)
+        made.issuer(gates={"allowedNamespaces": {"from": "All"}})
+        made.ingress()
+        host = {"name": "shop", "annotations": {"doorward.io/issuer": str(ISSUER_AT)}}
+        made.cluster.create(INGRESS, "far", {"metadata": host, "spec": host_spec("far.example")}, PEOPLE)
+        made.apply("alice")
+        made.settle()
+        yield made
+
+
+class Again:
+    """Creates an object again, once, as soon as a call of the operator found or made it gone."""
+
+    def __init__(self, bed, monkeypatch, kind, at, before=lambda: None):
+        self.bed, self.kind, self.at, self.before = bed, kind, at, before
+        self.body = bed.cluster.find(kind, self.at)
+        self.done = False
+        for verb in ("get", "patch", "replace", "delete"):
+            monkeypatch.setattr(bed.gateway, verb, self.late(getattr(bed.gateway, verb)))
+
+    def late(self, call):
+        async def wrapped(kind, namespace, name, *arguments, **options):
+            mine = (kind, ObjectKey(namespace, name)) == (self.kind, self.at) and not self.done
+            if mine:
+                self.before()
+            try:
+                return await call(kind, namespace, name, *arguments, **options)
+            finally:
+                if mine and self.bed.cluster.find(self.kind, self.at) is None:
+                    self.done = True
+                    self.create()
+                    await asyncio.sleep(LATE)
+
+        return wrapped
+
+    def create(self):
+        kept = {
+            name: value
+            for name, value in self.body["metadata"].items()
+            if name in ("name", "labels", "annotations", "ownerReferences")
+        }
+        rest = {name: value for name, value in self.body.items() if name not in ("metadata", "status")}
+        self.bed.cluster.create(self.kind, self.at.namespace, rest | {"metadata": kept}, PEOPLE)
+
+
+def said(bed, name="alice"):
+    return reasons(bed.find(CLIENT_CERTIFICATE, name)["status"])
+
+
+def unknown(bed):
+    """What is in the cluster, and the operator does not know of it; of an archive it keeps the index alone."""
+    found = set()
+    for kind, store in STORES.items():
+        known = set(store(bed.operator.view).keys())
+        found |= {(kind.name, key_of(body)) for body in bed.cluster.all(kind) if key_of(body) not in known}
+    return {(kind, at) for kind, at in found if issuer_of_archive(at) is None}
+
+
+def delete_client(bed):
+    bed.delete(CLIENT_CERTIFICATE, "alice")
+
+
+def let_go_by_hand(bed):
+    """Somebody takes the finalizer off: that deletes it at last."""
+    if bed.find(CLIENT_CERTIFICATE, "alice")["metadata"].get("deletionTimestamp"):
+        bed.edit(CLIENT_CERTIFICATE, "alice", {"metadata": {"finalizers": []}})
+
+
+def nothing(_bed):
+    pass
+
+
+def reissue(bed):
+    bed.apply("alice", reissue="now")
+
+
+def revoke(bed):
+    bed.apply("alice", revoked=True)
+
+
+def delete_secret(bed):
+    if bed.find(SECRET, "alice-mtls") is not None:
+        bed.delete(SECRET, "alice-mtls")
+
+
+def delete_gate(bed):
+    if bed.find(SECRET, GATE) is not None:
+        bed.delete(SECRET, GATE)
+
+
+def delete_far_gate(bed):
+    if bed.cluster.find(SECRET, FAR) is not None:
+        bed.cluster.delete(SECRET, FAR, PEOPLE)
+
+
+def disallow(bed):
+    """The gate of the other namespace is closed, and then deleted."""
+    bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"gates": {"allowedNamespaces": {"from": "Same"}}}})
+
+
+def delete_host(bed):
+    bed.delete(INGRESS, "shop")
+
+
+@pytest.mark.promise(7)
+@pytest.mark.parametrize(
+    ("kind", "at", "act", "before"),
+    [
+        pytest.param(CLIENT_CERTIFICATE, ALICE, delete_client, nothing, id="a client, by the operator"),
+        pytest.param(CLIENT_CERTIFICATE, ALICE, delete_client, let_go_by_hand, id="a client, by somebody else"),
+        pytest.param(SECRET, ALICE_SECRET, reissue, delete_secret, id="the Secret that is written"),
+        pytest.param(SECRET, FAR, disallow, nothing, id="the gate that is closed, then deleted"),
+        pytest.param(SECRET, OWN_GATE, revoke, delete_gate, id="the gate that is written"),
+        pytest.param(SECRET, FAR, disallow, delete_far_gate, id="the gate that is closed"),
+        pytest.param(CONFIG_MAP, ObjectKey(NAMESPACE_NAME, GUARDED), delete_host, nothing, id="the guarded Services"),
+    ],
+)
+def test_the_operator_knows_of_what_was_created_again(bed, monkeypatch, caplog, kind, at, act, before):
+    again = Again(bed, monkeypatch, kind, at, lambda: before(bed))
+    act(bed)
+    bed.advance(SETTLES.total_seconds() + LATE * 3)
+    bed.settle()
+    assert again.done
+    assert unknown(bed) == set()
+    assert "gate not deleted" not in caplog.text
+    assert said(bed)["Ready"] in ("Issued", "CutOff")
+
+
+def test_a_record_that_is_put_back_while_the_archived_one_is_deleted_is_known(bed, monkeypatch):
+    number = promises.held_serial(bed.find(SECRET, "alice-mtls"))
+    bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"retention": "24h"}})
+    delete_client(bed)
+    bed.settle()
+    again = Again(bed, monkeypatch, ISSUED_CERTIFICATE, ObjectKey(NAMESPACE_NAME, f"{RECORDS}{number:x}"))
+    for _ in range(30):
+        bed.jump(days=7)
+        bed.advance(60)
+    assert again.done
+    assert unknown(bed) == set()
+
+
+@pytest.mark.promise(7)
+def test_a_client_that_is_created_again_while_the_old_one_is_let_go_has_its_certificate(bed, monkeypatch):
+    old = promises.held_serial(bed.find(SECRET, "alice-mtls"))
+    again = Again(bed, monkeypatch, CLIENT_CERTIFICATE, ALICE)
+    bed.delete(CLIENT_CERTIFICATE, "alice")
+    bed.settle()
+    assert again.done
+    assert said(bed) == {"Ready": "Issued", "Admitted": "Live"}
+    assert promises.held_serial(bed.find(SECRET, "alice-mtls")) != old
+    assert promises.newest_crl(bed.cluster) == {old}
