@@ -249,6 +249,14 @@ class EnforcementStatus(Model):
         Literal["True", "False", "Unknown"],
         Field(description="Whether every replica of the ingress controller refuses clients without a certificate."),
     ]
+    reason: Annotated[
+        str,
+        Field(
+            max_length=64,
+            description="Why `enforced` has this value, as a reason of the condition `Enforced`, for example `Open`: a probe found"
+            " that clients without a certificate of the issuer have access.",
+        ),
+    ] = ""
     since: Annotated[
         Instant | None, Field(description="Time since which `enforced` has this value, in RFC 3339 format, in UTC.")
     ] = None

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
-from doorward.api.reason import Status
+from doorward.api.reason import Reason, Status
+from doorward.api.reasons import REASONS
 from doorward.objects.meta import ObjectKey
 
 FIRST = timedelta(seconds=5)
@@ -206,26 +207,40 @@ NOT_KNOWN = "the replicas of the ingress controller are not known yet"
 """Why nothing can be probed by a process that was just started."""
 
 
-_HANGS = "replica "
-"""Begins why a host is not enforced that a probe did not find open."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Whether a gate is enforced at all replicas."""
+
+    reason: Reason
+    """Of the condition Enforced."""
+    detail: str = ""
+    """Why it is not, in words; empty where it is."""
+
+    @property
+    def enforced(self) -> Status:
+        """The same, as a condition has it."""
+        return self.reason.status
 
 
-def is_open(enforced: str, detail: str) -> bool:
-    """Whether a probe found a host open, by what the status says of it."""
-    return enforced == "False" and not detail.startswith(_HANGS)
+def _state(reason: str, detail: str = "") -> State:
+    return State(reason=REASONS[reason], detail=detail)
 
 
-def state_of(gate: Gate, replicas: Sequence[str], now: datetime) -> tuple[Status, str]:
+def state_of(gate: Gate, replicas: Sequence[str], now: datetime) -> State:
     """Whether a gate is enforced at all replicas, and why not."""
     if gate.unprobed:
-        return "Unknown", gate.unprobed
+        return _state("NotVerified", gate.unprobed)
     for replica, finding in sorted(gate.findings.items(), key=lambda item: -item[1].verdict):
-        if finding.verdict is Verdict.OPEN:
-            return "False", f"{finding.detail} at replica {replica}"
-        if finding.verdict is Verdict.SILENT and now >= finding.since + HANGS_AFTER:
-            return "False", f"{_HANGS}{replica} hangs: {finding.detail}"
-        if finding.verdict is not Verdict.REFUSED:
-            return "Unknown", f"{finding.detail} at replica {replica}"
+        at = f"{finding.detail} at replica {replica}"
+        match finding.verdict:
+            case Verdict.OPEN:
+                return _state("Open", at)
+            case Verdict.SILENT if now >= finding.since + HANGS_AFTER:
+                return _state("ControllerHangs", f"replica {replica} hangs: {finding.detail}")
+            case Verdict.SILENT | Verdict.UNREACHABLE:
+                return _state("NotReachable", at)
+            case Verdict.UNCLEAR:
+                return _state("NotVerified", at)
     if missing := [replica for replica in replicas if replica not in gate.findings]:
-        return "Unknown", f"not probed yet at replica {missing[0]}"
-    return "True", ""
+        return _state("NotVerified", f"not probed yet at replica {missing[0]}")
+    return _state("ProbesRefused")

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from doorward.api.conditions import Condition, instant, said
-from doorward.planning.enforcement import HANGS_AFTER, NOT_KNOWN, Gate, Probed, Verdict, state_of
+from doorward.api.reasons import REASONS
+from doorward.planning.enforcement import HANGS_AFTER, NOT_KNOWN, Gate, Probed, State, Verdict, state_of
 
 MOST_HOSTS = 3
 """Hosts that a condition names."""
@@ -40,24 +41,25 @@ def _is_waiting(probed: Probed) -> bool:
 def _found(probed: Probed, now: datetime) -> Condition:
     if probed.unprobed:
         return said("NotVerified", detail=probed.unprobed)
-    states = [(gate, *state_of(gate, probed.replicas, now)) for gate in probed.gates]
-    wrong = [(gate, why) for gate, state, why in states if state == "False"]
-    if is_open := [(gate, why) for gate, why in wrong if gate.has(Verdict.OPEN)]:
+    states: dict[str, list[tuple[Gate, str]]] = {}
+    for gate in probed.gates:
+        state = state_of(gate, probed.replicas, now)
+        states.setdefault(state.reason.name, []).append((gate, state.detail))
+    if is_open := states.get("Open"):
         return said("Open", detail=_named(is_open))
-    if wrong:
-        return said("ControllerHangs", detail=_named(wrong))
-    unknown = [(gate, why) for gate, state, why in states if state == "Unknown"]
-    if away := [(g, why) for g, why in unknown if g.has(Verdict.UNREACHABLE) or g.has(Verdict.SILENT)]:
+    if hanging := states.get("ControllerHangs"):
+        return said("ControllerHangs", detail=_named(hanging))
+    if away := states.get("NotReachable"):
         found = said("NotReachable", detail=_named(away))
         ends = [f.since + HANGS_AFTER for g, _ in away for f in g.findings.values() if f.verdict is Verdict.SILENT]
         return found.until(min(ends)) if ends else found
-    if unknown:
+    if unknown := states.get("NotVerified"):
         return said("NotVerified", detail=_named(unknown))
     if probed.left_out:
         return said("NotVerified", detail=_left_out(probed))
     replicas = probed.replicas
     more = f" and {len(replicas) - MOST_REPLICAS} more" if len(replicas) > MOST_REPLICAS else ""
-    return said("ProbesRefused", hosts=len(states), replicas=", ".join(replicas[:MOST_REPLICAS]) + more)
+    return said("ProbesRefused", hosts=len(probed.gates), replicas=", ".join(replicas[:MOST_REPLICAS]) + more)
 
 
 def _left_out(probed: Probed) -> str:
@@ -78,17 +80,23 @@ def listed(probed: Probed, before: Sequence[Mapping[str, Any]], now: datetime) -
     known = {_place(entry): entry for entry in before}
     entries = []
     for gate in probed.gates:
-        state, why = state_of(gate, probed.replicas, now)
-        if state == "True" and probed.left_out:
-            state, why = "Unknown", _left_out(probed)
-        entry = {"namespace": gate.target.namespace, "target": gate.target.name, "host": gate.host, "enforced": state}
+        state = state_of(gate, probed.replicas, now)
+        if state.enforced == "True" and probed.left_out:
+            state = State(reason=REASONS["NotVerified"], detail=_left_out(probed))
+        entry = {
+            "namespace": gate.target.namespace,
+            "target": gate.target.name,
+            "host": gate.host,
+            "enforced": state.enforced,
+            "reason": state.reason.name,
+        }
         old = known.get(_place(entry))
-        if old is not None and starting and state == "Unknown" and not gate.findings:
+        if old is not None and starting and state.enforced == "Unknown" and not gate.findings:
             entries.append(dict(old))
             continue
-        same = old is not None and old.get("enforced") == state and "since" in old
+        same = old is not None and old.get("enforced") == state.enforced and "since" in old
         entry["since"] = old["since"] if same and old else instant(now)
-        entries.append(entry | ({"detail": why[:MOST_DETAIL]} if why else {}))
+        entries.append(entry | ({"detail": state.detail[:MOST_DETAIL]} if state.detail else {}))
     entries.sort(key=lambda entry: (_WORST_FIRST.index(entry["enforced"]), _place(entry)))
     return entries[:MOST_LISTED]
 

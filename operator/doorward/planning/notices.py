@@ -13,7 +13,6 @@ from doorward.api.reason import Mender, Reason
 from doorward.api.reasons import REASONS
 from doorward.objects.ledger_record import Record, Revocation
 from doorward.objects.meta import ObjectKey
-from doorward.planning import enforcement
 from doorward.planning.revocation import HOLD
 from doorward.planning.targets_told import CLOSED_OR_PROTECTED
 
@@ -214,7 +213,7 @@ def _enforced(hosts: _Hosts) -> bool:
 
 
 def _is_open(hosts: _Hosts, host: str) -> bool:
-    return host in hosts and enforcement.is_open(hosts[host]["enforced"], hosts[host].get("detail", ""))
+    return host in hosts and hosts[host].get("reason") == "Open"
 
 
 def _hosts(status: Status) -> dict[ObjectKey, dict[str, Status]]:

@@ -143,7 +143,7 @@ def _enforced(probed: Probed, now: datetime) -> bool:
     """Whether probes show that every replica has loaded the hosts of the issuer as their targets say."""
     if probed.unprobed or probed.left_out:
         return False
-    return all(state_of(gate, probed.replicas, now)[0] == "True" for gate in probed.gates)
+    return all(state_of(gate, probed.replicas, now).enforced == "True" for gate in probed.gates)
 
 
 def _by_outcome(known: Known) -> dict[Outcome, list[str]]:

@@ -90,7 +90,7 @@ class Figures:
         if first_expiry is not None:
             yield names.NEXT_EXPIRY, at, (first_expiry - now).total_seconds()
         probed = self.probed(issuer)
-        hosts = Counter(enforcement.state_of(gate, probed.replicas, now)[0] for gate in probed.gates)
+        hosts = Counter(enforcement.state_of(gate, probed.replicas, now).enforced for gate in probed.gates)
         for enforced, count in hosts.items():
             yield names.GATE_HOSTS, (*at, enforced), count
         for reason, count in sorted(self.told(issuer).counts.items()):

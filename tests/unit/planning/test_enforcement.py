@@ -161,18 +161,20 @@ def gate(**findings):
 
 
 @pytest.mark.parametrize(
-    ("given_gate", "state", "says"),
+    ("given_gate", "state", "reason", "says"),
     [
-        pytest.param(gate(a=REFUSED, b=REFUSED), "True", "", id="refused by all"),
-        pytest.param(gate(a=REFUSED), "Unknown", "not probed yet at replica b", id="one was not asked"),
-        pytest.param(gate(), "Unknown", "not probed yet at replica a", id="none was asked"),
-        pytest.param(gate(a=REFUSED, b=finding(Verdict.OPEN)), "False", "says so at replica b", id="one is open"),
-        pytest.param(gate(a=finding(Verdict.SILENT), b=finding(Verdict.OPEN)), "False", "says so at replica b", id="open first"),
-        pytest.param(gate(a=REFUSED, b=finding(Verdict.UNREACHABLE)), "Unknown", "says so at replica b", id="one is away"),
-        pytest.param(gate(a=REFUSED, b=finding(Verdict.SILENT)), "Unknown", "says so at replica b", id="one does not answer"),
-        pytest.param(gate(a=REFUSED, b=finding(Verdict.SILENT, since=NOW - HANGS_AFTER)), "False", "replica b hangs: says so", id="one hangs"),
-        pytest.param(gate(a=REFUSED, b=finding(Verdict.UNREACHABLE, since=NOW - timedelta(days=9))), "Unknown", "says so at replica b", id="one is away for long"),
+        pytest.param(gate(a=REFUSED, b=REFUSED), "True", "ProbesRefused", "", id="refused by all"),
+        pytest.param(gate(a=REFUSED), "Unknown", "NotVerified", "not probed yet at replica b", id="one was not asked"),
+        pytest.param(gate(), "Unknown", "NotVerified", "not probed yet at replica a", id="none was asked"),
+        pytest.param(gate(a=REFUSED, b=finding(Verdict.OPEN)), "False", "Open", "says so at replica b", id="one is open"),
+        pytest.param(gate(a=finding(Verdict.SILENT), b=finding(Verdict.OPEN)), "False", "Open", "says so at replica b", id="open first"),
+        pytest.param(gate(a=REFUSED, b=finding(Verdict.UNREACHABLE)), "Unknown", "NotReachable", "says so at replica b", id="one is away"),
+        pytest.param(gate(a=REFUSED, b=finding(Verdict.SILENT)), "Unknown", "NotReachable", "says so at replica b", id="one does not answer"),
+        pytest.param(gate(a=REFUSED, b=finding(Verdict.SILENT, since=NOW - HANGS_AFTER)), "False", "ControllerHangs", "replica b hangs: says so", id="one hangs"),
+        pytest.param(gate(a=REFUSED, b=finding(Verdict.UNCLEAR)), "Unknown", "NotVerified", "says so at replica b", id="one says nothing clear"),
+        pytest.param(gate(a=REFUSED, b=finding(Verdict.UNREACHABLE, since=NOW - timedelta(days=9))), "Unknown", "NotReachable", "says so at replica b", id="one is away for long"),
     ],
 )  # fmt: skip
-def test_a_gate_at_two_replicas_is(given_gate, state, says):
-    assert state_of(given_gate, ["a", "b"], NOW) == (state, says)
+def test_a_gate_at_two_replicas_is(given_gate, state, reason, says):
+    found_there = state_of(given_gate, ["a", "b"], NOW)
+    assert (found_there.enforced, found_there.reason.name, found_there.detail) == (state, reason, says)

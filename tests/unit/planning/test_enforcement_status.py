@@ -104,12 +104,17 @@ def test_without_probes_nothing_is_kept():
 
 def test_the_hosts_that_are_not_enforced_are_listed_first_and_no_more_than_fit():
     found = listed(probed(*[Verdict.REFUSED] * 60, Verdict.UNREACHABLE, Verdict.OPEN), (), NOW)
-    assert [entry["enforced"] for entry in found] == ["False", "Unknown"] + ["True"] * (MOST_LISTED - 2)
+    assert [(entry["enforced"], entry["reason"]) for entry in found] == [
+        ("False", "Open"),
+        ("Unknown", "NotReachable"),
+        *[("True", "ProbesRefused")] * (MOST_LISTED - 2),
+    ]
     assert found[0] == {
         "namespace": "edge",
         "target": "shop",
         "host": "host-061.example",
         "enforced": "False",
+        "reason": "Open",
         "since": instant(NOW),
         "detail": "answers 200 at replica 192.0.2.7",
     }
@@ -138,4 +143,5 @@ def test_more_replicas_than_are_probed_are_said_though_the_process_was_just_star
     found = condition(probed(Verdict.REFUSED, left_out=8, since=NOW), enforced, NOW)
     assert found.message == "Not verified: the ingress controller has 9 replicas, of which the operator probes 1"
     (entry,) = listed(probed(Verdict.REFUSED, left_out=8), [], NOW)
-    assert (entry["enforced"], entry["detail"]) == ("Unknown", found.message.removeprefix("Not verified: "))
+    assert (entry["enforced"], entry["reason"]) == ("Unknown", "NotVerified")
+    assert entry["detail"] == found.message.removeprefix("Not verified: ")

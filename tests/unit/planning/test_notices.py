@@ -217,11 +217,15 @@ def test_an_ingress_is_told_when_all_of_its_hosts_are_enforced(before, after, wa
     assert [at.name for at, each in told if each.reason == "GateEnforced"] == wanted
 
 
+def found(reason, **details):
+    listed = hosts(**dict.fromkeys(details, REASONS[reason].status))
+    for entry, detail in zip(listed["enforcement"], details.values(), strict=True):
+        entry |= {"reason": reason, "detail": detail}
+    return listed
+
+
 def opened(**details):
-    found = hosts(**dict.fromkeys(details, "False"))
-    for entry, detail in zip(found["enforcement"], details.values(), strict=True):
-        entry["detail"] = detail
-    return found
+    return found("Open", **details)
 
 
 ANSWERS, HANGS = "answers 200 over plain HTTP at replica nginx/one", "replica nginx/one hangs: no answer"
@@ -232,10 +236,12 @@ ANSWERS, HANGS = "answers 200 over plain HTTP at replica nginx/one", "replica ng
     [
         (hosts(), opened(app=ANSWERS), ["app"]),
         (hosts(app="True"), opened(app=ANSWERS), ["app"]),
-        (opened(app=HANGS), opened(app=ANSWERS), ["app"]),
+        (found("ControllerHangs", app=HANGS), opened(app=ANSWERS), ["app"]),
         (opened(app=ANSWERS), opened(app=ANSWERS), []),
         (opened(app=ANSWERS), opened(app=ANSWERS + " and two"), []),
-        (hosts(app="True"), opened(app=HANGS), []),
+        (hosts(app="True"), found("ControllerHangs", app=HANGS), []),
+        (hosts(app="True"), found("ControllerHangs", app=ANSWERS), []),
+        (hosts(app="True"), opened(app=f"replica gone: {ANSWERS}"), ["app"]),
         (hosts(app="True"), hosts(app="Unknown"), []),
         (opened(app_1=ANSWERS), opened(app_1=ANSWERS, app_2=ANSWERS, web=ANSWERS), ["app", "web"]),
     ],
