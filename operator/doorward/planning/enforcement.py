@@ -98,9 +98,9 @@ class Finding:
     """Since when every probe gives this verdict."""
 
 
-def judge(asked: Asked, way: Way, heard: Heard, unknown_host: int = 0) -> tuple[Verdict, str]:
-    """What one connection shows, and in words. `unknown_host`: the status with which the replica answers a host that it does not
-    serve; 0: not asked.
+def judge(asked: Asked, way: Way, heard: Heard, unknown_host: Heard | None = None) -> tuple[Verdict, str]:
+    """What one connection shows, and in words. `unknown_host`: what the replica answers for a host that it does not serve; None: not
+    asked.
     """
     if heard.trouble:
         if way is Way.PLAIN and not heard.connected:
@@ -131,13 +131,19 @@ def _refuses(asked: Asked, way: Way, heard: Heard) -> bool:
     return asked.error_page is not None and heard.status in REDIRECTS and heard.location == asked.error_page
 
 
-def _asks_for_none(way: Way, heard: Heard, unknown_host: int) -> tuple[Verdict, str]:
+def _asks_for_none(way: Way, heard: Heard, unknown_host: Heard | None) -> tuple[Verdict, str]:
     """Of a host that asks nobody for a certificate. A gate whose trust bundle is missing answers 403 to everybody."""
     answer = f"answers {heard.status} and asks for no client certificate"
     if heard.status == 403:
         return Verdict.UNCLEAR, answer
-    if heard.status >= 300 and heard.status == unknown_host:
-        return Verdict.UNCLEAR, f"{answer}, as for a host that the controller does not serve"
+    if heard.status >= 300 and unknown_host is not None:
+        if unknown_host.trouble:
+            return (
+                Verdict.UNCLEAR,
+                f"{answer}. Asked for a host that the controller does not serve, it {unknown_host.trouble}",
+            )
+        if heard.status == unknown_host.status:
+            return Verdict.UNCLEAR, f"{answer}, as for a host that the controller does not serve"
     return Verdict.OPEN, f"{answer} {way}" if way is Way.FOREIGN else answer
 
 

@@ -53,12 +53,12 @@ class NetworkProber:
     async def _over_tls(self, replica: Replica, asked: Asked, way: Way) -> Shown:
         client = foreign.made(self._clock.now()) if way is Way.FOREIGN else None
         heard = await connection.ask(replica, asked.host, asked.path, tls=True, client=client)
-        unknown = await self._unknown_host(replica) if _may_be_unknown(heard) else 0
+        unknown = await self._unknown_host(replica) if _may_be_unknown(heard) else None
         return judge(asked, way, heard, unknown)
 
-    async def _unknown_host(self, replica: Replica) -> int:
-        """How the replica answers for a host that nobody has."""
-        return (await connection.ask(replica, UNKNOWN_HOST, "/", tls=True)).status
+    async def _unknown_host(self, replica: Replica) -> Heard:
+        """What the replica answers for a host that nobody has."""
+        return await connection.ask(replica, UNKNOWN_HOST, "/", tls=True)
 
 
 def _may_be_unknown(heard: Heard) -> bool:

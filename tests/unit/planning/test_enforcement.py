@@ -90,13 +90,26 @@ def test_one_connection_shows(asked, ways, heard, verdict):
 
 def test_a_host_that_is_answered_as_one_that_nobody_has_may_not_be_served_at_all():
     heard = answer(404, authorities=frozenset())
-    assert judge(ASKED, Way.NOBODY, heard, unknown_host=404)[0] is Verdict.UNCLEAR
-    assert judge(ASKED, Way.NOBODY, heard, unknown_host=200)[0] is Verdict.OPEN
-    assert judge(ASKED, Way.NOBODY, answer(404), unknown_host=404)[0] is Verdict.OPEN, "it asks for certificates"
+    assert judge(ASKED, Way.NOBODY, heard, Heard(status=404))[0] is Verdict.UNCLEAR
+    assert judge(ASKED, Way.NOBODY, heard, Heard(status=200))[0] is Verdict.OPEN
+    assert judge(ASKED, Way.NOBODY, heard, Heard(alert="tlsv1 unrecognized name"))[0] is Verdict.OPEN
+    assert judge(ASKED, Way.NOBODY, answer(404), Heard(status=404))[0] is Verdict.OPEN, "it asks for certificates"
+
+
+def test_a_host_that_cannot_be_compared_with_one_that_nobody_has_is_not_called_open():
+    heard = answer(404, authorities=frozenset())
+    shown, why = judge(
+        ASKED, Way.NOBODY, heard, Heard(trouble="cannot be reached on port 443 (no answer)", connected=False)
+    )
+    assert shown is Verdict.UNCLEAR
+    assert why.endswith(
+        ". Asked for a host that the controller does not serve, it cannot be reached on port 443 (no answer)"
+    )
 
 
 def test_that_a_host_is_answered_with_success_is_never_explained_away():
-    assert judge(ASKED, Way.NOBODY, answer(200, authorities=frozenset()), unknown_host=200)[0] is Verdict.OPEN
+    assert judge(ASKED, Way.NOBODY, answer(200, authorities=frozenset()), Heard(status=200))[0] is Verdict.OPEN
+    assert judge(ASKED, Way.NOBODY, answer(200, authorities=frozenset()), Heard(trouble="hm"))[0] is Verdict.OPEN
 
 
 HEARD = st.builds(
@@ -105,9 +118,10 @@ HEARD = st.builds(
     location=st.sampled_from(["", PAGE, "/", "https://shop.example/"]),
     authorities=st.frozensets(st.sampled_from([OURS, THEIRS, b""])),
 )
+UNKNOWN = st.one_of(st.none(), HEARD, st.just(Heard(trouble="hm")))
 
 
-@given(st.sampled_from([ASKED, OPTIONAL, WITH_PAGE]), st.sampled_from(TLS), HEARD, st.integers(0, 599))
+@given(st.sampled_from([ASKED, OPTIONAL, WITH_PAGE]), st.sampled_from(TLS), HEARD, UNKNOWN)
 def test_nothing_counts_as_refused_but_a_refusal_by_a_host_that_asks_for_our_certificates_alone(
     asked, way, heard, unknown
 ):
@@ -116,7 +130,7 @@ def test_nothing_counts_as_refused_but_a_refusal_by_a_host_that_asks_for_our_cer
         assert heard.status in (400, 403) or heard.location == asked.error_page
 
 
-@given(st.sampled_from([ASKED, OPTIONAL, WITH_PAGE]), st.sampled_from([*TLS, Way.PLAIN]), HEARD, st.integers(0, 599))
+@given(st.sampled_from([ASKED, OPTIONAL, WITH_PAGE]), st.sampled_from([*TLS, Way.PLAIN]), HEARD, UNKNOWN)
 def test_a_success_is_always_open(asked, way, heard, unknown):
     if heard.status < 300:
         assert judge(asked, way, heard, unknown)[0] is Verdict.OPEN

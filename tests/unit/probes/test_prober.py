@@ -84,7 +84,16 @@ async def test_an_answer_that_may_be_that_of_no_host_is_compared_with_it(answers
     answers.to |= dict.fromkeys((NOBODY, FOREIGN), Heard(status=404))
     assert max(await verdicts()) is Verdict.UNCLEAR
     assert answers.asked.count(UNKNOWN_HOST) == 2
-    answers.to[UNKNOWN_HOST] = Heard(trouble="no answer")
+    answers.to[UNKNOWN_HOST] = Heard(status=502)
+    assert max(await verdicts()) is Verdict.OPEN
+
+
+@pytest.mark.parametrize("connected", [True, False])
+async def test_an_answer_that_cannot_be_compared_shows_nothing(answers, connected):
+    answers.to |= dict.fromkeys((NOBODY, FOREIGN), Heard(status=404))
+    answers.to[UNKNOWN_HOST] = Heard(trouble="is silent", connected=connected)
+    assert max(await verdicts()) is Verdict.UNCLEAR
+    answers.to[NOBODY] = Heard(status=200)
     assert max(await verdicts()) is Verdict.OPEN
 
 
