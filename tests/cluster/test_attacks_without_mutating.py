@@ -90,6 +90,19 @@ def test_an_ingress_that_opts_in_without_its_secret_is_refused_with_what_to_add(
     assert (answer.status, f"{place.namespace}/{place.gate}" in answer.message) == (422, True), answer.message
 
 
+def test_an_ingress_changes_its_issuer_as_the_refusal_says(place: Home, erin: Person):
+    body = ingress(place.namespace, {ISSUER: "partners", SECRET: f"{place.namespace}/{place.gate}"})
+    assert erin.create(INGRESSES, body).ok
+    gate = f"{place.namespace}/doorward.{place.namespace}.staff"
+    kept = erin.patch(INGRESSES, body, {"metadata": {"annotations": {ISSUER: "staff"}}})
+    assert (kept.status, f"doorward.io/issuer makes it {gate}: change or remove it" in kept.message) == (422, True)
+    assert "(without mutating admission policies: change it), in the same request" in kept.message
+    removed = erin.patch(INGRESSES, body, {"metadata": {"annotations": {ISSUER: "staff", SECRET: None}}})
+    assert (removed.status, f"auth-tls-secret: {gate}" in removed.message) == (422, True), removed.message
+    assert erin.patch(INGRESSES, body, {"metadata": {"annotations": {ISSUER: "staff", SECRET: gate}}}).ok
+    assert erin.delete(INGRESSES, body).ok
+
+
 def test_every_shape_is_judged_as_on_a_newer_cluster(place: Home, erin: Person):
     marks = {ISSUER: "partners", SECRET: f"{place.namespace}/{place.gate}"}
     body = ingress(place.namespace, marks)

@@ -84,7 +84,7 @@ def test_another_secret_is_refused_at_creation_and_not_rewritten(edge, value):
     answer = edge.person.create(INGRESSES, ingress(edge.namespace, {ISSUER: PARTNERS, SECRET: mine}))
     assert answer.status == 422
     assert (
-        f"auth-tls-secret is {mine}, but doorward.io/issuer makes it {edge.namespace}/{GATE}: remove it"
+        f"auth-tls-secret is {mine}, but doorward.io/issuer makes it {edge.namespace}/{GATE}: change or remove it"
         in answer.message
     )
 

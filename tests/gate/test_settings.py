@@ -97,7 +97,8 @@ def test_an_auth_tls_secret_of_ones_own_is_denied_and_the_message_says_what_to_d
     body = street.manifest("shop", **{SECRET: f"{home.namespace}/mine"})
     answer = home.admin.create(INGRESSES, home.here(body))
     assert answer.status == 422
-    assert "remove it, or remove doorward.io/issuer to keep your own" in answer.message
+    assert "change or remove it" in answer.message
+    assert "To keep your own, remove doorward.io/issuer" in answer.message
 
 
 def test_an_ingress_that_did_not_opt_in_keeps_what_its_owner_wrote(home, street, tmp_path):
