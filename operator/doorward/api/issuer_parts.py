@@ -113,7 +113,7 @@ class NamespaceRule(Model):
 
 
 class Issuance(Model):
-    """Who may mint clients here."""
+    """Who may have ClientCertificates of this issuer."""
 
     allowed_namespaces: Annotated[
         NamespaceRule,
@@ -141,7 +141,8 @@ class Issuance(Model):
         "json_schema_extra": validations(
             rule(
                 "self.allowedNamespaces.from == 'Same' || (has(self.allowedSubjects) && size(self.allowedSubjects) > 0)",
-                "name allowedSubjects, such as [{commonName: '*.{namespace}.example'}], when other namespaces may mint",
+                "set allowedSubjects, for example to [{commonName: '*.{namespace}.example'}], if allowedNamespaces.from is All or"
+                " Selector",
             )
         )
     }

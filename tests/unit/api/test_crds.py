@@ -1,5 +1,6 @@
 """The CRDs: what stands in deploy/crds/ is what the models say, and every field is described and bounded."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,19 @@ def test_every_rule_says_what_to_write_instead():
     rules = [(path, rule) for path, schema in ALL for rule in schema.get("x-kubernetes-validations", ())]
     assert rules
     assert [path for path, rule in rules if len(rule.get("message", "")) < 20] == []
+
+
+def test_the_message_of_a_rule_names_each_field_that_the_rule_reads():
+    shown = {"metadata", "spec", "revocation"}  # the API server prints the path of what the rule stands on
+    silent = [
+        (path, name)
+        for path, schema in ALL
+        for rule in schema.get("x-kubernetes-validations", ())
+        for read in re.findall(r"\bself((?:\.\w+)+)\b(?!\()", rule["rule"])
+        for name in set(read.strip(".").split(".")) - shown
+        if not re.search(rf"\b{name}\b", rule["message"])
+    ]
+    assert silent == []
 
 
 def test_a_default_is_static_and_fits_its_own_schema():
