@@ -6,9 +6,13 @@ No body is ever sent. What is no request is answered 403, and its connection is 
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
+from email.utils import format_datetime
 from typing import Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from doorward.clock import Clock
 
 LONGEST_HEAD = 64 * 1024
 """Bytes of a request's line and headers: nginx passes on what the client sent, of which it takes 32 KiB itself."""
@@ -48,11 +52,28 @@ Respond = Callable[[Request], tuple[int, bytes]]
 """Status, and lines of headers."""
 
 
+class Dates:
+    """The header Date, which each answer of a server with a clock has (RFC 9110, section 6.6.1)."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._at: datetime | None = None
+        self._line = b""
+
+    def line(self) -> bytes:
+        """That of now; formatted once a second."""
+        now = self._clock.now()
+        if now != self._at:
+            self._at, self._line = now, f"date: {format_datetime(now, usegmt=True)}\r\n".encode("ascii")
+        return self._line
+
+
 class Connections:
     """All open connections of a server."""
 
-    def __init__(self, respond: Respond) -> None:
+    def __init__(self, respond: Respond, clock: Clock) -> None:
         self.respond = respond
+        self.dates = Dates(clock)
         self.closing = False
         """Each answer is the last one of its connection."""
         self._open: dict[Connection, None] = {}
@@ -224,7 +245,8 @@ class Connection(asyncio.Protocol):
     def _answer(self, status: int, headers: bytes, *, last: bool) -> None:
         if self._ended:
             return
-        self._transport.write(_LINES[status] + headers + (_LAST if last else _KEPT) + _END)
+        date = self._connections.dates.line()
+        self._transport.write(_LINES[status] + date + headers + (_LAST if last else _KEPT) + _END)
         self._answers += 1
         if last:
             self._end()

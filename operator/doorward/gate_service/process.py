@@ -52,7 +52,7 @@ async def run(settings: Settings) -> None:
         if settings.health_port is not None:
             runner = await health.serve(settings.health_port, service.readiness, metrics.render, host=settings.host)
         application = Application(service.answer, metrics.answered, settings.proxies)
-        await serve(application, settings.host, settings.port, stop)
+        await serve(application, settings.host, settings.port, stop, clock)
     finally:
         following.cancel()
         await asyncio.wait([following])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Protocol
 
+from doorward.clock import Clock
 from doorward.gate_service.connections import REFUSED, Connections
 from doorward.gate_service.identity import headers_of
 from doorward.gate_service.knowledge import Answer
@@ -110,9 +111,9 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-async def serve(application: Application, host: str, port: int, stop: asyncio.Event) -> None:
+async def serve(application: Application, host: str, port: int, stop: asyncio.Event, clock: Clock) -> None:
     """Answer until `stop`; requests that are under way are answered."""
-    connections = Connections(application.respond)
+    connections = Connections(application.respond, clock)
     listening = _listen(host, port)
     server = await asyncio.get_running_loop().create_server(connections.new, sock=listening, backlog=BACKLOG)
     looking_after = asyncio.ensure_future(connections.look_after())

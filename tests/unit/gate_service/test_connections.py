@@ -3,12 +3,15 @@
 import asyncio
 import gc
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
 from doorward.gate_service import connections as http
 from doorward.gate_service.connections import Connection, Connections, Request
+from tests.support.clock import FakeClock
 
 ASKED = b"GET /a HTTP/1.1\r\nHost: gate\r\n\r\n"
 
@@ -46,8 +49,13 @@ def all_admitted(_: Request) -> tuple[int, bytes]:
 
 
 @pytest.fixture
-def server() -> Connections:
-    return Connections(all_admitted)
+def clock() -> FakeClock:
+    return FakeClock(datetime(2026, 11, 6, 8, 49, 37, 999_000, tzinfo=UTC))
+
+
+@pytest.fixture
+def server(clock: FakeClock) -> Connections:
+    return Connections(all_admitted, clock)
 
 
 def connect(server: Connections, *said: bytes, told: bool = True) -> tuple[Connection, Wire]:
@@ -58,6 +66,28 @@ def connect(server: Connections, *said: bytes, told: bool = True) -> tuple[Conne
     for part in said:
         connection.data_received(part)
     return connection, wire
+
+
+@pytest.mark.parametrize(("asked", "status"), [(ASKED, b"200"), (b"no request\r\n\r\n", b"403")])
+def test_every_answer_carries_its_date(server: Connections, clock: FakeClock, asked: bytes, status: bytes) -> None:
+    said = connect(server, asked)[1].said
+    assert said.startswith(b"HTTP/1.1 " + status)
+    assert b"\r\ndate: Fri, 06 Nov 2026 08:49:37 GMT\r\n" in said
+    clock.advance(seconds=1)
+    assert b"\r\ndate: Fri, 06 Nov 2026 08:49:38 GMT\r\n" in connect(server, asked)[1].said
+
+
+def test_a_date_is_formatted_once_a_second(
+    server: Connections, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    formatted: list[datetime] = []
+    monkeypatch.setattr(
+        http, "format_datetime", lambda now, *, usegmt: formatted.append(now) or format_datetime(now, usegmt=usegmt)
+    )
+    for _second in range(2):
+        assert connect(server, ASKED, ASKED, ASKED)[1].said.count(b"\r\ndate: ") == 3
+        clock.advance(seconds=1)
+    assert len(formatted) == 2
 
 
 @pytest.mark.parametrize("said", [(), (ASKED[:9],), (ASKED, ASKED[:9]), (ASKED + ASKED[:9],)], ids=str)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from doorward.clock import SystemClock
 from doorward.gate_service.knowledge import Answer
 from doorward.gate_service.ledger import Client, Serial
 from doorward.gate_service.server import PROXIES, Application, serve
@@ -39,7 +40,7 @@ def serving(answer: Callable[[Question | None], Answer] = admitting) -> Iterator
     (port,) = leased = ports.lease(1)
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     counted: list[Answer] = []
-    running = serve(Application(answer, counted.append, PROXIES), "127.0.0.1", port, stop)
+    running = serve(Application(answer, counted.append, PROXIES), "127.0.0.1", port, stop, SystemClock())
     thread = threading.Thread(target=loop.run_until_complete, args=(running,))
     thread.start()
     try:
