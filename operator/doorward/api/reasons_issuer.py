@@ -160,7 +160,13 @@ EXCLUSIVE = table(
         "SharedCA",
         "Unknown",
         Mender.ISSUER,
-        "Doorward did not create the CA. Whoever else has its key can admit clients.",
-        "whoever else signs with this CA lets clients in that no ClientCertificate names: use a CA of Doorward's own",
+        (
+            "Doorward did not create the CA, so somebody else may have its key and sign certificates with it. ingress-nginx accepts them."
+            " The gate service refuses them where it is asked, because they have no record in the ledger."
+        ),
+        (
+            "whoever else signs with this CA admits clients that no ClientCertificate names, except where the gate service is asked at"
+            " every request. Use a CA of Doorward's own"
+        ),
     ),
 )

@@ -456,6 +456,13 @@ def test_a_status_says(world, condition, reason):
     assert _reasons(**world)[condition] == reason
 
 
+def test_of_a_shared_ca_it_is_said_where_the_clients_of_others_are_refused():
+    """`by_shared_ca` of tests/gate/asked/attacks.py shows both."""
+    status = _status(authority=given.authority(generated=False))
+    (said,) = [each["message"] for each in status["conditions"] if each["type"] == "CAExclusive"]
+    assert "admits clients that no ClientCertificate names, except where the gate service is asked" in said
+
+
 def test_no_file_however_full_makes_a_message_too_long():
     parts = tuple(f"CN={number}{'x' * 500}" for number in range(9))
     (said,) = [each for each in _status(unused=parts)["conditions"] if each["type"] == "CAFilesUsed"]
