@@ -1,4 +1,4 @@
-"""A cluster whose API server serves no mutating policies, since it emulates Kubernetes 1.34, installed as README says for it.
+"""A cluster whose API server serves no mutating policies, since it emulates Kubernetes 1.34, installed as docs/install.md says for it.
 
 What is emulated: the kinds that 1.34 serves by default, its features, and the functions that its admission policies know.
 """
@@ -46,7 +46,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def install(cluster: Cluster, folder: Path) -> None:
-    """README: take mutating-*.yaml out of kustomization.yaml first."""
+    """docs/install.md: take mutating-*.yaml out of kustomization.yaml first."""
     apply = ("apply", "--server-side", "--force-conflicts")
     cluster.kubectl(*apply, "-f", str(ROOT / "deploy/crds"))
     cluster.kubectl("wait", "--for=condition=Established", "-f", str(ROOT / "deploy/crds"), "--timeout=180s")

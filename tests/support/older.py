@@ -1,4 +1,4 @@
-"""Kubernetes that serves no mutating admission policies, 1.30 to 1.35: what README says to do there, and what people write there."""
+"""Kubernetes that serves no mutating admission policies, 1.30 to 1.35: what docs/install.md says to do there, and what people write there."""
 
 import re
 import shutil

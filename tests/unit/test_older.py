@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.cluster import test_attacks_without_mutating
 from tests.support import older
 from tests.testbed import binaries
 
@@ -61,3 +62,9 @@ def test_a_manifest_names_the_secret_where_no_policy_does(
     assert (older.SECRET in written) is names_it
     service = {"kind": "Service", "metadata": metadata}
     assert older.as_written(service) is service
+
+
+def test_the_page_of_attacks_names_the_version_that_the_tests_emulate() -> None:
+    page = (older.MANIFESTS.parents[1] / "docs" / "attacks.md").read_text()
+    section = page.partition("### An API server without mutating policies\n")[2].partition("\n###")[0]
+    assert f"emulated Kubernetes {test_attacks_without_mutating.VERSION}" in section
