@@ -64,8 +64,8 @@ def allow(bed, text):
     bed.settle()
 
 
-def annotations(bed):
-    return bed.find(INGRESS, "shop")["metadata"]["annotations"]
+def annotations(bed, name="shop"):
+    return bed.find(INGRESS, name)["metadata"]["annotations"]
 
 
 @pytest.mark.parametrize(("how", "then"), [("revoked", "revoked"), ("suspended", "held")])
@@ -168,6 +168,20 @@ def test_the_issuer_may_leave_it_to_the_handshake_and_take_that_back(bed):
     bed.settle()
     assert "CutOffHolds" not in issuer_said(bed)
     assert {AUTH_URL, RESPONSE_HEADERS} <= annotations(bed).keys()
+
+
+def test_once_the_gate_service_is_uninstalled_the_operator_removes_what_it_wrote_and_nothing_else(bed):
+    """As docs/gate-service.md says."""
+    question = {name: annotations(bed)[name] for name in (AUTH_URL, RESPONSE_HEADERS)}
+    bed.ingress("theirs")
+    bed.edit(INGRESS, "theirs", {"metadata": {"annotations": question}})
+    bed.settle()
+    bed.planes = planes(None)
+    bed.restart()
+    bed.settle()
+    assert not question.keys() & annotations(bed).keys()
+    assert annotations(bed)["doorward.io/gate"].startswith("Protected:")
+    assert question.items() <= annotations(bed, "theirs").items()
 
 
 def test_an_auth_url_of_somebody_else_is_told_and_left(bed):
