@@ -6,12 +6,15 @@ from pathlib import Path
 from tests.support import shell_env
 from tests.testbed import background
 
+WITH = ("tests.support.installation:with_application",)
+"""What runs in the cluster."""
+
 
 def main(arguments: list[str]) -> int:
     """Start it, or find what runs already; with `env`, print what a shell needs, and start nothing."""
     if arguments == ["env"]:
         return _env()
-    state = background.up(companions=["tests.support.installation:with_application"])
+    state = background.up(companions=WITH)
     print(f"kubeconfig  {state.kubeconfig}")
     print(f"https       {state.address}:{state.https_port}")
     print(f"http        {state.address}:{state.http_port}")

@@ -1,6 +1,7 @@
 """The test cluster leaves nothing behind: no process, no mount, however it ends."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.installation import ROOT
+from tests.support.installation import DOORWARD, ROOT
 from tests.support.kube import eventually
+from tests.testbed import background
+from tests.up import WITH
 
 
 def processes(run_dir: Path) -> list[str]:
@@ -39,8 +42,18 @@ def test_a_cluster_that_is_interrupted_leaves_no_process_and_no_mount(tmp_path: 
     assert str(run_dir) not in Path("/proc/mounts").read_text()
 
 
-def test_what_up_starts_down_ends(tmp_path: Path):
+def test_what_make_up_starts_is_at_work_and_make_down_ends_it(tmp_path: Path):
     run_dir = tmp_path / "testbed"
-    for verb in (["up", "--unsafe-no-fsync"], ["down"]):
-        subprocess.run([sys.executable, "-m", "tests.testbed", *verb, f"--run-dir={run_dir}"], cwd=ROOT, check=True)
+    testbed = [sys.executable, "-m", "tests.testbed"]
+    up = ["up", "--unsafe-no-fsync", *(f"--with={companion}" for companion in WITH)]
+    try:
+        subprocess.run([*testbed, *up, f"--run-dir={run_dir}"], cwd=ROOT, check=True)
+        state = background.find(run_dir)
+        env = {**os.environ, "KUBECONFIG": state.kubeconfig}
+        issuer = ["apply", "-f", ROOT / "examples" / "issuer-minimal.yaml"]
+        subprocess.run([state.kubectl, *issuer], env=env, check=True)
+        said = subprocess.run([DOORWARD, "status", "-A"], env=env, capture_output=True, text=True, check=True).stdout
+    finally:
+        subprocess.run([*testbed, "down", f"--run-dir={run_dir}"], cwd=ROOT, check=True)
+    assert re.search(r"working: \S+ holds Lease doorward-system/doorward, renewed", said)
     eventually(lambda: not processes(run_dir), "nothing runs any more")

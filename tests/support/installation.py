@@ -215,12 +215,13 @@ def _credential(kubeconfig: Path) -> str:
 
 
 @contextlib.contextmanager
-def running(cluster: Cluster) -> Iterator[OperatorProcess]:
+def running(cluster: Cluster, *, elected: bool = False) -> Iterator[OperatorProcess]:
     """Installed, and the operator at work, for the length of a block."""
     install(cluster)
-    operator = OperatorProcess(cluster, forked=False)
+    operator = OperatorProcess(cluster, forked=False, elected=elected)
     try:
         operator.start()
+        eventually(lambda: operator.part == "leads", "the operator leads")
         yield operator
     finally:
         operator.close()
@@ -228,8 +229,11 @@ def running(cluster: Cluster) -> Iterator[OperatorProcess]:
 
 @contextlib.contextmanager
 def with_application(cluster: Cluster, _ingress: IngressNginx) -> Iterator[OperatorProcess]:
-    """The same, with a namespace `edge` and a Service `app` in it: what the examples take for granted."""
+    """The same, with a namespace `edge` and a Service `app` in it: what the examples take for granted.
+
+    As deploy/manifests has it, the operator holds the Lease: `doorward status` looks there.
+    """
     edge = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "edge"}}
     cluster.apply(edge, *manifests.service("edge", "app"))
-    with running(cluster) as operator:
+    with running(cluster, elected=True) as operator:
         yield operator
