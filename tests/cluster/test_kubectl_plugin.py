@@ -1,20 +1,15 @@
 """`kubectl doorward`: the real kubectl finds the plugin on the PATH that a reader has, runs it, and completes its words."""
 
-import json
 import os
 import subprocess
-from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from tests.support import shell_env
-from tests.support.home import Home, issuer
-from tests.support.kube import ISSUERS, Person
+from tests.support.kube import Person
+from tests.support.kubectl_plugin import Kubectl, says_its_version, shows_the_status
 from tests.testbed.controlplane import Cluster
-
-Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -33,9 +28,7 @@ def kubectl(cluster: Cluster, tmp_path: Path) -> Kubectl:
 
 
 def test_kubectl_runs_the_plugin(kubectl: Kubectl):
-    ran = kubectl("doorward", "version")
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout.startswith(f"doorward {version('doorward')} ")
+    says_its_version(kubectl)
 
 
 def test_kubectl_lists_the_plugin_without_a_warning(kubectl: Kubectl, tmp_path: Path):
@@ -59,8 +52,4 @@ def test_the_plugin_names_itself_as_its_users_type_it(kubectl: Kubectl):
 
 
 def test_the_plugin_asks_the_cluster_of_kubectls_kubeconfig(kubectl: Kubectl, admin: Person, tmp_path: Path):
-    home = Home.found(admin, tmp_path, consent=False)
-    home.make(ISSUERS, issuer("partners"))
-    ran = kubectl("doorward", "status", "-n", home.namespace, "-o", "json")
-    assert ran.returncode == 0, ran.stderr
-    assert f"{home.namespace}/partners" in json.dumps(json.loads(ran.stdout))
+    shows_the_status(kubectl, admin, tmp_path)

@@ -1,12 +1,9 @@
 """The plugin's archive, unpacked into an empty folder, works where there is no Python."""
 
 import hashlib
-import json
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +11,12 @@ import pytest
 import yaml
 
 from tests.support.chart_templates import ROOT
-from tests.support.home import Home, issuer
 from tests.support.krew import ARCHIVE, MANIFEST, PROGRAM
-from tests.support.kube import ISSUERS, Person
+from tests.support.kube import Person
+from tests.support.kubectl_plugin import Kubectl, says_its_version, shows_the_status
 from tests.testbed import binaries
 from tests.testbed.controlplane import Cluster
 
-Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 BUILD = ROOT / "build"
 
 
@@ -66,9 +62,7 @@ def test_the_archive_holds_the_license(programs: Path):
 
 
 def test_it_says_its_version(kubectl: Kubectl):
-    ran = kubectl("doorward", "version")
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout.startswith(f"doorward {version('doorward')} ")
+    says_its_version(kubectl)
 
 
 def test_every_verb_is_in_it(kubectl: Kubectl):
@@ -80,8 +74,4 @@ def test_every_verb_is_in_it(kubectl: Kubectl):
 
 
 def test_it_shows_the_status_of_a_cluster(kubectl: Kubectl, admin: Person, tmp_path: Path):
-    home = Home.found(admin, tmp_path, consent=False)
-    home.make(ISSUERS, issuer("partners"))
-    ran = kubectl("doorward", "status", "-n", home.namespace, "-o", "json")
-    assert ran.returncode == 0, ran.stderr
-    assert f"{home.namespace}/partners" in json.dumps(json.loads(ran.stdout))
+    shows_the_status(kubectl, admin, tmp_path)
