@@ -126,6 +126,15 @@ class OperatorProcess:
         """A signal to the running process."""
         self._process.send(number)
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stopped by SIGSTOP for the length of a block: it sees nothing of what passes in it."""
+        self.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.send(signal.SIGCONT)
+
     def ended(self, seconds: float) -> int:
         """Wait until it has ended by itself; its exit status."""
         return self._process.ended(seconds)
