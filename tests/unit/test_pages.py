@@ -95,3 +95,19 @@ def test_a_shell_takes_the_variables_and_keeps_its_path(tmp_path):
     said = subprocess.run(["bash", "-c", f"{lines}printf '%s\n' \"$KUBECONFIG\" \"$PATH\""], capture_output=True, text=True,
                           check=True, env={"PATH": "/usr/bin:/bin"})  # fmt: skip
     assert said.stdout.splitlines() == ["/a folder/$HOME", f"{tmp_path}:/usr/bin:/bin"]
+
+
+def test_a_reader_of_the_front_page_who_pastes_all_at_once_sees_what_it_shows():
+    """ingress-nginx takes some seconds to load a change: each request after one is repeated until the answer is there."""
+    steps = [step.command for block in pages.read(ROOT / "README.md") if not block.reason for step in block.steps]
+    waits = re.compile(r"until door( .*)? \| grep [0-9]{3}; do sleep 1; done")
+    changed, early = True, []
+    for command in steps:
+        if re.match(r"kubectl .*\b(apply|create|patch|delete)\b", command):
+            changed = True
+        elif waits.fullmatch(command):
+            changed = False
+        elif changed and re.match(r"door( |$)", command):
+            early.append(command)
+    assert early == []
+    assert sum(waits.fullmatch(command) is not None for command in steps) >= 4
