@@ -332,7 +332,7 @@ def test_two_with_one_secret_name_made_at_once_do_not_both_wait(partners: Home):
 
 def test_a_foreign_secret_is_never_overwritten_and_its_place_is_taken_when_it_goes(partners: Home):
     mine = partners.secret("alice-mtls", {"precious": b"1"})
-    assert "move it away" in told(partners, "SecretForeign")
+    assert "move it away" in told(partners, "SecretUnmanaged")
     assert partners.body(SECRETS, "alice-mtls")["metadata"]["resourceVersion"] == mine["metadata"]["resourceVersion"]
     assert partners.records("alice") == []
     partners.remove(SECRETS, "alice-mtls")

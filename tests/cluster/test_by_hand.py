@@ -161,7 +161,7 @@ def test_a_client_secret_gets_back_around_the_same_certificate(served: Home, ope
 def test_a_label_stripped_from_our_secret_makes_it_foreign_until_it_is_back(served: Home):
     before = served.serial()
     served.change(SECRETS, "alice-mtls", {"metadata": {"labels": {MANAGED: None}}})
-    assert "move it away" in served.says(CERTIFICATES, "alice", "Ready", "SecretForeign")
+    assert "move it away" in served.says(CERTIFICATES, "alice", "Ready", "SecretUnmanaged")
     assert served.condition(CERTIFICATES, "alice", "Admitted")["reason"] == "Live"
     served.change(SECRETS, "alice-mtls", {"metadata": {"labels": {MANAGED: "doorward"}}})
     served.issued()
@@ -171,7 +171,7 @@ def test_a_label_stripped_from_our_secret_makes_it_foreign_until_it_is_back(serv
 def test_a_secret_that_was_stripped_and_then_deleted_is_reissued(served: Home, openssl: OpenSsl):
     lost = served.serial()
     served.change(SECRETS, "alice-mtls", {"metadata": {"labels": {MANAGED: None}}})
-    served.says(CERTIFICATES, "alice", "Ready", "SecretForeign")
+    served.says(CERTIFICATES, "alice", "Ready", "SecretUnmanaged")
     served.remove(SECRETS, "alice-mtls")
     served.reissued(lost)
     assert listed(served, openssl) == set()

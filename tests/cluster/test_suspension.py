@@ -86,7 +86,7 @@ def without_its_ca(home: Home) -> Iterator[None]:
 @contextmanager
 def with_a_secret_that_is_not_ours(home: Home) -> Iterator[None]:
     home.change(SECRETS, "alice-mtls", {"metadata": {"labels": {MANAGED: None}}})
-    home.says(CERTIFICATES, "alice", "Ready", "SecretForeign")
+    home.says(CERTIFICATES, "alice", "Ready", "SecretUnmanaged")
     yield
     home.change(SECRETS, "alice-mtls", {"metadata": {"labels": {MANAGED: "doorward"}}})
 

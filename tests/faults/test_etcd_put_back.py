@@ -102,7 +102,7 @@ def test_the_ledger_says_again_why_a_client_is_refused(put_back: PutBack):
 
 
 def test_the_issuer_says_that_more_may_be_lost_and_what_to_do(put_back: PutBack):
-    said = put_back.home.says(ISSUERS, "partners", "LedgerComplete", "ClusterPutBack")
+    said = put_back.home.says(ISSUERS, "partners", "LedgerComplete", "ClusterRolledBack")
     assert "spec.ca.distrust" in said
 
 

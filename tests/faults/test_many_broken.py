@@ -16,7 +16,7 @@ MISTAKES: dict[str, dict[str, Any]] = {
     "IssuerNotFound": {"issuerRef": {"name": "nobody"}},
     "InvalidRequest": {"request": "I would like a certificate please. " * 3},
     "PasswordMissing": {"keystores": {"pkcs12": {"passwordSecretRef": {"name": "none", "key": "password"}}}},
-    "SecretForeign": {},
+    "SecretUnmanaged": {},
     "SecretNameTaken": {"secretName": "shared"},
 }
 """By the reason that its Ready gives."""
@@ -28,7 +28,7 @@ def reason(number: int) -> str:
 
 def broken_one(home: Home, number: int) -> Object:
     spec = MISTAKES[reason(number)]
-    if reason(number) == "SecretForeign":
+    if reason(number) == "SecretUnmanaged":
         spec = {"secretName": f"theirs-{number}"}
         home.secret(f"theirs-{number}", {"key": b"value"})
     return client(f"broken-{number}", **spec)

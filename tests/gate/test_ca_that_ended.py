@@ -70,7 +70,7 @@ def test_a_ca_that_was_restored_with_kubectl_create_secret_refuses_who_is_revoke
     home.says(ISSUERS, "partners", "Ready", "CaSecretMissing")
     home.secret("partners-ca-1", files)
     running_operator.restart()
-    home.says(ISSUERS, "partners", "Ready", "CaSecretForeign")
+    home.says(ISSUERS, "partners", "Ready", "CaSecretUnmanaged")
     home.respec(CERTIFICATES, "bob", revoked=True)
     shop.comes_to_tell(bob, REFUSED)
     assert shop.tells(alice) == IN

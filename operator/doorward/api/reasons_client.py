@@ -132,7 +132,7 @@ READY = table(
         "ClientCertificate {rival} already writes Secret {secret}: delete this one and make it again with another secretName",
     ),
     (
-        "SecretForeign",
+        "SecretUnmanaged",
         "False",
         Mender.OWNER,
         "A Secret with this name exists, and the operator did not create it. The operator never overwrites it.",

@@ -39,7 +39,7 @@ GATE = table(
         "closed: MTLSIssuer {issuer} has no gate in namespace {namespace}, see its condition GatesCurrent",
     ),
     (
-        "GateForeign",
+        "GateUnmanaged",
         "False",
         Mender.OWNER,
         (

@@ -72,7 +72,7 @@ READY = table(
         ),
     ),
     (
-        "CaSecretForeign",
+        "CaSecretUnmanaged",
         "False",
         Mender.ISSUER,
         (
@@ -85,7 +85,7 @@ READY = table(
         ),
     ),
     (
-        "CrlForeign",
+        "CrlUnmanaged",
         "False",
         Mender.ISSUER,
         "A ConfigMap with the name of the CRL exists, and the operator did not create it.",

@@ -1,5 +1,5 @@
 """The reasons of the conditions that an object has only now and then: the CA of an MTLSIssuer changes, its CRL grows large,
-a duration is out of its limits, etcd was put back; the access of a client changes.
+a duration is out of its limits, etcd was rolled back; the access of a client changes.
 """
 
 from doorward.api.reason import Mender, table
@@ -199,9 +199,9 @@ SYNCED = table(
 )
 
 COMPLETE = table(
-    "LedgerComplete",  # said only after the cluster was put back
+    "LedgerComplete",  # said only after the cluster was rolled back
     (
-        "ClusterPutBack",
+        "ClusterRolledBack",
         "Unknown",
         Mender.CLUSTER,
         (

@@ -95,7 +95,7 @@ class IssuerApplier:
         made = {**memory.made, action.generation: public_key_sha256(certificate.public_key())}
         self._memories.keep(issuer, replace(memory, made=made))
         self._intake.written(SECRET, written, by=issuer_key(issuer))
-        logger.info("ca made", extra=_about(issuer, generation=action.generation, because=action.because))
+        logger.info("ca created", extra=_about(issuer, generation=action.generation, because=action.because))
         values = {"generation": action.generation, "secret": body["metadata"]["name"], "because": action.because}
         self._teller.tell(issuer_key(issuer), (notice("MTLSIssuer", "CaCreated", **values),))
 

@@ -25,7 +25,7 @@ def load(body: Object, *, generation: int, generated: bool, name: str, now: date
     """The CA in a Secret, or what is wrong with it."""
     if generated and not is_ours(body, "ca"):
         # Where the gates trust the key in it, somebody restored it without its labels, and CRLs must go on.
-        return Unusable(version_of(body), said("CaSecretForeign", secret=name), now, _signer(ca_secret.key_in(body)))
+        return Unusable(version_of(body), said("CaSecretUnmanaged", secret=name), now, _signer(ca_secret.key_in(body)))
     try:
         material = ca_secret.parse(body)
         ca = load_ca(certificate=material.certificate, key=material.key.reveal(), chain=material.chain, now=now)

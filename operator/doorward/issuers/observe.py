@@ -177,7 +177,7 @@ class IssuerObserver:
         if body is None:
             if memory.configmap_unmanaged and await self._is_unmanaged(at):
                 again = self._clock.now() + timing.UNMANAGED_AGAIN
-                return said("CrlForeign", configmap=at.name).until(again), memory
+                return said("CrlUnmanaged", configmap=at.name).until(again), memory
             return Unseen.ABSENT, replace(memory, configmap_unmanaged=False)
         memory = replace(memory, configmap_unmanaged=False)
         known, version = memory.committed, version_of(body)

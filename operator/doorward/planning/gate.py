@@ -185,7 +185,7 @@ def _not_enforced(o: GateObserved) -> Condition | None:
     if o.openings.unserved:
         return said("NotServed", fix=o.openings.unserved)
     if o.foreign and (issuer := parse_reference(o.reference or "", o.key.namespace)) is not None:
-        return said("GateForeign", secret=f"{o.key.namespace}/{gate_secret_name(issuer)}")
+        return said("GateUnmanaged", secret=f"{o.key.namespace}/{gate_secret_name(issuer)}")
     if isinstance(o.rival, ObjectKey):
         return said("HostShared", rival=o.rival)
     return None

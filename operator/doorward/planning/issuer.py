@@ -290,7 +290,7 @@ def _running(look: _Look, signing: Authority | Condition) -> Plan:
     """An issuer that has something to publish with: who is in and who is out goes before everything else."""
     o, now = look.o, look.now
     later = _repairs(look)
-    if isinstance(o.published, Condition) and o.published.reason.name == "CrlForeign":
+    if isinstance(o.published, Condition) and o.published.reason.name == "CrlUnmanaged":
         if look.closings:
             return Plan(actions=look.closings)
         return replace(issuer_status.write(o, o.published, now), later=later)

@@ -83,7 +83,7 @@ def _conditions(
     if isinstance(o.spec, MTLSIssuerSpec) and (out_of_range := limits.of_issuer(o.spec)) is not None:
         yield out_of_range
     if o.put_back_at is not None:
-        yield said("ClusterPutBack", time=instant(o.put_back_at))
+        yield said("ClusterRolledBack", time=instant(o.put_back_at))
     if o.unproven:
         more = f" and {len(o.unproven) - MOST_SECRETS} more" if len(o.unproven) > MOST_SECRETS else ""
         yield said("CaSecretUnproven", secrets=", ".join(o.unproven[:MOST_SECRETS]) + more)

@@ -139,7 +139,7 @@ def _of_signing(before: Status, after: Status) -> Iterator[Notice]:
     if new is None or ready is None or ready["reason"] != "Signing":
         return
     was = _conditions(before).get("Ready")
-    unsure = old is not None and (was is None or was["reason"] in ("InvalidSpec", "ClockSkewed", "CrlForeign"))
+    unsure = old is not None and (was is None or was["reason"] in ("InvalidSpec", "ClockSkewed", "CrlUnmanaged"))
     if not unsure and (old is None or old.get("generation") != new["generation"]):
         yield notice("MTLSIssuer", "CaActive", generation=new["generation"], until=new["notAfter"])
 

@@ -202,4 +202,4 @@ def _secret(o: CertificateObserved, _spec: ClientCertificateSpec, _issuer: Issue
         return not_permitted(o.key.namespace, o.account)
     if not isinstance(o.secret, Foreign):
         return None
-    return said("SecretCopied" if o.secret.copied else "SecretForeign", secret=o.secret_name)
+    return said("SecretCopied" if o.secret.copied else "SecretUnmanaged", secret=o.secret_name)

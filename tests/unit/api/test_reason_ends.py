@@ -85,7 +85,7 @@ ENDS: dict[str, Ends] = {
     "KeyNotAllowed": Ends("another rule, or another key", (MTLS, CLIENT)),
     "DurationTooLong": Ends("another rule, or another duration", (MTLS, CLIENT)),
     "SecretNameTaken": Ends("the end of the other client, or its Secret", (CLIENT, SEC)),
-    "SecretForeign": Ends("the Secret is moved away", (SEC,)),
+    "SecretUnmanaged": Ends("the Secret is moved away", (SEC,)),
     "SecretCopied": Ends("the copy is deleted", (SEC,)),
     "SecretMissing": Ends(
         "the Secret, or another certificate",
@@ -175,8 +175,8 @@ ENDS: dict[str, Ends] = {
         test_ends.test_a_ca_is_no_longer_the_clusters_own_when_the_cluster_has_another,
     ),
     "CaReplaced": Ends("the Secret as it was, or spec.ca.distrust", (SEC, MTLS)),
-    "CaSecretForeign": Ends("the Secret is moved away, or gets its labels", (SEC,)),
-    "CrlForeign": Ends(
+    "CaSecretUnmanaged": Ends("the Secret is moved away, or gets its labels", (SEC,)),
+    "CrlUnmanaged": Ends(
         "the ConfigMap is moved away",
         (),
         "every minute, since what is not Doorward's is not watched",
@@ -319,7 +319,7 @@ ENDS: dict[str, Ends] = {
         "every 2 to 60 s",
         test_unsynced.test_a_list_that_fails_for_minutes_is_named_on_the_issuer_until_it_is_synced,
     ),
-    "ClusterPutBack": Ends("a restart of the operator: it stays until somebody has read it", (MTLS,)),
+    "ClusterRolledBack": Ends("a restart of the operator: it stays until somebody has read it", (MTLS,)),
     "ArchiveRefused": Ends(
         "another policy or right",
         (),
@@ -399,7 +399,7 @@ ENDS: dict[str, Ends] = {
     "Protected": Ends("a gate or a host that changes", (SEC, HOST, MTLS)),
     "NoSuchIssuer": Ends("an MTLSIssuer of that name", (MTLS, HOST)),
     "GateMissing": Ends("the gate's Secret", (SEC,)),
-    "GateForeign": Ends("the Secret is deleted", (SEC,)),
+    "GateUnmanaged": Ends("the Secret is deleted", (SEC,)),
     "GateOutOfReach": Ends("a RoleBinding", (BINDING,)),
     "GateClosing": Ends("the gate's Secret goes", (SEC,)),
     "NotAllowedHere": Ends("another rule, or other labels", (MTLS, SPACE)),

@@ -6,6 +6,7 @@ from string import Formatter
 import pytest
 
 from doorward.api.conditions import said
+from doorward.api.event_reasons import BY_SUBJECT
 from doorward.api.reason import Mender
 from doorward.api.reasons import BY_CONDITION, REASONS
 from doorward.api.reference import markdown
@@ -35,6 +36,29 @@ def test_a_reason_has_a_name_and_words_of_the_usual_shape(name):
     assert reason.doc[0].isupper() or reason.doc.startswith(("spec.", "ingress-nginx", "doorward.io/"))
     assert reason.doc.endswith(".")
     assert not reason.message.endswith(".")
+
+
+REPLACED = (
+    "Foreign",
+    "PutBack",
+    "Rival",
+    "Stray",
+    "Orphan",
+    "Crowded",
+    "Undated",
+    "Mint",
+    "Mend",
+    "Gone",
+    "Heard",
+    "Lost",
+    "Told",
+)
+"""Words for which the names of reasons have others: Unmanaged, RolledBack and so on."""
+
+
+@pytest.mark.parametrize("name", [*REASONS, *(name for names in BY_SUBJECT.values() for name in names)])
+def test_a_reason_has_the_word_that_its_messages_and_pages_have(name):
+    assert [word for word in REPLACED if word in name] == []
 
 
 @pytest.mark.parametrize("name", [n for n, reason in REASONS.items() if reason.status == "False"])

@@ -72,9 +72,9 @@ def test_a_reference_is_an_issuer_or_namespace_and_issuer(text, expected):
             id="the issuer does not allow the namespace",
         ),
         pytest.param(given.target(gate=Unseen.ABSENT), "GateMissing", id="its gate is not there"),
-        pytest.param(given.target(foreign=True), "GateForeign", id="the gate is somebody else's Secret"),
+        pytest.param(given.target(foreign=True), "GateUnmanaged", id="the gate is somebody else's Secret"),
         pytest.param(
-            given.target(foreign=True, issuer=Unseen.ABSENT), "GateForeign", id="that, and there is no such issuer"
+            given.target(foreign=True, issuer=Unseen.ABSENT), "GateUnmanaged", id="that, and there is no such issuer"
         ),
         pytest.param(given.target(gate=Unseen.DENIED), "GateOutOfReach", id="the namespace has not consented"),
         pytest.param(given.target(wants_optional=True), "OptionalNotAllowed", id="optional without leave"),

@@ -33,7 +33,7 @@ BROKEN_CA = {"authority": said("CaSecretInvalid", secret="partners-ca-1", detail
 OWN_CA = given.issuer_spec(ca={"secretRef": {"name": "mine"}})
 EXPIRED_CA = {"spec": OWN_CA, "authority": given.authority(not_after=NOW, generated=False)}
 NOT_A_CRL = said("NotPublished", configmap="partners-crl", detail="the CRL cannot be parsed")
-FOREIGN_CRL = said("CrlForeign", configmap="partners-crl")
+FOREIGN_CRL = said("CrlUnmanaged", configmap="partners-crl")
 
 
 def _plan(now=NOW, **world):
@@ -237,7 +237,7 @@ def test_a_reason_that_changed_is_published_when_no_record_is_left_to_be_repaire
 def test_holds_end_also_where_the_configmap_is_somebody_elses():
     plan = _plan(records=(OVER,), published=FOREIGN_CRL)
     (status,) = plan.actions
-    assert (given.reasons(status.status)["Ready"], given.names(plan.later)) == ("CrlForeign", ["Revoke"])
+    assert (given.reasons(status.status)["Ready"], given.names(plan.later)) == ("CrlUnmanaged", ["Revoke"])
 
 
 def test_a_revocation_without_a_time_is_published_first_and_then_has_that_time():
@@ -329,7 +329,7 @@ def test_a_serial_is_named_for_as_long_as_the_shortest_crl_is_good_after_its_exp
 
 
 def test_a_foreign_configmap_is_said_and_left_alone():
-    assert _reasons(published=FOREIGN_CRL)["Ready"] == "CrlForeign"
+    assert _reasons(published=FOREIGN_CRL)["Ready"] == "CrlUnmanaged"
 
 
 # Gates

@@ -135,7 +135,7 @@ PROBLEMS = [
     ),
     pytest.param({"rival": "older"}, "SecretNameTaken", id="an older one has the Secret's name"),
     pytest.param({"secret": Unseen.DENIED}, "NotPermitted", id="the namespace has not consented"),
-    pytest.param({"secret": given.foreign()}, "SecretForeign", id="the Secret is somebody else's"),
+    pytest.param({"secret": given.foreign()}, "SecretUnmanaged", id="the Secret is somebody else's"),
     pytest.param({"secret": given.foreign(copied=True)}, "SecretCopied", id="the Secret is a copy of another client's"),
     pytest.param(OF_A_CA | {"secret": Unseen.ABSENT}, "SecretNameReserved", id="a CA would have the Secret's name"),
     pytest.param(OF_A_CA | {"secret": given.foreign()}, "SecretNameReserved", id="a CA has the Secret's name"),

@@ -319,7 +319,7 @@ def test_a_generated_ca_that_is_restored_without_its_labels_signs_crls_and_with_
     served.cluster.create(SECRET, ISSUER_AT.namespace, bare, PEOPLE)
     served.restart()
     served.settle()
-    assert issuer_said(served)["Ready"] == "CaSecretForeign"
+    assert issuer_said(served)["Ready"] == "CaSecretUnmanaged"
     assert issuer_said(served)["CAKeyHeld"] == "CaKeyInSecret"
     assert refused_later(served)
     served.edit(SECRET, "partners-ca-1", {"metadata": {"labels": body["metadata"]["labels"]}})
@@ -341,7 +341,7 @@ def test_a_key_that_the_gates_do_not_trust_signs_nothing_where_the_secret_lacks_
     number = promises.newest_bundle(served.cluster).number
     served.apply("alice", revoked=True)
     served.settle()
-    assert (issuer_said(served)["Ready"], issuer_said(served)["CAKeyHeld"]) == ("CaSecretForeign", "CaKeyNotLoaded")
+    assert (issuer_said(served)["Ready"], issuer_said(served)["CAKeyHeld"]) == ("CaSecretUnmanaged", "CaKeyNotLoaded")
     assert promises.newest_bundle(served.cluster).number == number
 
 

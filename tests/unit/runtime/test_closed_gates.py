@@ -274,7 +274,7 @@ def test_somebody_elses_secret_under_a_gates_name_protects_no_host(far):
     refused = Invalid("type: field is immutable", status=422)
     far.gateway.refuse = lambda write: refused if write.verb == "replace" and write.namespace == "far" else None
     far.advance(120)
-    assert host_says(far) == "GateForeign"
+    assert host_says(far) == "GateUnmanaged"
     assert issuer_said(far)["GatesCurrent"] != "AllCurrent"
     far.cluster.delete(SECRET, FAR, PEOPLE)
     far.settle()

@@ -89,7 +89,7 @@ def test_a_configmap_in_the_way_is_missed_when_somebody_moves_it(fresh):
     fresh.cluster.create(CONFIG_MAP, NAMESPACE_NAME, {"metadata": {"name": at.name}, "data": {}}, PEOPLE)
     fresh.issuer()
     fresh.settle()
-    assert issuer_said(fresh)["Ready"] == "CrlForeign"
+    assert issuer_said(fresh)["Ready"] == "CrlUnmanaged"
     fresh.cluster.delete(CONFIG_MAP, at, PEOPLE)
     passes(fresh, 2 * MINUTE)
     assert issuer_said(fresh)["Ready"] == "Signing"

@@ -155,7 +155,7 @@ def copy(bed, *, to, name="alice-mtls", annotations=None, owners=False):
             "SecretCopied",
             id="from another name, with its annotation edited",
         ),
-        pytest.param({"to": EDGE, "name": "bob-mtls"}, "SecretForeign", id="from another name"),
+        pytest.param({"to": EDGE, "name": "bob-mtls"}, "SecretUnmanaged", id="from another name"),
     ],
 )
 def test_a_secret_of_another_client_that_is_copied_over_a_clients_own_costs_nobody_access(bed, how, told):

@@ -68,7 +68,7 @@ def test_a_secret_that_is_somebody_elses_is_left_alone(bed):
     bed.apply("alice")
     bed.settle()
     assert bed.find(SECRET, "alice-mtls")["data"] == {"a": "YQ=="}
-    assert (said(bed, "alice")["Ready"], bed.cluster.all(ISSUED_CERTIFICATE)) == ("SecretForeign", [])
+    assert (said(bed, "alice")["Ready"], bed.cluster.all(ISSUED_CERTIFICATE)) == ("SecretUnmanaged", [])
 
 
 # The CRL
