@@ -1,8 +1,10 @@
-"""What import contracts cannot say of the layout: who writes to the cluster."""
+"""What import contracts cannot say of the layout: who writes to the cluster, and that imports go round in no circle."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "operator" / "doorward"
@@ -45,3 +47,8 @@ def test_the_writers_are_found_at_all():
         "issuers/apply.py",
         "view/apply.py",
     }
+
+
+def test_no_imports_go_round_in_a_circle_late_ones_included():
+    graph = grimp.build_graph("doorward")
+    TopologicalSorter({module: graph.find_modules_directly_imported_by(module) for module in graph.modules}).prepare()

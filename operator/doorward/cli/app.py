@@ -8,12 +8,12 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from importlib import import_module
+from pathlib import Path
 
 import typer
 
 from doorward.cli import services
 from doorward.cli.errors import UserError
-from doorward.cli.plugin import program
 from doorward.cli.text import one_line
 
 VERBS: Mapping[str, str] = {
@@ -74,12 +74,12 @@ def run(arguments: list[str]) -> int:
     logging.basicConfig(handlers=[logging.NullHandler()])  # what a service would log is told as a result here
     named = [verb for verb in arguments[:1] if verb in VERBS]
     try:
-        status = app_of(named or VERBS)(arguments, prog_name=program(), standalone_mode=False)
+        status = app_of(named or VERBS)(arguments, prog_name=_program(), standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
         return _told(
             error.format_message().replace(PYDANTIC, ""),
-            " ".join([program(), *named, "--help"]),
+            " ".join([_program(), *named, "--help"]),
             status=next((FAILED[verb] for verb in named if verb in FAILED), error.exit_code),
         )
     except UserError as error:
@@ -89,6 +89,11 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return _nobody_reads()
     return status if isinstance(status, int) else 0
+
+
+def _program() -> str:
+    """The words that its users type: `doorward`, or the plugin of kubectl."""
+    return "kubectl doorward" if Path(sys.argv[0]).stem.startswith("kubectl") else "doorward"
 
 
 def _told(message: str, hint: str, *, status: int) -> int:
