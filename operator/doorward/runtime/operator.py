@@ -303,10 +303,13 @@ class Operator:
         await self._events.keep()
 
     async def _probe(self) -> None:
+        controller = self._settings.controller
+        if controller is None:
+            return
         if self._leadership is not None:
             await self._leadership.led()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._probing.keep(self._gateway, self._settings.account))
+            group.create_task(self._probing.keep(controller, self._gateway, self._settings.account))
             group.create_task(self._canaries.keep())
 
     def kinds(self) -> tuple[Kind, ...]:

@@ -62,7 +62,6 @@ class Probing:
             self.book.unprobed = OFF
         else:
             self.book.since = clock.now()
-        self._controller = controller
         self._prober = prober
         self._clock = clock
         self._routing = routing
@@ -127,11 +126,8 @@ class Probing:
             for issuer in self.book.issuers():
                 self._routing.wake(issuer_key(issuer))
 
-    async def keep(self, gateway: Gateway, account: str) -> None:
+    async def keep(self, controller: Controller, gateway: Gateway, account: str) -> None:
         """Probe the replicas of the controller, for ever."""
-        controller = self._controller
-        if controller is None:
-            return
         self.book.since = self._clock.now()
         async with asyncio.TaskGroup() as group:
             if controller.replicas:
