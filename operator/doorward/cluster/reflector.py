@@ -10,7 +10,7 @@ from typing import Any
 from doorward.cluster.errors import ApiError, Forbidden, Gone, NotFound
 from doorward.cluster.gateway import Gateway, Kind, Object
 from doorward.cluster.steps import in_steps
-from doorward.cluster.store import Seen, Store, number_of, version_of
+from doorward.cluster.store import Mark, Seen, Store, number_of, version_of
 from doorward.logged import Once, about
 from doorward.objects.meta import ObjectKey, key_of
 
@@ -149,16 +149,28 @@ async def take_list(gateway: Gateway, source: Source) -> str:
     number = number_of(version)
     items = [seen async for seen in in_steps(items) if source.keeps(seen.key)]
     listed = {seen.key: seen.version async for seen in in_steps(items)}
-    if store.was_put_back(listed, number, asked, source.namespace):
+    if await _shows_less(source, listed, number, asked) and store.was_put_back(listed, number, asked, source.namespace):
         # Nobody may act on a past that never was before all are told of it: in one step, however long it takes.
         source.rolled_back(source.kind, _taken(source, items, listed, number))
         return version
     store.hear(number)
     async for seen in in_steps(items):
         _take(source, seen)
-    async for key in in_steps(store.unlisted(listed, source.namespace)):
-        _remove(source, key, number)
+    async for key in in_steps(store.keys(source.namespace)):
+        if key not in listed:
+            _remove(source, key, number)
     return version
+
+
+async def _shows_less(source: Source, listed: Mapping[ObjectKey, int], version: int, asked: Mark) -> bool:
+    """Whether a list shows less than was known when it was asked for, found in short steps. What becomes known in between was
+    not known then, so it changes no answer.
+    """
+    store = source.store
+    async for key in in_steps(store.keys(source.namespace)):
+        if store.is_ahead(key, listed.get(key, version), asked):
+            return True
+    return store.is_past(listed, version, asked)
 
 
 def _taken(

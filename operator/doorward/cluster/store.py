@@ -53,6 +53,10 @@ class _Held(NamedTuple, Generic[V]):
     change: int
 
 
+def _is_ahead(held: _Held[Any], listed: int, asked: Mark) -> bool:
+    return held.change <= asked.changes and listed < held.version
+
+
 class Seen(NamedTuple, Generic[V]):
     """One object of a list, parsed as it came in; `value` None: it is known in that version, or cannot be read."""
 
@@ -238,20 +242,30 @@ class Store(Generic[V]):
         if len(self._gone) > MOST_ENDS:
             self._gone.pop(next(iter(self._gone)))
 
+    def is_ahead(self, key: ObjectKey, listed: int, asked: Mark) -> bool:
+        """Whether an object was known at the mark in a higher version than the one in which a list shows it."""
+        held = self._held(key)
+        return held is not None and _is_ahead(held, listed, asked)
+
+    def is_past(self, listed: Mapping[ObjectKey, int], version: int, asked: Mark) -> bool:
+        """Whether a list is older than what was heard of at the mark, or shows an object whose end was known then."""
+        if version < asked.heard:
+            return True
+        ends = ((key, *self._gone[key]) for key in listed.keys() & self._gone.keys())
+        return any(change <= asked.changes and listed[key] <= end for key, end, change in ends)
+
     def was_put_back(self, listed: Mapping[ObjectKey, int], version: int, asked: Mark, namespace: str | None) -> bool:
-        """Whether a list (of one namespace) that was asked for since the mark shows less than was known then.
+        """Whether a list (of one namespace) that was asked for since the mark shows less than was known then: whether one of its
+        objects is ahead, or all of it is past.
 
         What it contradicts is from a past that never was: its version is forgotten, so that the list can be taken in.
         """
-        back = version < asked.heard
+        back = self.is_past(listed, version, asked)
         for space in self._of(namespace):
             for key, held in space.items():
-                if held.change <= asked.changes and listed.get(key, version) < held.version:
+                if _is_ahead(held, listed.get(key, version), asked):
                     space[key] = held._replace(version=0)
                     back = True
-        for key in listed.keys() & self._gone.keys():
-            end, change = self._gone[key]
-            back = back or (change <= asked.changes and listed[key] <= end)
         if back:
             self._gone.clear()
             self._heard = version

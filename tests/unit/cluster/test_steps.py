@@ -5,6 +5,7 @@ from unittest import mock
 import pytest
 
 from doorward.cluster import reflector
+from doorward.cluster import store as store_module
 from doorward.cluster.gateway import SECRET
 from doorward.cluster.steps import STEP, in_steps
 from doorward.cluster.store import Store
@@ -60,6 +61,61 @@ def test_a_full_list_holds_up_nobody(walk, items, version):
             store.put(body)
     assert walk.beside(taking(walk, store, items, version), ITEMS) <= MOST
     assert (len(store), walk.handled) == (len(items), ITEMS)
+
+
+class Slow(ObjectKey):
+    """A key that takes a while to look up."""
+
+    look_up = mock.Mock()
+
+    def __hash__(self):
+        Slow.look_up()
+        return super().__hash__()
+
+
+@pytest.fixture
+def slow_store(walk, monkeypatch):
+    """A thousand objects that are known under such keys, at version 5."""
+    store = Store(lambda body: body, own_key=lambda body: Slow(*store_module.key_of(body)))
+    for body in bodies("5"):
+        store.put(body)
+    monkeypatch.setattr(Slow, "look_up", walk.handle)
+    return store
+
+
+def taking_seen(store, version, **told):
+    """A list of all that the store holds, each object known in that version already."""
+    keys = store.keys()
+    seen = [store_module.Seen(key, store_module.version_of(store.get(key)), None) for key in keys]
+    source = reflector.Source(kind=SECRET, namespace=None, store=store, changed=mock.Mock(), **told)
+    return reflector.take_list(mock.Mock(collect=mock.AsyncMock(return_value=(seen, version))), source)
+
+
+def test_a_full_list_of_what_is_known_holds_up_nobody(walk, slow_store):
+    listing = taking_seen(slow_store, "9")
+    walk.handled = 0
+    # Where one of its walks ends, the next one begins in the same turn.
+    assert walk.beside(listing, ITEMS) <= 2 * MOST
+    assert walk.handled >= 5 * ITEMS
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["is written", "ends"])
+def test_what_happens_while_a_list_is_compared_with_what_is_known_is_no_rollback(walk, slow_store, ends):
+    told, key = mock.Mock(), Slow("edge", str(ITEMS - 1))
+    listing = taking_seen(slow_store, "9", rolled_back=told)
+    at = walk.handled + 2 * ITEMS
+
+    def look_up():
+        walk.handle()
+        if walk.handled == at:
+            changed = slow_store.remove(key, 20) if ends else slow_store.put(bodies("20")[-1])
+            assert changed
+
+    with mock.patch.object(Slow, "look_up", look_up):
+        walk.beside(listing, ITEMS)
+    told.assert_not_called()
+    assert slow_store.version(key) == (0 if ends else 20)
+    assert len(slow_store) == ITEMS - ends
 
 
 @pytest.mark.parametrize("items", [bodies("5"), []], ids=["older ones", "none of them"])
