@@ -1,12 +1,13 @@
 """`doorward run`, or `doorward gate`, with a stopwatch around every callback of its event loop; on SIGUSR1 it writes the longest one to a file.
 
 On two cores that the API server keeps busy, most of a long callback is waiting for a core or for the interpreter's lock: so
-the CPU that the callback itself used is told beside it.
+the CPU that the callback itself used is told beside it, and how much of that Python's garbage collection took.
 
 The stopwatch is the bench's, not the operator's: `python -m tests.bench.measured FILE run ...`.
 """
 
 import asyncio
+import gc
 import json
 import signal
 import sys
@@ -30,6 +31,11 @@ class Stopwatch:
         self._busiest = ""
         self._what = ""
         self._main = threading.main_thread().ident
+        self._collected = ""
+        """The collections within this callback, each with its generation."""
+        self._collects_since = 0.0
+        self._collections: dict[int, tuple[int, float, float]] = {}
+        """By generation, in all threads: how many, their CPU in all, and the most of one."""
 
     def install(self) -> None:
         """Time every callback from now on."""
@@ -37,19 +43,34 @@ class Stopwatch:
 
         def timed(handle: asyncio.Handle) -> None:
             begun, computing = time.perf_counter(), time.thread_time()
+            if threading.get_ident() == self._main:
+                self._collected = ""
             run(handle)
             spent, computed = time.perf_counter() - begun, time.thread_time() - computing
             if threading.get_ident() != self._main:
                 return
             if computed > self._most_cpu:
-                self._most_cpu, self._busiest = computed, repr(handle)
+                self._most_cpu, self._busiest = computed, f"{self._collected}{handle!r}"
             if spent > self._longest:
-                self._longest, self._what = spent, f"{computed * 1000:.1f} ms of it its own CPU, {handle!r}"
+                told = f"{computed * 1000:.1f} ms of it its own CPU, {self._collected}{handle!r}"
+                self._longest, self._what = spent, told
 
         asyncio.Handle._run = timed  # type: ignore[attr-defined]
         # The gate service's own loop has no place where callbacks can be timed; the steps that it takes are the same.
         uvloop.run = asyncio.run
+        gc.callbacks.append(self._collecting)
         signal.signal(signal.SIGUSR1, self._answer)
+
+    def _collecting(self, phase: str, info: dict[str, int]) -> None:
+        """Python tells of each collection, in the thread that it stops for it; no two are under way at once."""
+        if phase == "start":
+            self._collects_since = time.thread_time()
+            return
+        spent, generation = time.thread_time() - self._collects_since, info["generation"]
+        count, whole, most = self._collections.get(generation, (0, 0.0, 0.0))
+        self._collections[generation] = (count + 1, whole + spent, max(most, spent))
+        if threading.get_ident() == self._main:
+            self._collected += f"{spent * 1000:.1f} ms a collection of generation {generation}, "
 
     def _answer(self, _number: int, _frame: FrameType | None) -> None:
         unfinished = self._file.with_suffix(".new")
@@ -58,10 +79,11 @@ class Stopwatch:
             "longest": self._what,
             "cpu": self._most_cpu,
             "busiest": self._busiest,
+            "collections": self._collections,
         }
         unfinished.write_text(json.dumps(found))
         unfinished.rename(self._file)
-        self._longest, self._most_cpu, self._busiest, self._what = 0.0, 0.0, "", ""
+        self._longest, self._most_cpu, self._busiest, self._what, self._collections = 0.0, 0.0, "", "", {}
 
 
 if __name__ == "__main__":

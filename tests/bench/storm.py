@@ -8,7 +8,7 @@ import signal
 import statistics
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -166,6 +166,8 @@ class Block:
     longest: str
     cpu: float
     busiest: str
+    collections: Mapping[str, tuple[int, float, float]]
+    """Of Python's garbage, by generation: how many, their CPU in all, and the most of one."""
 
     def show(self, *, cpu: float | None = None, wall: float | None = None) -> bool:
         """Print both, and what they are held to; whether the limits are kept."""
@@ -175,7 +177,10 @@ class Block:
             limit = f"at most {most * 1000:.0f} ms" if most is not None else ""
             name = f"longest callback of the event loop, {clock}"
             kept &= show(name, f"{seconds * 1000:.1f} ms", limit=limit, kept=most is None or seconds <= most)
-            print(f"      {what[:200]}")
+            print(f"      {what[:300]}")
+        for generation, (count, whole, longest) in sorted(self.collections.items()):
+            told = f"{count}, {whole * 1000:.0f} ms, {longest * 1000:.1f} ms"
+            show(f"collections of generation {generation}: how many, CPU, most of one", told)
         return kept
 
 
