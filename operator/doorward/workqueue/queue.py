@@ -11,7 +11,7 @@ wall clock: when it is set back, everything that waits is ready at once, and pla
 import asyncio
 import heapq
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +27,8 @@ from doorward.workqueue.turns import Turns
 K = TypeVar("K", bound=Hashable)
 LONGEST_SLEEP = 10.0  # seconds: due times are wall-clock instants, and wall clocks are set
 SET_BACK = timedelta(minutes=1)  # a smaller step only delays what waits by as much
+STEP = 0.005
+"""Seconds for which keys that fall due are made ready at a time; one more may begin just before."""
 SLACK = 1_000  # heap entries that were replaced, before they are cleared out
 ANYONE = Crew.general(1_000_000)
 """A crew without limits."""
@@ -82,6 +84,8 @@ class WorkQueue(Generic[K]):
         self._rests: dict[K, _Rest] = {}
         self._heap: list[tuple[datetime, int, K]] = []
         self._sequence = 0
+        self._all_due: deque[K] = deque()
+        """What waited when the wall clock was set back."""
         self._wake = asyncio.Event()
         self._booted = self._boot_time()
 
@@ -145,7 +149,9 @@ class WorkQueue(Generic[K]):
     async def get(self, crew: Crew = ANYONE) -> K:
         """The next key for a worker of that crew; it is being worked on until `done`."""
         while True:
-            self._move_due()
+            if not self._move_due():
+                await asyncio.sleep(0)
+                continue
             if (key := self._next(crew)) is not None:
                 return key
             self._wake.clear()
@@ -222,20 +228,26 @@ class WorkQueue(Generic[K]):
         """When the monotonic clock began, as the wall clock has it: it moves back with the wall clock only."""
         return self._clock.now_precise() - timedelta(seconds=self._clock.monotonic())
 
-    def _move_due(self) -> None:
+    def _move_due(self) -> bool:
+        """Make ready what is due, for a few milliseconds; False: some of it is left. Ten thousand keys may be due at once."""
         now, booted = self._clock.now_precise(), self._boot_time()
         if booted < self._booted - SET_BACK:
-            for key in tuple(self._rests):
-                self._end_rest(key)
-            for key in tuple(self._due):
-                self._fall_due(key)
+            self._all_due.extend(dict.fromkeys((*self._rests, *self._due)))
         self._booted = booted
-        while self._heap and self._heap[0][0] <= now:
-            at, _, key = heapq.heappop(self._heap)
-            if (rest := self._rests.get(key)) is not None and rest.ends == at:
+        ends = self._clock.monotonic() + STEP
+        while self._all_due or (self._heap and self._heap[0][0] <= now):
+            at: datetime | None = None
+            if self._all_due:
+                key = self._all_due.popleft()
+            else:
+                at, _, key = heapq.heappop(self._heap)
+            if (rest := self._rests.get(key)) is not None and at in (None, rest.ends):
                 self._end_rest(key)
-            if (due := self._due.get(key)) is not None and due[0] == at:
+            if (due := self._due.get(key)) is not None and at in (None, due[0]):
                 self._fall_due(key)
+            if self._clock.monotonic() >= ends:
+                return False
+        return True
 
     def _hold(self, key: K, rest: _Rest, priority: Priority) -> None:
         if rest.held is None or priority < rest.held:

@@ -9,6 +9,7 @@ from doorward.workqueue import queue as module
 from doorward.workqueue.priority import Priority
 from doorward.workqueue.queue import LONGEST_SLEEP, SLACK, WorkQueue
 from tests.support.clock import FakeClock
+from tests.support.turns import Turns
 
 NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -268,3 +269,22 @@ async def test_due_times_that_were_replaced_do_not_pile_up(queue, clock):
         queue.add_at("a", NOW + timedelta(hours=1, seconds=number))
     assert len(queue._heap) <= SLACK + 2
     assert await fall_due(queue, clock, hours=3) == ["a"]
+
+
+@pytest.mark.parametrize("how", ["at one instant", "since the clock was set back", "as their rests end"])
+def test_a_thousand_keys_that_fall_due_hold_up_nobody(clock, how):
+    walk = Turns(clock, 0.001)
+    queue = WorkQueue(clock, share=walk.handle)
+    for key in range(1000):
+        if how == "as their rests end":
+            queue.rest(key, 5)
+            queue.add(key)
+        else:
+            queue.add_at(key, NOW + timedelta(hours=1))
+    clock.advance(seconds=10)
+    if how == "at one instant":
+        clock.advance(hours=1)
+    elif how == "since the clock was set back":
+        clock.set(NOW - timedelta(hours=1))
+    assert walk.beside(queue.get(), 1000) <= 6
+    assert (len(queue), walk.handled) == (999, 1000)
