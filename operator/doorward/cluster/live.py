@@ -4,6 +4,7 @@ Its typed models cost about twice the CPU of dicts (measured), so only configura
 connections are used of it.
 """
 
+import asyncio
 from asyncio import sslproto
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -183,6 +184,7 @@ class LiveGateway:
                 metadata = page.metadata
             else:
                 answer = (await self._ask("GET", path, query=query, accept=accept)).read(whole)
+                await asyncio.sleep(0)  # a page is read in one step, which is long enough
                 items.extend([take(body) async for body in in_steps(answer.get("items") or ())])
                 metadata = answer["metadata"]
                 del answer  # a page is in memory once

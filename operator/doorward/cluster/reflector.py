@@ -9,7 +9,7 @@ from typing import Any
 
 from doorward.cluster.errors import ApiError, Forbidden, Gone, NotFound
 from doorward.cluster.gateway import Gateway, Kind, Object
-from doorward.cluster.steps import in_steps
+from doorward.cluster.steps import Pace
 from doorward.cluster.store import Mark, Seen, Store, number_of, version_of
 from doorward.logged import Once, about
 from doorward.objects.meta import ObjectKey, key_of
@@ -146,28 +146,30 @@ async def take_list(gateway: Gateway, source: Source) -> str:
     items, version = await gateway.collect(
         store.seen, source.kind, source.namespace, selector=source.selector, metadata_only=source.metadata_only
     )
-    number = number_of(version)
-    items = [seen async for seen in in_steps(items) if source.keeps(seen.key)]
-    listed = {seen.key: seen.version async for seen in in_steps(items)}
-    if await _shows_less(source, listed, number, asked) and store.was_put_back(listed, number, asked, source.namespace):
+    number, pace = number_of(version), Pace()
+    items = [seen async for seen in pace.over(items) if source.keeps(seen.key)]
+    listed = {seen.key: seen.version async for seen in pace.over(items)}
+    if await _shows_less(source, listed, number, asked, pace) and store.was_put_back(
+        listed, number, asked, source.namespace
+    ):
         # Nobody may act on a past that never was before all are told of it: in one step, however long it takes.
         source.rolled_back(source.kind, _taken(source, items, listed, number))
         return version
     store.hear(number)
-    async for seen in in_steps(items):
+    async for seen in pace.over(items):
         _take(source, seen)
-    async for key in in_steps(store.keys(source.namespace)):
+    async for key in pace.over(store.keys(source.namespace)):
         if key not in listed:
             _remove(source, key, number)
     return version
 
 
-async def _shows_less(source: Source, listed: Mapping[ObjectKey, int], version: int, asked: Mark) -> bool:
+async def _shows_less(source: Source, listed: Mapping[ObjectKey, int], version: int, asked: Mark, pace: Pace) -> bool:
     """Whether a list shows less than was known when it was asked for, found in short steps. What becomes known in between was
     not known then, so it changes no answer.
     """
     store = source.store
-    async for key in in_steps(store.keys(source.namespace)):
+    async for key in pace.over(store.keys(source.namespace)):
         if store.is_ahead(key, listed.get(key, version), asked):
             return True
     return store.is_past(listed, version, asked)

@@ -1,6 +1,7 @@
 """The gateway over HTTP: what is asked, what is made of the answers, and that no token and no key is ever in a message."""
 
 import asyncio
+import json
 import traceback
 from contextlib import aclosing
 from datetime import timedelta
@@ -11,7 +12,7 @@ import yaml
 from aiohttp import web
 from kubernetes.aio.config import ConfigException
 
-from doorward.cluster import errors, steps
+from doorward.cluster import errors, live, steps
 from doorward.cluster.gateway import APPLY_PATCH, CONFIG_MAP, INGRESS, ISSUED_CERTIFICATE, NAMESPACE, SECRET
 from doorward.cluster.live import connect
 from tests.unit.cluster.http_api import NOW, TOKEN, kubeconfig, status, stream
@@ -111,8 +112,13 @@ async def test_a_delete_sends_no_body(api, gateway):
     assert api.bodies == [""]
 
 
-async def test_the_event_loop_turns_while_the_objects_of_a_page_are_read(api, gateway, monkeypatch):
+async def test_the_event_loop_turns_while_a_page_and_its_objects_are_read(api, gateway, monkeypatch):
+    def read(text):
+        seen.append(turns)
+        return json.loads(text)
+
     monkeypatch.setattr(steps, "STEP", 0.0)
+    monkeypatch.setattr(live, "whole", read)
     items = [{"metadata": {"name": str(number)}} for number in range(20)]
     api.answer("GET", SECRETS, {"metadata": {"resourceVersion": "7"}, "items": items})
     turns, seen = 0, []
@@ -126,7 +132,7 @@ async def test_the_event_loop_turns_while_the_objects_of_a_page_are_read(api, ga
     turning = asyncio.create_task(turn())
     await gateway.collect(lambda _: seen.append(turns), SECRET, "edge")
     turning.cancel()
-    assert len(set(seen)) == len(items)
+    assert len(set(seen)) == 1 + len(items)
 
 
 async def test_a_list_is_read_page_by_page_with_its_selector(api, gateway):
