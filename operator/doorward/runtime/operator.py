@@ -185,6 +185,10 @@ class Operator:
             troubles=[*(f"not synced: {source}" for source in unsynced), *([kopf] if kopf else ())],
         )
 
+    def learned(self) -> int:
+        """How much this process has learned so far: changes in what is known, and clients that were looked at."""
+        return self.view.changes() + len(self._certificate_memories)
+
     @property
     def leads(self) -> bool:
         """Whether this process plans and writes now."""

@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from doorward.clock import Clock
 from doorward.cluster.errors import NotFound
@@ -148,6 +149,11 @@ class View:
         self.sources = Sources(clock)
         self.opted_in: dict[str, bool | None] = {}
         """By namespace, whether Secrets and ConfigMaps there may be read: True once listed, False where denied."""
+
+    def changes(self) -> int:
+        """How many changes its stores of objects that may be many have taken in so far."""
+        many: tuple[Store[Any], ...] = (self.certificates, self.ledger.store, self.secrets, *self.targets.values())
+        return sum(store.mark().changes for store in many)
 
     def serves(self, namespace: str) -> bool:
         """Whether the namespace is in scope: of any other, nothing can be called absent."""

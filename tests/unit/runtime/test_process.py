@@ -1,13 +1,14 @@
 """What a process asks of Python before anything else."""
 
 import asyncio
-import gc
 import sys
 from types import SimpleNamespace
+from typing import ClassVar
+from unittest import mock
 
 import pytest
 
-from doorward.runtime import process
+from doorward.runtime import garbage, process
 
 
 class NoCluster(Exception):
@@ -20,9 +21,38 @@ def test_threads_wait_a_millisecond_for_each_other_at_most(monkeypatch):
     async def connect(_identity):
         raise NoCluster
 
-    monkeypatch.setattr(gc, "set_threshold", lambda *_: None)
+    monkeypatch.setattr(garbage, "configure", lambda: None)
     monkeypatch.setattr(sys, "setswitchinterval", asked.append)
     monkeypatch.setattr(process, "connect_as", connect)
     with pytest.raises(NoCluster):
         asyncio.run(process.run(SimpleNamespace(kubeconfig=None)))
     assert asked == [0.001]
+
+
+class Running:
+    """An operator that works for a moment."""
+
+    asked: ClassVar[list] = []
+    learned = "how much it learned"
+
+    def __init__(self, *_, **__):
+        pass
+
+    async def run(self, _stop):
+        await asyncio.sleep(0)
+
+
+def test_garbage_is_collected_in_short_steps_from_the_start_and_while_the_operator_runs(monkeypatch):
+    async def keep_aside(learned):
+        Running.asked.append(learned)
+
+    monkeypatch.setattr(Running, "asked", [])
+    monkeypatch.setattr(garbage, "configure", lambda: Running.asked.append("thresholds"))
+    monkeypatch.setattr(garbage, "keep_aside", keep_aside)
+    monkeypatch.setattr(sys, "setswitchinterval", lambda _: None)
+    monkeypatch.setattr(process, "connect_as", mock.AsyncMock())
+    monkeypatch.setattr(process, "LiveGateway", mock.Mock(return_value=mock.AsyncMock()))
+    monkeypatch.setattr(process, "Operator", Running)
+    monkeypatch.setattr(process, "planes", lambda *_: ())
+    asyncio.run(process.run(mock.Mock(kubeconfig=None)))
+    assert Running.asked == ["thresholds", "how much it learned"]
