@@ -155,7 +155,7 @@ async def take_list(gateway: Gateway, source: Source) -> str:
         # Nobody may act on a past that never was before all are told of it: in one step, however long it takes.
         source.rolled_back(source.kind, _taken(source, items, listed, number))
         return version
-    store.hear(number)
+    store.shown(source.namespace, number)
     async for seen in pace.over(items):
         _take(source, seen)
     async for key in pace.over(store.keys(source.namespace)):
@@ -181,7 +181,7 @@ def _taken(
     """Take in all of a list; what was known before of all that changed."""
     store = source.store
     before = {key: store.get(key) for key in store.keys(source.namespace)}
-    store.hear(number)
+    store.shown(source.namespace, number)
     changed = {seen.key for seen in items if _take(source, seen)}
     for key in store.unlisted(listed, source.namespace):
         _remove(source, key, number)

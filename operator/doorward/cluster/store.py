@@ -90,6 +90,8 @@ class Store(Generic[V]):
         self._index: dict[str, Shelves[V]] = {name: Shelves(self._value) for name in self._by}
         self._gone: dict[ObjectKey, tuple[int, int]] = {}
         """Version and number of the change."""
+        self._shown: dict[str | None, int] = {}
+        """By namespace (None: all of them), the version of the last full list: what is not held in that version is gone."""
         self._changes = 0
         self._heard = 0
         self._listed: dict[str | None, bool] = {}
@@ -167,10 +169,15 @@ class Store(Generic[V]):
         """The cluster has come as far as that."""
         self._heard = max(self._heard, version)
 
+    def shown(self, namespace: str | None, version: int) -> None:
+        """A full list, of one namespace or of all, shows what there was in that version."""
+        self.hear(version)
+        self._shown[namespace] = version
+
     def put(self, body: Object) -> bool:
         """Take in an object; False where a newer one, or its end, is known already."""
         key, version = key_of(body), version_of(body)
-        if self._knows_better(key, version):
+        if self._knows_better(key, version) or self._went_before_a_list(key, version):
             return False
         value = self._parse(body)
         self._keep(self._kept_key(key, value), version, value)
@@ -195,6 +202,11 @@ class Store(Generic[V]):
         """Whether a newer one, or its end, is known already."""
         held = self._held(key)
         return version <= self._gone.get(key, (-1, 0))[0] or (held is not None and version <= held.version)
+
+    def _went_before_a_list(self, key: ObjectKey, version: int) -> bool:
+        """Whether a list that came in lacks the object, and is newer: the answer to our own write may be later than both."""
+        shown = max(self._shown.get(key.namespace, -1), self._shown.get(None, -1))
+        return version <= shown and self._held(key) is None
 
     def _keep(self, key: ObjectKey, version: int, value: V) -> None:
         before = self._held(key)
@@ -229,6 +241,7 @@ class Store(Generic[V]):
 
     def drop(self, namespace: str) -> dict[ObjectKey, V]:
         """Let go of what is held of a namespace that is not followed any more; what it was. Nothing of it ended."""
+        self._shown.pop(namespace, None)
         dropped = dict(self._spaces.get(namespace, {}))
         for key, held in dropped.items():
             self._take_out(key, held)
@@ -268,6 +281,7 @@ class Store(Generic[V]):
                     back = True
         if back:
             self._gone.clear()
+            self._shown.clear()
             self._heard = version
         return back
 

@@ -30,7 +30,7 @@ def store():
 def take_list(store, items, version, namespace=None):
     """A full list, as the reflector takes it in: the keys that changed, or went."""
     items = list(items)
-    store.hear(version)
+    store.shown(namespace, version)
     changed = {seen.key for seen in items if store.take(seen)}
     unlisted = store.unlisted({seen.key for seen in items}, namespace)
     return changed | {key for key in unlisted if store.remove(key, version)}
@@ -84,6 +84,32 @@ def test_after_the_end_of_an_object_comes(store, version, news):
     store.remove(A, 5)
     assert store.put(body(version=version)) is news
     assert held(store) == ({A: version} if news else {})
+
+
+@pytest.mark.parametrize(
+    ("namespace", "listed", "news"),
+    [
+        pytest.param("edge", 5, False, id="one of its namespace that is as new lacks it"),
+        pytest.param(None, 6, False, id="a newer one of all namespaces lacks it"),
+        pytest.param("edge", 4, True, id="a list is older"),
+        pytest.param("far", 6, True, id="a newer one is of another namespace"),
+    ],
+)
+def test_an_object_that_is_not_there_comes_after_a_list(store, namespace, listed, news):
+    store.shown(namespace, listed)
+    assert store.put(body(A, version=5)) is news
+
+
+def test_a_list_of_a_namespace_that_was_let_go_says_nothing(store):
+    store.shown("edge", 5)
+    store.drop("edge")
+    assert store.put(body(version=4)) is True
+
+
+def test_a_list_from_before_a_rollback_says_nothing(store):
+    store.shown(None, 9)
+    assert store.was_put_back({}, 5, store.mark(), "far") is True
+    assert store.put(body(version=6)) is True
 
 
 def test_an_end_that_is_heard_of_before_the_object_keeps_it_out(store):
