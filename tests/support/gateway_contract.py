@@ -171,6 +171,23 @@ class GatewayContract:
         written = await gateway.get(CLIENT_CERTIFICATE, namespace, "alice")
         assert (written["status"], written["spec"]["commonName"]) == (UNSEEN | {"secretName": "x"}, "alice")
 
+    async def test_a_status_of_another_version_conflicts_and_changes_nothing(self, gateway, namespace):
+        stale = await gateway.create(CLIENT_CERTIFICATE, namespace, client())
+        await gateway.delete(CLIENT_CERTIFICATE, namespace, "alice")
+        await gateway.create(CLIENT_CERTIFICATE, namespace, client())
+        version = {"resourceVersion": stale["metadata"]["resourceVersion"]}
+        patch = {"metadata": version, "status": {"secretName": "x"}}
+        with pytest.raises(Conflict):
+            await gateway.patch(CLIENT_CERTIFICATE, namespace, "alice", patch, subresource="status")
+        assert (await gateway.get(CLIENT_CERTIFICATE, namespace, "alice"))["status"] == UNSEEN
+
+    async def test_a_status_of_the_same_version_is_written(self, gateway, namespace):
+        seen = await gateway.create(CLIENT_CERTIFICATE, namespace, client())
+        version = {"resourceVersion": seen["metadata"]["resourceVersion"]}
+        patch = {"metadata": version, "status": {"secretName": "x"}}
+        written = await gateway.patch(CLIENT_CERTIFICATE, namespace, "alice", patch, subresource="status")
+        assert written["status"] == UNSEEN | {"secretName": "x"}
+
     async def test_a_spec_is_written_without_its_status(self, gateway, namespace):
         await gateway.create(CLIENT_CERTIFICATE, namespace, client() | {"status": {"secretName": "x"}})
         both = {"status": {"secretName": "x"}, "spec": {"commonName": "bob"}}

@@ -51,6 +51,8 @@ class Look:
     plan: Plan
     report: Callable[[Trouble], Plan] = lambda _: Plan()
     """The plan that says on the object which write is refused, or does not last."""
+    uid: str = ""
+    """Of the object that was looked at; empty: there was none."""
 
 
 class Issuers:

@@ -110,7 +110,8 @@ class Reconciler:
 
     async def _pass(self, key: Key) -> tuple[bool, datetime | None]:
         """One look, and its plan carried out: whether that was the last one for now, and when the key is due again."""
-        look = await self._look(key)
+        uid = self._shared.uid(key)
+        look = replace(await self._look(key), uid=uid)
         plan = look.plan
         if any(isinstance(action, CreateCa) for action in plan.actions) and self._routing.postpone(
             key, Priority.CA_CREATION
@@ -194,6 +195,7 @@ class Reconciler:
             raise failed
 
     async def _one(self, key: Key, action: Action, look: Look) -> Trouble | None:
+        self._same(key, look)
         what = describe(key, action)
         trouble = self._troubles.blocked(key, action, what)
         if trouble is None:
@@ -213,6 +215,12 @@ class Reconciler:
             await self._report(key, action, look, trouble)
         return trouble
 
+    def _same(self, key: Key, look: Look) -> None:
+        """Raises Conflict where the object was created again since the look: what was planned is not for that one."""
+        now = self._shared.uid(key)
+        if now and now != look.uid:
+            raise Conflict(f"{key} was created again in the meantime")
+
     async def _report(self, key: Key, action: Action, look: Look, trouble: Trouble) -> None:
         """Told on the object, as far as that can be written; where its status cannot, by an Event."""
         self._tell_others(key)
@@ -220,6 +228,7 @@ class Reconciler:
             return
         try:
             if not isinstance(action, WriteStatus):
+                self._same(key, look)
                 for said in look.report(trouble).actions:
                     await self._appliers.apply(key, said)
                 return

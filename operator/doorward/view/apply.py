@@ -91,6 +91,16 @@ class SharedWrites:
         )
         self._intake.written(ISSUED_CERTIFICATE, body, by=key)
 
+    def uid(self, key: Key) -> str:
+        """Of the object that a key stands for, as it is known; empty: none is."""
+        if key.kind in ("ledger", "guarded"):
+            return ""
+        if key.kind == "target":
+            target = self._view.targets[key.plural].get(key.at)
+            return "" if target is None else str(target["metadata"].get("uid", ""))
+        found = self._intake.store_of(ISSUER if key.kind == "issuer" else CLIENT_CERTIFICATE).get(key.at)
+        return "" if found is None else str(found.body["metadata"].get("uid", ""))
+
     def known_status(self, key: Key) -> tuple[Mapping[str, Any], int] | None:
         """The status of an MTLSIssuer or a ClientCertificate as it was seen last, and the generation of its object; None: there is
         none of either.
@@ -103,13 +113,19 @@ class SharedWrites:
     async def status(self, key: Key, action: WriteStatus) -> str:
         """Replace the status of an MTLSIssuer or a ClientCertificate; nothing where it was deleted in the meantime. Which field
         of the answer is not as asked; empty: none.
+
+        Onto the version that is known: the object may have been created again, and what is said is not said of that one. Of a
+        custom resource's status the API server compares no UID.
         """
         kind = ISSUER if key.kind == "issuer" else CLIENT_CERTIFICATE
         found = self._intake.store_of(kind).get(key.at)
         if found is None:
             return ""
         before = found.body.get("status") or {}
-        patch = {"status": dict.fromkeys(before.keys() - action.status.keys()) | action.status}
+        patch = {
+            "metadata": {"resourceVersion": found.body["metadata"]["resourceVersion"]},
+            "status": dict.fromkeys(before.keys() - action.status.keys()) | action.status,
+        }
         body = await self._gateway.patch(kind, key.at.namespace, key.at.name, patch, subresource="status")
         self._intake.written(kind, body, by=key)
         story.tell_conditions(key, before.get("conditions") or (), action.status.get("conditions") or ())

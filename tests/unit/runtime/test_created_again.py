@@ -8,6 +8,7 @@ import asyncio
 
 import pytest
 
+from doorward.cluster.errors import Forbidden
 from doorward.cluster.gateway import (
     CLIENT_CERTIFICATE,
     CONFIG_MAP,
@@ -20,7 +21,7 @@ from doorward.cluster.gateway import (
 from doorward.gates.ingress_nginx.plane import SETTLES
 from doorward.objects.archive import issuer_of_archive
 from doorward.objects.guarded_services import NAME as GUARDED
-from doorward.objects.meta import ObjectKey, key_of
+from doorward.objects.meta import FINALIZER, ObjectKey, key_of
 from tests.support import promises
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, OperatorBed, host_spec
 from tests.unit.given import NOW, reasons
@@ -193,3 +194,106 @@ def test_a_client_that_is_created_again_while_the_old_one_is_let_go_has_its_cert
     assert said(bed) == {"Ready": "Issued", "Admitted": "Live"}
     assert promises.held_serial(bed.find(SECRET, "alice-mtls")) != old
     assert promises.newest_crl(bed.cluster) == {old}
+
+
+def let_go(bed, name):
+    """Somebody deletes it, and takes the finalizer off."""
+    bed.delete(CLIENT_CERTIFICATE, name)
+    bed.edit(CLIENT_CERTIFICATE, name, {"metadata": {"finalizers": []}})
+
+
+def statuses(bed, kind, name):
+    """What was said of the object that is there now, from its creation on."""
+    uid = bed.find(kind, name)["metadata"]["uid"]
+    changes = (change.becomes for change in bed.cluster.history if (change.kind, change.at.name) == (kind, name))
+    found = [body["status"] for body in changes if body and body["metadata"]["uid"] == uid]
+    return [status for status in found if status.get("conditions")]
+
+
+def ready(bed, kind, name):
+    """Every reason of Ready that the object which is there now ever had."""
+    return {reasons(status)["Ready"] for status in statuses(bed, kind, name)}
+
+
+def meanwhile(bed, monkeypatch, verb, concerned, act, *, late=True):
+    """Once, something happens while such a call of the operator is on its way, which takes a second if it is `late`."""
+    call, done = getattr(bed.gateway, verb), []
+
+    async def wrapped(kind, namespace, name, *arguments, **options):
+        if concerned(kind, name, options) and not done:
+            done.append(name)
+            act()
+            await asyncio.sleep(LATE if late else 0)
+        return await call(kind, namespace, name, *arguments, **options)
+
+    monkeypatch.setattr(bed.gateway, verb, wrapped)
+    return done
+
+
+@pytest.mark.promise(7)
+@pytest.mark.parametrize("late", [True, False], ids=["the status is late", "the watch is late"])
+def test_no_status_is_written_onto_a_client_that_was_created_again(bed, monkeypatch, late):
+    def recreate():
+        let_go(bed, "alice")
+        bed.apply("alice", suspended=False)
+        bed.gateway.lag = 0 if late else LATE
+
+    bed.apply("alice", suspended=True)
+    status = lambda kind, _name, options: kind == CLIENT_CERTIFICATE and options.get("subresource") == "status"  # noqa: E731
+    done = meanwhile(bed, monkeypatch, "patch", status, recreate, late=late)
+    bed.settle()
+    assert done
+    assert "Suspended" not in ready(bed, CLIENT_CERTIFICATE, "alice")
+    assert FINALIZER in bed.find(CLIENT_CERTIFICATE, "alice")["metadata"]["finalizers"]
+    assert said(bed) == {"Ready": "Issued", "Admitted": "Live"}
+
+
+@pytest.mark.promise(7)
+def test_what_was_planned_for_a_client_is_not_said_of_the_one_that_was_created_again(bed, monkeypatch):
+    def recreate():
+        let_go(bed, "bob")
+        bed.apply("bob")
+
+    bed.finalizer_at_creation = True
+    bed.cluster.create(SECRET, NAMESPACE_NAME, {"metadata": {"name": "word"}, "data": {}}, PEOPLE)
+    done = meanwhile(bed, monkeypatch, "get", lambda _kind, name, _: name == "word", recreate)
+    bed.apply("bob", keystores={"pkcs12": {"passwordSecretRef": {"name": "word", "key": "word"}}})
+    bed.settle()
+    assert done
+    assert "PasswordMissing" not in ready(bed, CLIENT_CERTIFICATE, "bob")
+    assert said(bed, "bob") == {"Ready": "Issued", "Admitted": "Live"}
+
+
+@pytest.mark.promise(7)
+def test_what_was_planned_for_an_issuer_is_not_said_of_the_one_that_was_created_again(bed, monkeypatch):
+    def recreate():
+        bed.delete(ISSUER, ISSUER_AT.name)
+        bed.issuer(ca={"secretRef": {"name": "nowhere"}})
+
+    ca = f"{ISSUER_AT.name}-ca-1"
+    done = meanwhile(bed, monkeypatch, "get", lambda _kind, name, _: name == ca, recreate)
+    bed.edit(SECRET, ca, {"metadata": {"labels": {"team": "a"}}})
+    bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"crl": {"validity": "200h"}}})
+    bed.settle()
+    assert done
+    assert ready(bed, ISSUER, ISSUER_AT.name) == {"CaSecretMissing"}
+
+
+@pytest.mark.promise(7)
+def test_what_was_refused_for_a_client_is_not_said_of_the_one_that_was_created_again(bed, monkeypatch):
+    patch, done = bed.gateway.patch, []
+
+    async def refused(kind, namespace, name, body, **options):
+        if name != "bob" or done:
+            return await patch(kind, namespace, name, body, **options)
+        done.append(name)
+        bed.delete(CLIENT_CERTIFICATE, "bob")
+        bed.apply("bob")
+        await asyncio.sleep(LATE)
+        raise Forbidden("no finalizers today")
+
+    monkeypatch.setattr(bed.gateway, "patch", refused)
+    bed.apply("bob")
+    bed.settle()
+    assert done
+    assert ready(bed, CLIENT_CERTIFICATE, "bob") == {"Issued"}
