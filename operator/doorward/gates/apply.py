@@ -254,7 +254,8 @@ class TargetApplier:
         )
         self._intake.written(kind, written, by=key)
         logger.info("target written", extra=about(key, gate=_said(fields)))
-        self._teller.target_written(key, _said(before or {}) or "", _said(fields) or "")
+        uid = written["metadata"]["uid"]
+        self._teller.target_written(key, _said(before or {}) or "", _said(fields) or "", uid=uid)
         return unlike(fields, written, me=FIELD_MANAGER)
 
     async def patch(self, key: Key, patch: Mapping[str, Any]) -> None:
@@ -265,6 +266,8 @@ class TargetApplier:
             return
         metadata = {"resourceVersion": found["metadata"]["resourceVersion"]} | dict(patch.get("metadata") or {})
         body = dict(patch) | {"metadata": metadata}
-        self._intake.written(kind, await self._gateway.patch(kind, key.at.namespace, key.at.name, body), by=key)
+        written = await self._gateway.patch(kind, key.at.namespace, key.at.name, body)
+        self._intake.written(kind, written, by=key)
         logger.info("target patched", extra=about(key, gate=_said(patch)))
-        self._teller.target_written(key, _said(found) or "", _said(patch) or "")
+        uid = written["metadata"]["uid"]
+        self._teller.target_written(key, _said(found) or "", _said(patch) or "", uid=uid)

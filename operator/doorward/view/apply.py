@@ -129,7 +129,7 @@ class SharedWrites:
         body = await self._gateway.patch(kind, key.at.namespace, key.at.name, patch, subresource="status")
         self._intake.written(kind, body, by=key)
         story.tell_conditions(key, before.get("conditions") or (), action.status.get("conditions") or ())
-        self.teller.status_written(key, before, action.status)
+        self.teller.status_written(key, before, action.status, uid=body["metadata"]["uid"])
         return unlike({"status": action.status}, body, me=FIELD_MANAGER)
 
 

@@ -23,21 +23,21 @@ class Teller:
         self._view = view
         self._outbox = outbox
 
-    def tell(self, key: Key, told: Iterable[Notice]) -> None:
-        """Events about an MTLSIssuer, a ClientCertificate or a target; none where it is not there."""
+    def tell(self, key: Key, told: Iterable[Notice], *, uid: str | None = None) -> None:
+        """Events about an MTLSIssuer, a ClientCertificate or a target; none where it is not there, or has not that UID any more."""
         try:
-            if (reference := self._reference(key)) is not None:
+            if (reference := self._reference(key)) is not None and uid in (None, reference["uid"]):
                 for each in told:
                     self._outbox.put(reference, each)
         except Exception:  # a bug here costs an Event, and not the work that it tells of
             logger.exception("event not made", extra=about(key))
 
-    def status_written(self, key: Key, before: Status, after: Status) -> None:
-        """An MTLSIssuer or a ClientCertificate has another status."""
+    def status_written(self, key: Key, before: Status, after: Status, *, uid: str) -> None:
+        """The MTLSIssuer or ClientCertificate with that UID has another status."""
         if key.kind == "certificate":
-            self.tell(key, notices.of_client(before, after))
+            self.tell(key, notices.of_client(before, after), uid=uid)
             return
-        self.tell(key, notices.of_issuer(before, after))
+        self.tell(key, notices.of_issuer(before, after), uid=uid)
         self._tell_targets(key.at, before, after)
 
     def _tell_targets(self, issuer: ObjectKey, before: Status, after: Status) -> None:
@@ -48,10 +48,10 @@ class Teller:
         except Exception:  # as above
             logger.exception("event not made", extra=about(f"MTLSIssuer {issuer}"))
 
-    def target_written(self, key: Key, before: str, after: str) -> None:
-        """Another text stands in the annotation `doorward.io/gate` of a target."""
+    def target_written(self, key: Key, before: str, after: str, *, uid: str) -> None:
+        """Another text stands in the annotation `doorward.io/gate` of the target with that UID."""
         if (told := notices.of_annotation(before, after)) is not None:
-            self.tell(key, (told,))
+            self.tell(key, (told,), uid=uid)
 
     def revocation(self, record: Record, now: Revocation, *, by_operator: bool) -> None:
         """A step of a serial, whose record was `record`."""

@@ -12,6 +12,7 @@ from doorward.cluster.errors import Forbidden
 from doorward.cluster.gateway import (
     CLIENT_CERTIFICATE,
     CONFIG_MAP,
+    EVENT,
     INGRESS,
     ISSUED_CERTIFICATE,
     ISSUER,
@@ -297,3 +298,57 @@ def test_what_was_refused_for_a_client_is_not_said_of_the_one_that_was_created_a
     bed.settle()
     assert done
     assert ready(bed, CLIENT_CERTIFICATE, "bob") == {"Issued"}
+
+
+def after_the_answer(bed, monkeypatch, concerned, act):
+    """Once, something happens after a patch of the operator was carried out, a second before it hears of that."""
+    patch, done = bed.gateway.patch, []
+
+    async def wrapped(kind, namespace, name, body, **options):
+        answer = await patch(kind, namespace, name, body, **options)
+        if concerned(kind, name, body) and not done:
+            done.append(name)
+            act()
+            await asyncio.sleep(LATE)
+        return answer
+
+    monkeypatch.setattr(bed.gateway, "patch", wrapped)
+    return done
+
+
+def events(bed, kind, name):
+    """The reasons of the Events about the object of that name that is there now."""
+    uid = bed.find(kind, name)["metadata"]["uid"]
+    return {event["reason"] for event in bed.cluster.all(EVENT) if event["involvedObject"]["uid"] == uid}
+
+
+def unprotected(bed, name):
+    """An Ingress that does not opt in."""
+    body = {"metadata": {"name": name}, "spec": host_spec(f"{name}.example")}
+    bed.cluster.create(INGRESS, NAMESPACE_NAME, body, PEOPLE)
+
+
+@pytest.mark.promise(7)
+def test_no_event_of_a_client_is_told_of_the_one_that_was_created_again(bed, monkeypatch):
+    def recreate():
+        let_go(bed, "bob")
+        bed.apply("bob", issuerRef={"name": "nobody"})
+
+    done = after_the_answer(bed, monkeypatch, lambda _kind, name, body: name == "bob" and "status" in body, recreate)
+    bed.apply("bob")
+    bed.settle()
+    assert done
+    assert "Issued" not in events(bed, CLIENT_CERTIFICATE, "bob")
+
+
+@pytest.mark.promise(7)
+def test_no_event_of_an_ingress_is_told_of_the_one_that_was_created_again(bed, monkeypatch):
+    def recreate():
+        bed.delete(INGRESS, "door")
+        unprotected(bed, "door")
+
+    bed.ingress("door")
+    done = after_the_answer(bed, monkeypatch, lambda kind, name, _: (kind, name) == (INGRESS, "door"), recreate)
+    bed.settle()
+    assert done
+    assert events(bed, INGRESS, "door") == set()
