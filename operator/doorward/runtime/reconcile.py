@@ -197,7 +197,7 @@ class Reconciler:
     async def _one(self, key: Key, action: Action, look: Look) -> Trouble | None:
         self._same(key, look)
         what = describe(key, action)
-        trouble = self._troubles.blocked(key, action, what)
+        trouble = self._troubles.blocked(key, action, what, uid=look.uid)
         if trouble is None:
             try:
                 changed = await self._appliers.apply(key, action)
@@ -210,7 +210,7 @@ class Reconciler:
                 raise
             if isinstance(action, WriteStatus) and key.kind == "issuer":
                 self._issuers.status_written(key.at)
-            trouble = self._troubles.carried_out(key, action, what, changed or "")
+            trouble = self._troubles.carried_out(key, action, what, changed or "", uid=look.uid)
         if trouble is not None:
             await self._report(key, action, look, trouble)
         return trouble

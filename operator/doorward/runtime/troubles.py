@@ -64,10 +64,10 @@ class Troubles:
         self._told_at[key] = now
         return True
 
-    def blocked(self, key: Key, action: Action, what: str) -> Trouble | None:
-        """The trouble for which an action is not carried out now: the same was, and did not last."""
+    def blocked(self, key: Key, action: Action, what: str, *, uid: str) -> Trouble | None:
+        """The trouble for which an action is not carried out now: the same was, for the object with that UID, and did not last."""
         same, known = identity(action), self._done.get((key, type(action)))
-        if same is None or known is None or known.identity != hash(same):
+        if same is None or known is None or known.identity != hash((uid, same)):
             return None
         until = known.until(free_repetitions(action))
         if self._clock.now() >= until:
@@ -75,17 +75,19 @@ class Troubles:
         detail = known.changed or "it was done a moment ago, and is not as it was left"
         return self._keep(key, Trouble(what=what, detail=detail, repeats=True, again_at=until))
 
-    def carried_out(self, key: Key, action: Action, what: str, changed: str) -> Trouble | None:
-        """An action was done; `changed`: which field of the answer is not as asked, which is trouble at once."""
+    def carried_out(self, key: Key, action: Action, what: str, changed: str, *, uid: str) -> Trouble | None:
+        """An action was done for the object with that UID: one that is created again needs it again, and nobody changed anything.
+        `changed`: which field of the answer is not as asked, which is trouble at once.
+        """
         same, now = identity(action), self._clock.now()
         if same is None:
             return None
         free = free_repetitions(action)
         known = self._done.pop((key, type(action)), None)
         repetitions = 0
-        if known is not None and known.identity == hash(same) and now < known.until(free) + CALM:
+        if known is not None and known.identity == hash((uid, same)) and now < known.until(free) + CALM:
             repetitions = known.repetitions + 1
-        done = _Done(hash(same), now, max(repetitions, free) if changed else repetitions, changed)
+        done = _Done(hash((uid, same)), now, max(repetitions, free) if changed else repetitions, changed)
         self._done[key, type(action)] = done
         if len(self._done) > MOST_REMEMBERED:
             self._done.popitem(last=False)

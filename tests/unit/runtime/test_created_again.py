@@ -352,3 +352,24 @@ def test_no_event_of_an_ingress_is_told_of_the_one_that_was_created_again(bed, m
     bed.settle()
     assert done
     assert events(bed, INGRESS, "door") == set()
+
+
+@pytest.mark.promise(3)
+def test_an_ingress_that_is_created_again_and_again_is_protected_each_time(bed):
+    for _ in range(6):
+        bed.delete(INGRESS, "shop")
+        bed.ingress()
+        bed.advance(10)
+        annotations = bed.find(INGRESS, "shop")["metadata"]["annotations"]
+        assert annotations["doorward.io/gate"].startswith("Protected")
+        assert "nginx.ingress.kubernetes.io/auth-tls-secret" in annotations
+
+
+@pytest.mark.promise(7)
+def test_a_client_that_is_created_again_and_again_is_not_said_to_be_changed_by_others(bed):
+    for _ in range(6):
+        delete_client(bed)
+        bed.advance(5)
+        bed.apply("alice")
+        bed.advance(20)
+        assert said(bed) == {"Ready": "Issued", "Admitted": "Live"}
