@@ -59,17 +59,22 @@ class LedgerStory:
     def __init__(self, leads: Callable[[], bool], teller: Teller | None = None) -> None:
         self._leads = leads
         self._teller = teller
-        self._under_way: dict[ObjectKey, Revocation] = {}
-        """By record, what this process writes into it: the watch may tell of that before the API server has answered."""
+        self._under_way: dict[ObjectKey, tuple[Revocation, ...]] = {}
+        """By record, what this process writes into it: the watch may tell of that before the API server has answered. An issuer
+        and its ClientCertificate may write into the same one at once; then one of them is refused.
+        """
 
     @contextmanager
     def writing(self, record: Record, now: Revocation) -> Iterator[None]:
         """A step of the serial that this process takes within the block; told when it is taken."""
-        self._under_way[record.key] = now
+        self._under_way[record.key] = (*self._under_way.get(record.key, ()), now)
         try:
             yield
         finally:
-            del self._under_way[record.key]
+            left = list(self._under_way.pop(record.key))
+            left.remove(now)
+            if left:
+                self._under_way[record.key] = tuple(left)
         self._tell(record, now, by=OPERATOR)
 
     def changed(self, before: Record | None, now: Record | None) -> None:
@@ -87,8 +92,9 @@ class LedgerStory:
             self._teller.revocation(record, now, by_operator=by == OPERATOR)
 
     def _is_ours(self, record: Record) -> bool:
-        ours, now = self._under_way.get(record.key), record.revocation
-        return ours is not None and now is not None and (ours.reason, ours.lifted) == (now.reason, now.lifted)
+        now = record.revocation
+        ours = self._under_way.get(record.key, ())
+        return now is not None and any((each.reason, each.lifted) == (now.reason, now.lifted) for each in ours)
 
 
 def tell_conditions(key: Key, before: Iterable[Mapping[str, Any]], now: Iterable[Mapping[str, Any]]) -> None:

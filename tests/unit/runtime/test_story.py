@@ -10,10 +10,18 @@ from doorward.cli import restore
 from doorward.cli.deletions import Wanted
 from doorward.cli.logs import JsonLines
 from doorward.cluster.errors import Forbidden, Transient
-from doorward.cluster.gateway import CLIENT_CERTIFICATE, CONFIG_MAP, INGRESS, ISSUER, NAMESPACE, SECRET
+from doorward.cluster.gateway import (
+    CLIENT_CERTIFICATE,
+    CONFIG_MAP,
+    INGRESS,
+    ISSUED_CERTIFICATE,
+    ISSUER,
+    NAMESPACE,
+    SECRET,
+)
 from doorward.objects.meta import ObjectKey
 from tests.support.operator_bed import ISSUER_AT, NAMESPACE_NAME, PEOPLE, host_spec
-from tests.unit.runtime.looks import CRL, serial
+from tests.unit.runtime.looks import CRL, RECORDS, said, serial
 
 FORMATTER = JsonLines()
 HALF_AN_HOUR = 1800.0
@@ -256,3 +264,18 @@ def test_an_issuer_whose_crl_and_status_are_refused_for_hours_is_told_of_once(se
     told = warned(log.lines())
     assert told[("trouble not told", f"issuer {ISSUER_AT}")] == 1
     assert set(told.values()) == {1}
+
+
+@pytest.mark.parametrize("seconds", [0.15, 0.2, 0.25])
+def test_an_issuer_and_its_client_may_write_into_one_record_at_once(served, log, seconds):
+    served.gateway.latency = 0.05
+    held = f"{serial(served, 'alice'):x}"
+    undated = {"reason": "certificateHold"}  # which the issuer writes into
+    served.edit(ISSUED_CERTIFICATE, f"{RECORDS}{held}", {"spec": {"revocation": undated}})
+    served.advance(seconds)
+    served.apply("alice", revoked=True)
+    served.settle()
+    told = log.lines()
+    assert [line for line in told if line["level"] == "error"] == []
+    assert one([line for line in told if line.get("serial") == held], "certificate revoked")["by"] == "operator"
+    assert said(served, "alice")["Ready"] == "CutOff"
