@@ -25,6 +25,8 @@ from doorward.cluster.gateway import (
 from tests.support.memory_cluster import merged
 
 FINALIZER = "doorward.io/contract"
+UID = "00000000-0000-4000-8000-000000000000"
+"""Of no object."""
 OURS = ("thing", "other", "before", "watched")
 """The names of all ConfigMaps that a test watches for."""
 LABELLED = {"labels": {"app": "contract"}}
@@ -62,11 +64,14 @@ async def heard(gateway: Gateway, namespace: str, version: str, count: int, **op
     raise AssertionError("the watch ended")
 
 
-async def apply(gateway: Gateway, namespace: str, manager: str, *, force: bool, **annotations: str) -> Object:
+async def apply(
+    gateway: Gateway, namespace: str, manager: str, *, force: bool, uid: str | None = None, **annotations: str
+) -> Object:
+    metadata = {"namespace": namespace, "name": "shop", "annotations": annotations}
     body = {
         "apiVersion": INGRESS.api_version,
         "kind": INGRESS.name,
-        "metadata": {"namespace": namespace, "name": "shop", "annotations": annotations},
+        "metadata": metadata | ({"uid": uid} if uid is not None else {}),
     }
     query = {"fieldManager": manager} | ({"force": "true"} if force else {})
     return await gateway.patch(INGRESS, namespace, "shop", body, content_type=APPLY_PATCH, query=query)
@@ -173,13 +178,18 @@ class GatewayContract:
 
     async def test_a_status_of_another_version_conflicts_and_changes_nothing(self, gateway, namespace):
         stale = await gateway.create(CLIENT_CERTIFICATE, namespace, client())
-        await gateway.delete(CLIENT_CERTIFICATE, namespace, "alice")
-        await gateway.create(CLIENT_CERTIFICATE, namespace, client())
+        await gateway.patch(CLIENT_CERTIFICATE, namespace, "alice", {"metadata": LABELLED})
         version = {"resourceVersion": stale["metadata"]["resourceVersion"]}
         patch = {"metadata": version, "status": {"secretName": "x"}}
         with pytest.raises(Conflict):
             await gateway.patch(CLIENT_CERTIFICATE, namespace, "alice", patch, subresource="status")
         assert (await gateway.get(CLIENT_CERTIFICATE, namespace, "alice"))["status"] == UNSEEN
+
+    async def test_a_status_is_written_whatever_uid_is_named(self, gateway, namespace):
+        await gateway.create(CLIENT_CERTIFICATE, namespace, client())
+        patch = {"metadata": {"uid": UID}, "status": {"secretName": "x"}}
+        written = await gateway.patch(CLIENT_CERTIFICATE, namespace, "alice", patch, subresource="status")
+        assert written["status"] == UNSEEN | {"secretName": "x"}
 
     async def test_a_status_of_the_same_version_is_written(self, gateway, namespace):
         seen = await gateway.create(CLIENT_CERTIFICATE, namespace, client())
@@ -321,6 +331,21 @@ class GatewayContract:
     async def test_nothing_is_applied_to_an_ingress_that_is_not_there(self, gateway, namespace):
         with pytest.raises(Invalid):
             await apply(gateway, namespace, "contract", force=True, a="1")
+        with pytest.raises(Conflict, match="uid mismatch"):
+            await apply(gateway, namespace, "contract", force=True, uid=UID, a="1")
+
+    async def test_what_is_applied_by_uid_is_applied_to_that_object_alone(self, gateway, namespace):
+        made = await gateway.create(INGRESS, namespace, ingress())
+        with pytest.raises(Invalid, match=r"metadata\.uid"):
+            await apply(gateway, namespace, "contract", force=True, uid=UID, a="1")
+        uid = made["metadata"]["uid"]
+        written = await apply(gateway, namespace, "contract", force=True, uid=uid, a="1")
+        again = await apply(gateway, namespace, "contract", force=True, uid=uid, a="1")
+        assert annotations_of(written) == {"a": "1"}
+        assert written["metadata"]["resourceVersion"] == again["metadata"]["resourceVersion"]
+        (entry,) = [e for e in written["metadata"]["managedFields"] if e["manager"] == "contract"]
+        assert entry["fieldsV1"].keys() == {"f:metadata"}
+        assert entry["fieldsV1"]["f:metadata"].keys() == {"f:annotations"}
 
     # Lists
 

@@ -200,12 +200,21 @@ class MemoryCluster:
         if set(body) - {"apiVersion", "kind", "metadata"} or set(body["metadata"]) - {
             "namespace",
             "name",
+            "uid",
             "annotations",
         }:
             raise NotImplementedError("only annotations are applied")
-        before = self.find(kind, at)
+        before, uid = self.find(kind, at), body["metadata"].get("uid")
+        if before is None and uid is not None:
+            raise Conflict(
+                f"uid mismatch: the provided object specified uid {uid}, and no existing object was found", status=409
+            )
         if before is None:
             raise Invalid(f"{kind.name} {at.name} is invalid: spec: Required value", status=422)
+        if uid not in (None, before["metadata"]["uid"]):
+            raise Invalid(
+                f"{kind.name} {at.name} is invalid: metadata.uid: Invalid value: {uid}: field is immutable", status=422
+            )
         after = field_managers.apply(before, body["metadata"].get("annotations") or {}, manager, force=force)
         return self._commit(kind, at, before, after, manager)
 

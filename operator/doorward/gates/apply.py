@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 GATE_RETRY = timedelta(seconds=15)
 LONGEST_RETRY = timedelta(minutes=2)
 """Of a gate that cannot be closed or deleted: it is tried again after GATE_RETRY, then after twice as long, up to this."""
+_OF_ANOTHER = "metadata.uid"
+"""In what the API server says to an apply by UID where another object has that name now: the field is immutable."""
 MOST_NAMED = 3
 """Finalizers in a message."""
 
@@ -239,23 +241,35 @@ class TargetApplier:
         return self._view.target_kinds[key.plural].kind
 
     async def apply(self, key: Key, fields: Mapping[str, Any]) -> str:
-        """Set our fields by server-side apply, whoever had them. Which field of the answer is not as asked; empty: none."""
+        """Set our fields by server-side apply, whoever had them. Which field of the answer is not as asked; empty: none.
+
+        By UID: one that was created again may ask for something else. Others may write into this one at any time, and must not
+        hold up its protection, so no version is named.
+        """
         kind = self._kind(key)
-        metadata = {"namespace": key.at.namespace, "name": key.at.name} | dict(fields.get("metadata") or {})
-        body = {"apiVersion": kind.api_version, "kind": kind.name} | dict(fields) | {"metadata": metadata}
         before = self._view.targets[key.plural].get(key.at)
-        written = await self._gateway.patch(
-            kind,
-            key.at.namespace,
-            key.at.name,
-            body,
-            content_type=APPLY_PATCH,
-            query={"fieldManager": FIELD_MANAGER, "force": "true"},
-        )
+        if before is None:
+            return ""
+        metadata = {"namespace": key.at.namespace, "name": key.at.name, "uid": before["metadata"]["uid"]}
+        metadata |= dict(fields.get("metadata") or {})
+        body = {"apiVersion": kind.api_version, "kind": kind.name} | dict(fields) | {"metadata": metadata}
+        try:
+            written = await self._gateway.patch(
+                kind,
+                key.at.namespace,
+                key.at.name,
+                body,
+                content_type=APPLY_PATCH,
+                query={"fieldManager": FIELD_MANAGER, "force": "true"},
+            )
+        except Invalid as error:
+            if _OF_ANOTHER in str(error):
+                raise Conflict(f"{key} was created again in the meantime") from error
+            raise
         self._intake.written(kind, written, by=key)
         logger.info("target written", extra=about(key, gate=_said(fields)))
         uid = written["metadata"]["uid"]
-        self._teller.target_written(key, _said(before or {}) or "", _said(fields) or "", uid=uid)
+        self._teller.target_written(key, _said(before) or "", _said(fields) or "", uid=uid)
         return unlike(fields, written, me=FIELD_MANAGER)
 
     async def patch(self, key: Key, patch: Mapping[str, Any]) -> None:

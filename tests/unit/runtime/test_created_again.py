@@ -373,3 +373,31 @@ def test_a_client_that_is_created_again_and_again_is_not_said_to_be_changed_by_o
         bed.apply("alice")
         bed.advance(20)
         assert said(bed) == {"Ready": "Issued", "Admitted": "Live"}
+
+
+@pytest.mark.promise(7)
+def test_an_ingress_that_was_deleted_meanwhile_is_no_trouble(bed, monkeypatch, caplog):
+    act = lambda: bed.delete(INGRESS, "door")  # noqa: E731
+    done = meanwhile(bed, monkeypatch, "patch", lambda _kind, name, _: name == "door", act, late=False)
+    bed.ingress("door")
+    bed.settle()
+    assert done
+    assert "cannot be done" not in caplog.text
+    assert {reasons(status)["GatesCurrent"] for status in statuses(bed, ISSUER, ISSUER_AT.name)} == {"AllCurrent"}
+
+
+@pytest.mark.promise(3)
+def test_an_ingress_that_was_created_again_is_not_given_what_the_old_one_asked_for(bed, monkeypatch, caplog):
+    def recreate():
+        bed.delete(INGRESS, "door")
+        unprotected(bed, "door")
+
+    bed.gateway.lag = LATE
+    done = meanwhile(bed, monkeypatch, "patch", lambda _kind, name, _: name == "door", recreate, late=False)
+    bed.ingress("door")
+    bed.settle()
+    assert done
+    assert "cannot be done" not in caplog.text
+    uid = bed.find(INGRESS, "door")["metadata"]["uid"]
+    bodies = [change.becomes for change in bed.cluster.history if change.kind == INGRESS]
+    assert all("annotations" not in body["metadata"] for body in bodies if body and body["metadata"]["uid"] == uid)
