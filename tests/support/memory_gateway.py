@@ -51,6 +51,8 @@ class MemoryGateway:
         self.manager = manager
         self.latency = latency
         self.lag = 0.0
+        self.lag_of: Callable[[Kind], float] = lambda _: self.lag
+        """How far the watches of a kind are behind, in seconds."""
         self.writes: list[Write] = []
         self.faults: dict[int, Fault] = {}
         """By number of the write, the first is 1."""
@@ -216,7 +218,7 @@ class MemoryGateway:
                 await self._changed.wait()
                 continue
             heard = changes[-1].version
-            await asyncio.sleep(self.lag)
+            await asyncio.sleep(self.lag_of(kind))
             await self._travel(date=False)
             here = (c for c in changes if c.kind == kind and namespace in (None, c.at.namespace))
             for event in filter(None, (_event(change, selector) for change in here)):
