@@ -185,9 +185,9 @@ class Operator:
             troubles=[*(f"not synced: {source}" for source in unsynced), *([kopf] if kopf else ())],
         )
 
-    def learned(self) -> int:
-        """How much this process has learned so far: changes in what is known, and clients that were looked at."""
-        return self.view.changes() + len(self._certificate_memories)
+    def known(self) -> int:
+        """How much this process knows: objects, and clients that were looked at."""
+        return self.view.held() + len(self._certificate_memories)
 
     @property
     def leads(self) -> bool:

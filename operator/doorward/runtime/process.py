@@ -44,7 +44,7 @@ async def run(settings: Settings) -> bool:
             planes(settings.gate_service, settings.controllers, settings.controller_settings),
             login=identity.credentials,
         )
-        aside = asyncio.create_task(garbage.keep_aside(operator.learned))
+        aside = asyncio.create_task(garbage.keep_aside(operator.known))
         try:
             await operator.run(stop)
         finally:

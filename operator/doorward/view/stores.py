@@ -150,10 +150,10 @@ class View:
         self.opted_in: dict[str, bool | None] = {}
         """By namespace, whether Secrets and ConfigMaps there may be read: True once listed, False where denied."""
 
-    def changes(self) -> int:
-        """How many changes its stores of objects that may be many have taken in so far."""
+    def held(self) -> int:
+        """How many objects it holds, of the kinds that may be many."""
         many: tuple[Store[Any], ...] = (self.certificates, self.ledger.store, self.secrets, *self.targets.values())
-        return sum(store.mark().changes for store in many)
+        return sum(map(len, many))
 
     def serves(self, namespace: str) -> bool:
         """Whether the namespace is in scope: of any other, nothing can be called absent."""

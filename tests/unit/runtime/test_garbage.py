@@ -5,8 +5,7 @@ import gc
 
 import pytest
 
-from doorward.certificates.memory import CertificateMemory, Signature
-from doorward.objects.meta import ObjectKey
+from doorward.cluster.gateway import INGRESS
 from doorward.runtime import garbage
 from tests.support import virtual_loop
 from tests.support.clock import FakeClock
@@ -37,30 +36,31 @@ def test_a_collection_of_the_young_walks_through_few(asked):
     [
         pytest.param([0, 4_999, 4_999], 0, id="not before there is much"),
         pytest.param([5_000, 5_000, 9_999], 1, id="once"),
-        pytest.param([60_000, 60_001, 65_000, 65_001], 2, id="and again once as much came"),
+        pytest.param([60_000, 60_001, 65_000, 65_001], 2, id="and again once there is as much more"),
+        pytest.param([60_000, 100, 60_000, 64_999], 1, id="not what went and came again"),
     ],
 )
 def test_what_became_known_is_set_aside(asked, known, times):
     left = iter(known)
 
-    def learned():
+    def known_now():
         for number in left:
             return number
         raise asyncio.CancelledError
 
     with virtual_loop.runner(FakeClock(NOW)) as runner, pytest.raises(asyncio.CancelledError):
-        runner.run(garbage.keep_aside(learned))
+        runner.run(garbage.keep_aside(known_now))
     assert asked == ["collect 1", "freeze"] * times
 
 
-def test_a_change_of_each_kind_that_may_be_many_counts(served):
-    operator = served.operator
-    view, counted = operator.view, operator.learned()
-    for store in (view.certificates, view.ledger.store, view.secrets, *view.targets.values()):
-        store.remove(ObjectKey("edge", "one-that-was-never-there"), 1)
-        counted += 1
-        assert operator.learned() == counted
-    memories = operator._certificate_memories
-    looked_at = CertificateMemory(signature=Signature("", frozenset(), 0))
-    memories.keep(ObjectKey("edge", "one-that-was-looked-at"), looked_at, memories.era)
-    assert operator.learned() == counted + 1
+def test_each_object_of_the_kinds_that_may_be_many_counts_while_it_is_there(served):
+    before = served.operator.known()
+    served.apply("zoe")
+    served.settle()
+    assert served.operator.known() == before + 4  # the client, its record, its Secret, and that it was looked at
+    served.ingress("other")
+    served.settle()
+    assert served.operator.known() == before + 5
+    served.delete(INGRESS, "other")
+    served.settle()
+    assert served.operator.known() == before + 4
