@@ -11,7 +11,7 @@ SETTLED = table(
         "False",
         Mender.ITSELF,
         "The operator created the next CA generation and published it to the gates. It signs when all gates have had it for a while.",
-        "CA generation {generation} is published to the gates and signs soon; until then generation {signing} signs",
+        "CA generation {generation} is published to the gates and signs soon; until then {signing} signs",
     ),
     (
         "NextCaAwaitsGates",

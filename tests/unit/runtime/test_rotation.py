@@ -66,7 +66,10 @@ def test_the_next_ca_signs_only_when_the_gates_have_held_it_for_a_while(served):
     served.apply("carol")
     served.advance(0.5)
     assert (trusted(served), generation(served, "carol")) == ([1, 2], 1)
-    assert issuer_said(served)["CASettled"] == "NextCaShown"
+    conditions = served.find(ISSUER, ISSUER_AT.name)["status"]["conditions"]
+    (settled,) = [each for each in conditions if each["type"] == "CASettled"]
+    assert settled["reason"] == "NextCaShown"
+    assert settled["message"].endswith("; until then generation 1 signs")
 
 
 @pytest.mark.promise(3)
