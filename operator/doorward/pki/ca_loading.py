@@ -31,7 +31,9 @@ def _check_ca(certificate: x509.Certificate, now: datetime) -> None:
         if not usage.key_cert_sign:
             raise CaLacksCertSign("the CA may not sign certificates: its keyUsage lacks keyCertSign")
         if not usage.crl_sign:
-            raise CaLacksCrlSign("the CA may not sign CRLs: its keyUsage lacks cRLSign")
+            raise CaLacksCrlSign(
+                'the CA may not sign CRLs: its keyUsage lacks cRLSign (with cert-manager, add "crl sign" to usages of its Certificate)'
+            )
     if now >= certificate.not_valid_after_utc:
         raise CaExpired(f"the CA certificate expired at {certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}")
     if now < certificate.not_valid_before_utc:

@@ -46,7 +46,7 @@ USELESS = {
     "no cRLSign": (
         "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n",
         CaLacksCrlSign,
-        "its keyUsage lacks cRLSign",
+        'its keyUsage lacks cRLSign .with cert-manager, add "crl sign" to usages',
     ),
     "no keyCertSign": (
         "basicConstraints=critical,CA:TRUE\nkeyUsage=cRLSign\n",
