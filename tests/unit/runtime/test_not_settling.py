@@ -129,6 +129,16 @@ def test_a_manager_that_sets_an_annotation_of_the_ingress_again_and_again_is_nam
     )
 
 
+def test_an_ingress_that_is_created_again_and_again_is_protected_each_time(bed):
+    """As by a GitOps tool that replaces it: what is written onto each of them is the same, and is no repetition."""
+    for _ in range(6):
+        bed.delete(INGRESS, "shop")
+        bed.advance(2)
+        bed.ingress()
+        bed.advance(5)
+        assert bed.find(INGRESS, "shop")["metadata"]["annotations"][ingress_nginx.GATE].startswith("Protected: ")
+
+
 @pytest.mark.parametrize("end", ["the annotation is removed", "the issuer agrees"])
 def test_a_conflict_over_an_annotation_ends_when(bed, end):
     bed.edit(INGRESS, "shop", {"metadata": {"annotations": {ingress_nginx.VERIFY_DEPTH: "2"}}})
