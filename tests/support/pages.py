@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLLOWED = [ROOT / "README.md", ROOT / "docs/install.md", *sorted((ROOT / "docs/how-to").glob("*.md"))]
+HOW_TO = ROOT / "docs/how-to"
+FOLLOWED = [ROOT / "README.md", ROOT / "docs/install.md", *sorted(HOW_TO.glob("*.md"))]
 """The pages whose commands the tests type; the others show theirs indented, and are read by people alone."""
+ASKED: list[Path] = []
+"""Those of them whose commands need the gate service."""
+WAITING: list[Path] = []
+"""Those that wait most of the time: the next CA is published for 30 seconds before it signs."""
+OTHER_CAS: list[Path] = []
+"""Those that leave another CA behind than the other pages expect in the namespace `edge`."""
 
 _BLOCK = re.compile(
     r"(?m)(?:^<!-- not run: (?P<reason>.+?) -->\n)?^```(?P<language>sh|console)\n(?P<text>.*?)^```$", re.DOTALL
@@ -66,8 +73,14 @@ def answers(expected: str, said: str) -> bool:
 def only_asks(command: str) -> bool:
     """Whether the command changes nothing, so that a reader may repeat it until the answer is there."""
     return (
-        re.match(r"door( |$)|kubectl (-n \S+ )?(get|auth can-i) |doorward (status|who|records)\b", command) is not None
+        re.match(r"door( |$)|kubectl (-n \S+ )?(get|auth can-i) |doorward (status|who|why|records)\b", command)
+        is not None
     )
+
+
+def name_of(page: Path) -> str:
+    """Its path in the repository."""
+    return str(page.relative_to(ROOT))
 
 
 def read(page: Path) -> tuple[Block, ...]:

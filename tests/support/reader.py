@@ -30,6 +30,12 @@ class Reader:
             start_new_session=True,
         )
 
+    def follow_page(self, page: Path) -> None:
+        """All that a page says to type."""
+        for block in pages.read(page):
+            for step in () if block.reason else block.steps:
+                self.follow(step)
+
     def follow(self, step: pages.Step) -> None:
         """Do what the page says; AssertionError where it says something else than what happens."""
         script = f"set -e\n{step.command}\nset +e" if step.expected is None else step.command

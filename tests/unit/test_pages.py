@@ -12,26 +12,26 @@ from tests.support.shell_env import exports
 
 ROOT = Path(__file__).parents[2]
 NOT_RUN = {"README.md": 2, "docs/install.md": 4, "docs/how-to/gitops.md": 1}
-"""How many blocks have a reason not to be run; every other one of these pages is typed by tests/gate/test_pages.py."""
+"""How many blocks have a reason not to be run; every other one of these pages is typed by the tests that pages.py names."""
 ONE, ANOTHER = pages.Step("one", "1"), pages.Step("two \\\n  more", "")
 
 
-def page_id(page: Path) -> str:
-    return str(page.relative_to(ROOT))
-
-
-@pytest.mark.parametrize("page", pages.FOLLOWED, ids=page_id)
+@pytest.mark.parametrize("page", pages.FOLLOWED, ids=pages.name_of)
 def test_every_fence_of_a_shell_is_found(page):
     text = page.read_text()
     assert len(re.findall(r"(?m)^ *```(?:sh|console|bash|shell)", text)) == len(pages.blocks(text))
 
 
 def test_what_is_not_run_is_counted():
-    not_run = Counter(page_id(page) for page in pages.FOLLOWED for block in pages.read(page) if block.reason)
+    not_run = Counter(pages.name_of(page) for page in pages.FOLLOWED for block in pages.read(page) if block.reason)
     assert dict(not_run) == NOT_RUN
 
 
-@pytest.mark.parametrize("page", pages.FOLLOWED, ids=page_id)
+def test_pages_with_needs_of_their_own_are_followed():
+    assert {*pages.ASKED, *pages.WAITING, *pages.OTHER_CAS} <= {*pages.FOLLOWED}
+
+
+@pytest.mark.parametrize("page", pages.FOLLOWED, ids=pages.name_of)
 def test_no_command_hides_outside_of_a_fence_of_a_shell(page):
     rest = re.sub(r"(?ms)^```.*?^```$", "", page.read_text())
     assert re.findall(r"(?m)^(?: {4}|\t)(?:kubectl|doorward|make|helm|curl|openssl) .*", rest) == []
@@ -83,6 +83,7 @@ def test_answers_are_compared(expected, said, same):
         ("kubectl -n edge auth can-i get secrets", True),
         ("kubectl -n edge delete secret x", False),
         ("kubectl -n get delete secret x", False),
+        ("doorward why app.example.com --cert alice.crt", True),
         ("doorward restore --all", False),
     ],
 )
