@@ -15,7 +15,7 @@ ASKED: list[Path] = []
 """Those of them whose commands need the gate service."""
 WAITING: list[Path] = []
 """Those that wait most of the time: the next CA is published for 30 seconds before it signs."""
-OTHER_CAS: list[Path] = []
+OTHER_CAS = [HOW_TO / f"{name}.md" for name in ("corporate-intermediate",)]
 """Those that leave another CA behind than the other pages expect in the namespace `edge`."""
 
 _BLOCK = re.compile(
