@@ -15,7 +15,7 @@ ASKED: list[Path] = []
 """Those of them whose commands need the gate service."""
 WAITING: list[Path] = []
 """Those that wait most of the time: the next CA is published for 30 seconds before it signs."""
-OTHER_CAS = [HOW_TO / f"{name}.md" for name in ("corporate-intermediate",)]
+OTHER_CAS = [HOW_TO / f"{name}.md" for name in ("cert-manager-ca", "corporate-intermediate")]
 """Those that leave another CA behind than the other pages expect in the namespace `edge`."""
 
 _BLOCK = re.compile(
