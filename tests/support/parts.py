@@ -27,6 +27,7 @@ WAITING_GATES = (
     "test_canary.py",
     "test_closed.py",
     "test_held_gates.py",
+    "test_pages_that_wait.py",
     "test_planted_ca.py",
     "test_probes.py",
     "test_replayed.py",
