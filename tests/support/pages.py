@@ -15,7 +15,9 @@ ASKED: list[Path] = []
 """Those of them whose commands need the gate service."""
 WAITING = [HOW_TO / "rotate-the-ca.md"]
 """Those that wait most of the time: the next CA is published for 30 seconds before it signs."""
-OTHER_CAS = [HOW_TO / f"{name}.md" for name in ("cert-manager-ca", "corporate-intermediate", "rotate-the-ca")]
+OTHER_CAS = [
+    HOW_TO / f"{name}.md" for name in ("cert-manager-ca", "corporate-intermediate", "rotate-the-ca", "stolen-key")
+]
 """Those that leave another CA behind than the other pages expect in the namespace `edge`."""
 
 _BLOCK = re.compile(
