@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 HOW_TO = ROOT / "docs/how-to"
 FOLLOWED = [ROOT / "README.md", ROOT / "docs/install.md", *sorted(HOW_TO.glob("*.md"))]
 """The pages whose commands the tests type; the others show theirs indented, and are read by people alone."""
-ASKED: list[Path] = []
+ASKED = [HOW_TO / "per-path.md"]
 """Those of them whose commands need the gate service."""
 WAITING = [HOW_TO / "rotate-the-ca.md"]
 """Those that wait most of the time: the next CA is published for 30 seconds before it signs."""

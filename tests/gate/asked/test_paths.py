@@ -16,6 +16,7 @@ from tests.gate.doors import (
     Door,
     Street,
 )
+from tests.support import pages
 from tests.support.ca import OpensslCa
 from tests.support.home import Home
 from tests.support.kube import CERTIFICATES, INGRESSES, eventually
@@ -131,3 +132,9 @@ def test_a_path_at_which_ingress_nginx_never_asks_is_told(home: Home, street: St
         lambda: annotations(home, "acme").get("doorward.io/gate", "").startswith("NoAuthLocation: "), "it is told"
     )
     assert path in annotations(home, "acme")["doorward.io/gate"]
+
+
+@pytest.mark.parametrize("page", pages.ASKED, ids=pages.name_of)
+def test_a_reader_who_pastes_the_commands_sees_what_the_page_shows(reader, page):
+    """As in tests/gate/test_pages.py."""
+    reader.follow_page(page)
