@@ -29,10 +29,11 @@ class Intake:
         self._take_in(kind, event, body, by=None)
 
     def written(self, kind: Kind, body: Object, *, by: Key) -> None:
-        """The answer to a write of ours for that key: what others changed in the meantime is news to it, too."""
-        store = self.store_of(kind)
-        before = store.get(key_of(body))
-        self._take_in(kind, "MODIFIED", body, by=None if _is_news(before, body) else by)
+        """The answer to a write of ours for that key, onto the version that was known: nobody else's change is in it.
+
+        A target alone is applied to whatever it has become, and what others changed is news to its own key, too.
+        """
+        self._take_in(kind, "MODIFIED", body, by=None if kind.plural in self._view.target_kinds else by)
 
     def removed(self, kind: Kind, key: ObjectKey, known: int, *, by: Key) -> None:
         """A call of ours was answered that the object is not there, or is not any more.
@@ -76,11 +77,3 @@ class Intake:
             return kind in (ISSUER, CLIENT_CERTIFICATE)
         issuer_of = self._view.target_kinds[kind.plural].issuer_of
         return any(True for body in (before, now) if body is not None for _ in issuer_of(body))
-
-
-def _is_news(before: Any, body: Object) -> bool:
-    """Whether an answer to a write shows what somebody else changed: another spec, or a deletion."""
-    if before is None or not hasattr(before, "body"):
-        return False
-    known = before.body["metadata"]
-    return any(body["metadata"].get(name) != known.get(name) for name in ("generation", "deletionTimestamp"))

@@ -205,3 +205,23 @@ def test_what_is_done_in_vain_never_reaches_the_event_loop_as_a_storm(kind):
         bed.apply("alice", secretTemplate={"annotations": {"team": "shop"}})
         bed.advance(600)
         assert len(bed.gateway.writes) < 100
+
+
+@pytest.mark.promise(3)
+def test_who_names_another_issuer_while_the_ingress_is_written_in_vain_is_heard(bed, monkeypatch):
+    policy(bed, INGRESS, depth_three)
+    patch, done = bed.gateway.patch, []
+
+    async def meanwhile(kind, namespace, name, body, **options):
+        if kind == INGRESS and ingress_nginx.SECRET in body["metadata"].get("annotations", {}) and not done:
+            done.append(name)
+            bed.edit(INGRESS, "other", {"metadata": {"annotations": {"doorward.io/issuer": "edge/nobody"}}})
+        return await patch(kind, namespace, name, body, **options)
+
+    monkeypatch.setattr(bed.gateway, "patch", meanwhile)
+    bed.gateway.lag = 1.0
+    bed.ingress("other")
+    bed.advance(20)
+    assert done
+    told = bed.find(INGRESS, "other")["metadata"]["annotations"]
+    assert told[ingress_nginx.SECRET] == f"{NAMESPACE_NAME}/doorward.edge.nobody"
