@@ -33,7 +33,7 @@ class Running:
     """An operator that works for a moment."""
 
     asked: ClassVar[list] = []
-    learned = "how much it learned"
+    known = "how much it knows"
 
     def __init__(self, *_, **__):
         pass
@@ -43,8 +43,8 @@ class Running:
 
 
 def test_garbage_is_collected_in_short_steps_from_the_start_and_while_the_operator_runs(monkeypatch):
-    async def keep_aside(learned):
-        Running.asked.append(learned)
+    async def keep_aside(known):
+        Running.asked.append(known)
 
     monkeypatch.setattr(Running, "asked", [])
     monkeypatch.setattr(garbage, "configure", lambda: Running.asked.append("thresholds"))
@@ -55,4 +55,4 @@ def test_garbage_is_collected_in_short_steps_from_the_start_and_while_the_operat
     monkeypatch.setattr(process, "Operator", Running)
     monkeypatch.setattr(process, "planes", lambda *_: ())
     asyncio.run(process.run(mock.Mock(kubeconfig=None)))
-    assert Running.asked == ["thresholds", "how much it learned"]
+    assert Running.asked == ["thresholds", "how much it knows"]
