@@ -76,7 +76,7 @@ def _deselect(config: pytest.Config, items: list[pytest.Item], unwanted: list[py
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Which of the design's promises were shown, and by how many tests; and how many connections to hosts broke."""
     if broken := config.stash.get(BROKEN, Counter()):
-        terminalreporter.section("connections that were made again, since they broke before an answer")
+        terminalreporter.section("connections and reloads that were made again, since they broke before an answer")
         for why, count in broken.most_common():
             terminalreporter.write_line(f"{count:4} times: {why}")
     shown: Counter[int] = Counter()

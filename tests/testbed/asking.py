@@ -13,7 +13,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,6 +86,8 @@ class Hosts:
     http_port: int = 0
     broken: list[str] = field(default_factory=list)
     """Why each connection broke that did, so far."""
+    before: Callable[[], None] = lambda: None
+    """Called before each question."""
 
     def ask(self, host: str, path: str = "/", **how: Any) -> Answer:
         """The answer to one request, as of `try_once`, asked again where the connection broke. Raises NoAnswer, CannotAsk."""
@@ -108,6 +110,7 @@ class Hosts:
         options: Sequence[str] = (),
     ) -> Answer | None:
         """The answer to one request; None: the connection broke. `options` are more of curl's. Raises CannotAsk."""
+        self.before()
         port = self.https_port if scheme == "https" else self.http_port
         command = [*self._curl(port, cert, key), "--write-out", "\n%{json}", *options, f"{scheme}://{host}{path}"]
         said = _run(command)
@@ -120,6 +123,7 @@ class Hosts:
         """Each host with what it answered, without bodies, one after the other and once; None as in `try_once`."""
         context = _context(cert, key)
         for host in hosts:
+            self.before()
             answer = None
             try:
                 answer = Answer(self._status(host, context))

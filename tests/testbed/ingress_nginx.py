@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.testbed import application, asking, binaries, debian, jail, manifests, ports, template
+from tests.testbed import application, asking, binaries, debian, half_written, jail, manifests, ports, template
 from tests.testbed.controlplane import ADMINS, Cluster
 from tests.testbed.process import Process
 
@@ -50,8 +50,9 @@ class IngressNginx:
         self.https_port = leased.https
         self.gate_port = leased.gate
         """Where its nginx asks the gate service."""
-        self.hosts = asking.Hosts(self.address, leased.https, leased.http)
+        self.hosts = asking.Hosts(self.address, leased.https, leased.http, before=self._reload_again)
         """Where clients ask."""
+        self._reloads = half_written.Reloads(root, process.log)
         self._health = f"http://127.0.0.1:{leased.healthz}/healthz"
         self._cluster = cluster
         self._root = root
@@ -122,6 +123,14 @@ class IngressNginx:
         """The process ids of the controller, and with `nginx` of all that runs beside it."""
         inside = jail.inside(self._process.pid)
         return {pid for pid, program in inside.items() if nginx or "controller" in program}
+
+    def _reload_again(self) -> None:
+        """What its next reload would do: nginx loads the configuration that it could not load a moment ago."""
+        for file in self._reloads.failed():
+            self.hosts.broken.append(f"nginx was reloaded again: {file} was half-written")
+            for pid, program in jail.inside(self._process.pid).items():
+                if program.startswith("nginx: master"):
+                    os.kill(pid, signal.SIGHUP)
 
     def configure(self, settings: Mapping[str, str]) -> None:
         """Give the controller's ConfigMap these settings, beside those that keep it on loopback."""
