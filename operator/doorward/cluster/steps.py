@@ -12,9 +12,9 @@ STEP = 0.005
 class Pace:
     """Walks one after the other in the same steps: where one walk ends, the next one goes on with what is left of the step."""
 
-    def __init__(self) -> None:
-        self._ends = asyncio.get_running_loop().time()
-        """Now: what this task did before the first walk may have been a step."""
+    def __init__(self, first: float = 0.0) -> None:
+        """`first`: seconds of the first step; none, since what this task did before the first walk may have been a step."""
+        self._ends = asyncio.get_running_loop().time() + first
 
     async def over(self, items: Iterable[T]) -> AsyncIterator[T]:
         """The items, one after the other; whoever waits for the event loop has its turn every few milliseconds."""
@@ -26,12 +26,6 @@ class Pace:
                 self._ends = loop.time() + STEP
 
 
-async def in_steps(items: Iterable[T]) -> AsyncIterator[T]:
+def in_steps(items: Iterable[T]) -> AsyncIterator[T]:
     """The items, one after the other; whoever waits for the event loop has its turn every few milliseconds."""
-    loop = asyncio.get_running_loop()
-    ends = loop.time() + STEP
-    for item in items:
-        yield item
-        if loop.time() >= ends:
-            await asyncio.sleep(0)
-            ends = loop.time() + STEP
+    return Pace(STEP).over(items)
