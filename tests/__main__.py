@@ -1,13 +1,15 @@
 """`make test`: every test, in eight parts side by side, since most of the time each waits for something.
 
-The first part is shown as it runs, the others when all have ended. Whatever fails in one fails the whole. Arguments are
-pytest's, such as `--shuffle SEED`.
+The first part is shown as it runs, the others when all have ended. Whatever fails in one fails the whole. What a part took
+of the cores is that of all processes that it started. Arguments are pytest's, such as `--shuffle SEED`.
 """
 
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -41,20 +43,27 @@ def run(parts: Mapping[str, tuple[str | Path, ...]], arguments: Sequence[str]) -
     pytest = (sys.executable, "-m", "pytest", *arguments)
     # A folder of its own: two that clean up pytest's common one at once may fail at it.
     folder = Path(tempfile.mkdtemp(prefix="doorward-tests-"))
-    beside: dict[str, subprocess.Popen[bytes]] = {}
+    running: dict[int, tuple[str, subprocess.Popen[bytes]]] = {}
+    beside = [name for name in parts if name != SHOWN]
     codes: dict[str, int] = {}
+    begun = time.monotonic()
     try:
-        for number, name in enumerate(name for name in parts if name != SHOWN):
+        for number, name in enumerate(beside):
             apart = ("-p", "no:cacheprovider", "--basetemp", folder / str(number))
             command = (*(BEHIND if name.startswith("tests/unit") else ()), *pytest, *apart, *parts[name])
             with (folder / f"{number}.txt").open("wb") as said:
-                beside[name] = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
-        codes[SHOWN] = subprocess.run([*pytest, *parts[SHOWN]], check=False).returncode
-        print(f"\n{SHOWN}: ended with {codes[SHOWN]}; waiting for the others", flush=True)
-        for name, process in beside.items():
-            codes[name] = process.wait()
+                process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+            running[process.pid] = name, process
+        process = subprocess.Popen([*pytest, *parts[SHOWN]])
+        running[process.pid] = SHOWN, process
+        while running:
+            pid, status, used = os.wait4(-1, 0)
+            name, process = running.pop(pid)
+            codes[name] = process.returncode = os.waitstatus_to_exitcode(status)
+            seconds, cores = time.monotonic() - begun, used.ru_utime + used.ru_stime
+            print(f"\n{name}: ended with {codes[name]} after {seconds:.0f} s, {cores:.0f} s on the cores", flush=True)
     finally:
-        for process in beside.values():
+        for _, process in running.values():
             process.kill()
         for number in range(len(beside)):
             sys.stdout.buffer.write((folder / f"{number}.txt").read_bytes())
