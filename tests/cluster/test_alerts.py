@@ -1,11 +1,13 @@
 """Each alert fires when it should and at no other time, and the dashboard's queries are valid: asked of promtool."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
+from doorward.planning.targets_told import CLOSED_OR_PROTECTED
 from tests.support import monitoring
 from tests.testbed import debian
 from tests.testbed.debian import Tool
@@ -21,6 +23,8 @@ HEALTHY = {
     f"doorward_ca_lifetime_seconds{{{AT}}}": "31536000x60",
     f'doorward_gate_hosts{{{AT},enforced="True"}}': "3x60",
     f'doorward_gate_hosts{{{AT},enforced="False"}}': "0x60",
+    f'doorward_ingresses{{{AT},reason="Protected"}}': "3x60",
+    f'doorward_ingresses{{{AT},reason="GateMissing"}}': "1x60",
     'doorward_cut_off_oldest_pending_seconds{stage="gates"}': "119x60",
     'doorward_gate_silence_seconds{kind="Ingress"}': "89x60",
     'doorward_writes_refused_total{kind="Secret",code="409"}': "0+1x60",
@@ -41,6 +45,7 @@ FIRES = {
     "DoorwardCutOffPending": ({PENDING: "121x60"}, 0, 2),
     "DoorwardGateNotCurrent": ({f"doorward_gates_current{{{AT}}}": "0x60"}, 1, 3),
     "DoorwardGateOpen": ({OPEN: "1x60"}, 0, 2),
+    "DoorwardHostNotProtected": ({f'doorward_ingresses{{{AT},reason="PlainHTTP"}}': "1x60"}, 4, 6),
     "DoorwardGateServiceStale": ({SILENCE: "91x60"}, 0, 2),
     "DoorwardCRLExpiresIn3Days": ({LEFT: "259100x60", AGE: "345600x60"}, 9, 11),
     "DoorwardCRLExpiresIn1Day": ({LEFT: "86300x60", AGE: "518400x60"}, 4, 6),
@@ -107,6 +112,12 @@ def test_promtool_takes_the_queries_of_the_dashboard(promtool: Tool, tmp_path: P
     done = promtool.run("check", "rules", tmp_path / "rules.yaml")
     assert len(rules) > 10
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_alert_on_hosts_leaves_out_the_reasons_that_open_none():
+    (rule,) = [rule for rule in monitoring.alerts() if rule["alert"] == "DoorwardHostNotProtected"]
+    (left_out,) = re.findall(r'reason!~"([^"]*)"', rule["expr"])
+    assert left_out.split("|") == sorted(CLOSED_OR_PROTECTED)
 
 
 def test_every_alert_is_tried():

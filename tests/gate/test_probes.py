@@ -9,6 +9,7 @@ from tests.support.ca import OpensslCa
 from tests.support.home import Home
 from tests.support.installation import OperatorProcess
 from tests.support.kube import EVENTS, INGRESSES, ISSUERS, Object, eventually
+from tests.support.prometheus import Prometheus
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
 
@@ -107,7 +108,7 @@ def test_a_host_whose_older_ingress_asks_for_certificates_of_another_ca_is_found
 
 
 @pytest.mark.promise(3)
-def test_a_host_that_answers_over_plain_http_is_found_open(street):
+def test_a_host_that_answers_over_plain_http_is_found_open(street, running_operator, tmp_path):
     home = street.home
     home.partners()
     body = street.manifest("shop")
@@ -116,6 +117,9 @@ def test_a_host_that_answers_over_plain_http_is_found_open(street):
     assert "over plain HTTP" in says(home, "False", "Open")
     assert street.ingress.hosts.ask(street.host("shop"), scheme="http").status == 200
     both_are_warned(home)
+    alerts = {"DoorwardGateOpen", "DoorwardHostNotProtected"}
+    with Prometheus.scraping(tmp_path, {"doorward": running_operator.health_port}) as prometheus:
+        eventually(lambda: prometheus.firing(home.namespace) == alerts, "both alerts fire")
 
 
 @pytest.mark.promise(3)

@@ -188,7 +188,7 @@ class ApiProxy:
             self._server + request.path_qs,
             headers=headers,
             data=await request.read() or None,
-            skip_auto_headers=("Content-Type",),
+            skip_auto_headers=("Content-Type", "Accept-Encoding"),
             timeout=aiohttp.ClientTimeout(total=None),
         )
 

@@ -103,6 +103,11 @@ class OperatorProcess:
         return self._process.pid
 
     @property
+    def health_port(self) -> int:
+        """Where it shows its metrics."""
+        return self._port
+
+    @property
     def log(self) -> str:
         """All that it said so far."""
         return self._process.log.read_text()
@@ -173,10 +178,10 @@ class GateServiceProcess:
         program: Sequence[str | Path] = (DOORWARD,),
         arguments: Sequence[str] = (),
     ) -> None:
-        (self._health_port,) = self._ports = ports.lease(1)
+        (self.health_port,) = self._ports = ports.lease(1)
         kubeconfig = cluster.kubeconfig_for_service_account(NAMESPACE, GATE_ACCOUNT)
         command = [*program, "gate", f"--kubeconfig={kubeconfig}", "--host=127.0.0.1", f"--port={port}"]
-        command += [f"--health-port={self._health_port}", *arguments]
+        command += [f"--health-port={self.health_port}", *arguments]
         self._process = Process("doorward-gate", command, cluster.run_dir / "doorward-gate.log")
 
     @property
@@ -205,12 +210,12 @@ class GateServiceProcess:
 
     def metrics(self) -> Scraped:
         """What it shows at `/metrics` now."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._health_port}/metrics", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/metrics", timeout=30) as answer:
             return Scraped(answer.read().decode())
 
     def _ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._health_port}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/readyz", timeout=5) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
