@@ -157,7 +157,7 @@ def command(
             "--lease",
             parser=lease_key,
             metavar="NAMESPACE:NAME",
-            help="The Lease of the operator, which nobody may hold.",
+            help="The Lease of the operator. While an operator holds it, nothing is restored.",
         ),
     ] = LEASE,  # type: ignore[assignment]  # it is parsed, too
     operator_is_stopped: Annotated[

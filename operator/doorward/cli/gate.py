@@ -8,8 +8,10 @@ from doorward.cli import logs
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Its options."""
-    parser.add_argument("--kubeconfig", help="path; without it $KUBECONFIG, else the Pod's service account")
-    parser.add_argument("--host", default="0.0.0.0", help="address to listen at")  # noqa: S104 - proxies come from other nodes
+    parser.add_argument(
+        "--kubeconfig", help="path of the kubeconfig; default: $KUBECONFIG, else the Pod's service account"
+    )
+    parser.add_argument("--host", default="0.0.0.0", help="address to listen on")  # noqa: S104 - proxies come from other nodes
     parser.add_argument("--port", type=int, default=8080, help="port at which proxies ask")
     parser.add_argument("--health-port", type=int, default=8081, help="port of /healthz, /readyz and /metrics; 0: none")
     parser.add_argument(
@@ -17,7 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         choices=("ingress-nginx", "traefik", "envoy"),
-        help="a proxy that may ask; may be repeated; none: ingress-nginx",
+        help="a proxy that may ask; may be repeated; default: ingress-nginx",
     )
     logs.add_options(parser)
 

@@ -158,6 +158,6 @@ def command(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> int:
-    """List issued certificates and their revocations, archived ones included."""
+    """List issued certificates and their revocations; with --archived also archived ones."""
     wanted = Wanted(issuer=issuer, client=client, archived=archived)
     return in_cluster(kubeconfig, context, lambda gateway: records(gateway, wanted, as_json=output == "json"))

@@ -16,7 +16,7 @@ def command(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> int:
-    """Reissue a client's certificate now. The issuer's `certificates.supersededGracePeriod` says what becomes of the old one."""
+    """Reissue a client's certificate now. The old one is valid until it expires or `certificates.supersededGracePeriod` ends."""
     dry = check_output(dry_run, output)
     where = Where(kubeconfig=kubeconfig, context=context, namespace=namespace)
     return where.read(

@@ -179,7 +179,7 @@ def command(
             "--serial",
             parser=serial_number,
             metavar="HEX",
-            help="Only this serial, whatever else there is. Can be given several times.",
+            help="Only this serial, even if the client has newer ones. Can be given several times.",
         ),
     ] = None,
     since: Annotated[
@@ -199,7 +199,7 @@ def command(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> int:
-    """Undo deletions of ClientCertificates."""
+    """Undo deletions of ClientCertificates: end the holds of their certificates. Apply the ClientCertificates again yourself."""
     wanted = Wanted(
         issuer=issuer,
         namespace=namespace,

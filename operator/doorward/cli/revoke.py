@@ -16,7 +16,9 @@ def command(
     *,
     reason: Annotated[
         RevocationReason | None,
-        typer.Option("--reason", help="Why, as in RFC 5280. keyCompromise also bars the client's keys."),
+        typer.Option(
+            "--reason", help="Why, as in RFC 5280. keyCompromise also bars the client's keys from new certificates."
+        ),
     ] = None,
     dry_run: DryRun = "none",
     output: Yaml = None,

@@ -18,44 +18,47 @@ if TYPE_CHECKING:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Its options."""
-    parser.add_argument("--kubeconfig", help="path; without it $KUBECONFIG, else the Pod's service account")
+    parser.add_argument(
+        "--kubeconfig", help="path of the kubeconfig; default: $KUBECONFIG, else the Pod's service account"
+    )
     parser.add_argument(
         "-n",
         "--namespace",
         action="append",
         default=[],
-        help="a namespace to serve; may be repeated; none: all of them",
+        help="a namespace to serve; may be repeated; default: all",
     )
-    parser.add_argument("--health-port", type=int, default=8080, help="port of /healthz, /readyz and /metrics; 0: none")
+    parser.add_argument(
+        "--health-port", type=int, default=8080, help="port of /healthz, /readyz and /metrics; 0: none; default: 8080"
+    )
     parser.add_argument(
         "--account",
         default="doorward-system:doorward",
-        help="<namespace>:<name> of its service account, for the commands that it tells people to run",
+        help="<namespace>:<name> of the operator's service account, for the commands in its messages; default: %(default)s",
     )
     parser.add_argument(
         "--leader-election",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="work only while this process holds the Lease; without it, it must be the only one",
+        help="work only while this process holds the Lease; with --no-leader-election no other operator may run",
     )
     parser.add_argument(
         "--lease",
-        help="<namespace>:<name> of that Lease; without it, `doorward` in the namespace of --account. Operators that share"
-        " an account, and serve different namespaces, need one each",
+        help="<namespace>:<name> of that Lease; default: `doorward` in the namespace of --account. Operators that share an account"
+        " and serve different namespaces need one each",
     )
     parser.add_argument(
         "--gate-service",
         metavar="URL",
-        help="http://<host> of the gate service, which ingress-nginx is to ask at every request; without it the service is not"
-        " installed",
+        help="http://<host> of the gate service, which ingress-nginx asks at every request; default: there is no gate service",
     )
     parser.add_argument(
         "--controller-class",
         action="append",
         default=[],
         metavar="NAME",
-        help="a value of spec.controller by which IngressClasses mean ingress-nginx (its flag --controller-class); may be repeated;"
-        " default: k8s.io/ingress-nginx",
+        help="spec.controller of the IngressClasses of ingress-nginx (its flag --controller-class); may be repeated; default:"
+        " k8s.io/ingress-nginx",
     )
     parser.add_argument(
         "--controller-configmap",
@@ -68,8 +71,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAMESPACE/SERVICE",
         type=_service,
         default="ingress-nginx/ingress-nginx-controller",
-        help="Service of the ingress controller, whose replicas are probed: they must refuse clients without a certificate; empty:"
-        " nothing is probed",
+        help="Service of the ingress controller. The operator probes its replicas, which must refuse clients without a certificate."
+        " Empty: it probes nothing; default: %(default)s",
     )
     parser.add_argument(
         "--controller-address",

@@ -152,7 +152,7 @@ def command(
     namespace: Annotated[
         str, typer.Option("--namespace", "-n", metavar="NAMESPACE", help="Namespace of the operator.")
     ] = "doorward-system",
-    seconds: Annotated[float, typer.Option("--seconds", help="Give up after this time.")] = 240.0,
+    seconds: Annotated[float, typer.Option("--seconds", help="Seconds after which the command gives up.")] = 240.0,
     kubeconfig: Annotated[
         str | None,
         typer.Option(
