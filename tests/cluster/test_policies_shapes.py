@@ -224,7 +224,7 @@ def test_the_operator_can_still_say_what_is_wrong_with_one_that_got_in(edge):
     with unbound(edge.admin, "ingress.doorward.io", lambda: edge.admin.create(INGRESSES, probe, dry_run=True)):
         body = changed(protected(edge), UNKNOWN["a host without http, and a defaultBackend"])
         assert edge.person.create(INGRESSES, body).ok
-    said = {"metadata": {"annotations": {"doorward.io/gate": "NotEnforced: anybody may get in: add http.paths"}}}
+    said = {"metadata": {"annotations": {"doorward.io/gate": "NotEnforced: anybody may have access: add http.paths"}}}
     assert edge.operator.patch(INGRESSES, body, said).ok
 
 

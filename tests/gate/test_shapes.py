@@ -72,7 +72,7 @@ def test_what_opens_a_host_is_refused_and_called_open_where_it_got_in(street, ma
                 lambda told=told: IN in {door.tells(NOBODY) for door in told.values()}, f"{name}: a stranger gets in"
             )
     for n, name in enumerate(OPEN):
-        assert said(street, f"open{n}").startswith("NotEnforced: anybody may get in: add http.paths"), name
+        assert said(street, f"open{n}").startswith("NotEnforced: anybody may have access: add http.paths"), name
 
 
 @pytest.mark.promise(3)

@@ -9,7 +9,7 @@ GATE = table(
         "True",
         Mender.NOBODY,
         "No object that the operator sees opens the host, or admits anybody but clients of the issuer.",
-        "clients of {issuer} get in",
+        "clients of {issuer} have access",
     ),
     (
         "FoundOpen",
@@ -97,7 +97,7 @@ GATE = table(
             "ingress-nginx is not known to protect an Ingress of this shape, or with this annotation: it may admit anybody. The"
             " admission policy refuses such an Ingress; this one was created without the policy, or before it."
         ),
-        "anybody may get in: {fix}",
+        "anybody may have access: {fix}",
     ),
     (
         "HostShared",
@@ -108,7 +108,7 @@ GATE = table(
             " known to protect it. ingress-nginx has one trust bundle for a host: that of the oldest Ingress, in whatever namespace."
         ),
         (
-            "not protected: Ingress {rival} has the same host and may decide who gets in there: remove the host from one of the"
+            "not protected: Ingress {rival} has the same host and may decide who has access there: remove the host from one of the"
             " two, or give the other the annotation doorward.io/issuer of the same MTLSIssuer, and no setting of its own"
         ),
     ),
@@ -130,7 +130,7 @@ GATE = table(
             "The host, or a path of it, answers over plain HTTP, where no certificate is asked for: there is no TLS section for it, or the"
             " redirect to HTTPS is switched off on the Ingress or in the ConfigMap of ingress-nginx."
         ),
-        "clients of {issuer} get in over HTTPS, but anybody may get in over plain HTTP: {fix}",
+        "clients of {issuer} have access over HTTPS, but anybody may have access over plain HTTP: {fix}",
     ),
     (
         "HostlessAuthTLS",
@@ -167,7 +167,7 @@ GATE = table(
             " second, either may decide."
         ),
         (
-            "{place} is served from the older Ingress {other}, which decides who gets in there, not this one: remove the path from one of"
+            "{place} is served from the older Ingress {other}, which decides who has access there, not this one: remove the path from one of"
             " the two, or give both the same doorward.io/issuer and doorward.io/allow"
         ),
     ),
@@ -192,7 +192,7 @@ GATE = table(
             "The Ingress has an access list in doorward.io/allow, and nobody compares clients with it: the gate service is not"
             " installed, or it is not asked at this Ingress. All clients of the issuer have access."
         ),
-        "all clients of {issuer} get in, not only those that doorward.io/allow selects: {fix}",
+        "all clients of {issuer} have access, not only those that doorward.io/allow selects: {fix}",
     ),
     (
         "ListNotRead",
@@ -233,7 +233,7 @@ GATE = table(
             " TLS handshake alone decides: a client whose access is revoked may keep it on a connection or TLS session that is open."
         ),
         (
-            "clients of {issuer} get in, but the gate service is not asked: {fix}, or set enforcement.mode: Handshake on the"
+            "clients of {issuer} have access, but the gate service is not asked: {fix}, or set enforcement.mode: Handshake on the"
             " MTLSIssuer"
         ),
     ),

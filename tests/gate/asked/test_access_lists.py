@@ -36,7 +36,7 @@ def test_exactly_the_clients_of_the_list_get_in_and_each_change_holds_at_the_nex
     shop = street.door("shop", **{ALLOW: "alice"})
     shop.comes_to_tell(two["alice"], IN)
     assert shop.tells(two["bob"]) == CLOSED
-    protected = f"Protected: clients of {home.namespace}/partners that {ALLOW} selects get in"
+    protected = f"Protected: clients of {home.namespace}/partners that {ALLOW} selects have access"
     eventually(lambda: annotations(home).get("doorward.io/gate") == protected, "the Ingress is told")
     with without_operator(running_operator):
         allow(home, "bob")

@@ -20,7 +20,7 @@ OPTIONAL = "doorward.io/verify-client"
 
 PARTNERS = ObjectKey("issuers", "partners")
 OURS = "edge/doorward.issuers.partners"
-PROTECTED = "Protected: clients of issuers/partners get in"
+PROTECTED = "Protected: clients of issuers/partners have access"
 SETTLED = {SECRET: OURS, VERIFY: "on", DEPTH: "1", GATE: PROTECTED}
 
 

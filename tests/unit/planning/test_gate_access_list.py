@@ -28,7 +28,7 @@ def test_where_the_gate_service_is_asked_it_is_protected_and_says_for_whom():
     said = told()
     assert (said.reason.name, said.message) == (
         "Protected",
-        f"clients of {given.ISSUER} that doorward.io/allow selects get in",
+        f"clients of {given.ISSUER} that doorward.io/allow selects have access",
     )
 
 
@@ -45,7 +45,7 @@ def test_where_the_gate_service_is_asked_it_is_protected_and_says_for_whom():
 def test_where_nobody_compares_it_is_never_protected(issuer, override, fix, text):
     said = told(issuer, text=text, **override)
     assert said.reason.name == "ListNotEnforced"
-    assert said.message.startswith(f"all clients of {given.ISSUER} get in")
+    assert said.message.startswith(f"all clients of {given.ISSUER} have access")
     assert fix in said.message
 
 

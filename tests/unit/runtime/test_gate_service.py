@@ -197,7 +197,7 @@ def test_an_auth_url_of_somebody_else_is_told_and_left(bed):
 
 def test_an_ingress_with_a_list_is_protected_only_while_somebody_compares(bed):
     allow(bed, "alice role=ops")
-    said = f"clients of {ISSUER_AT} that doorward.io/allow selects get in"
+    said = f"clients of {ISSUER_AT} that doorward.io/allow selects have access"
     assert annotations(bed)["doorward.io/gate"] == f"Protected: {said}"
     bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"enforcement": {"mode": "Handshake"}}})
     bed.settle()
