@@ -256,9 +256,9 @@ def test_the_api_server_takes_an_issuer_with(home: Home, spec: dict[str, Any]):
 
 
 IMMUTABLE = {
-    "issuerRef": ({"issuerRef": {"name": "others"}}, "issuerRef is immutable: make a new ClientCertificate"),
-    "secretName": ({"secretName": "other"}, "secretName is immutable: make a new ClientCertificate"),
-    "secretName's absence": ({"secretName": None}, "secretName is immutable: make a new ClientCertificate"),
+    "issuerRef": ({"issuerRef": {"name": "others"}}, "issuerRef is immutable: create a new ClientCertificate"),
+    "secretName": ({"secretName": "other"}, "secretName is immutable: create a new ClientCertificate"),
+    "secretName's absence": ({"secretName": None}, "secretName is immutable: create a new ClientCertificate"),
     "request's absence": ({"request": "x" * 64}, "can be replaced, but not added or taken away"),
 }
 

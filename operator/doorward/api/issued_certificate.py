@@ -171,8 +171,8 @@ class IssuedCertificateSpec(Model):
     revocation: Annotated[
         Revocation | None,
         Field(
-            description="Revocation or hold of this certificate. The CRL lists the serial number from then on, until the hold is"
-            " lifted, and at least until the certificate has expired otherwise. Cannot be removed. If not set, the certificate is not revoked."
+            description="Revocation or hold of this certificate. The CRL lists the serial number until the hold is lifted, or at"
+            " least until the certificate has expired. Cannot be removed. If not set, the certificate is not revoked."
         ),
     ] = None
 
@@ -197,11 +197,11 @@ class IssuedCertificateSpec(Model):
             rule(
                 "!has(oldSelf.revocation) || oldSelf.revocation.reason == 'certificateHold'"
                 " || (has(self.revocation) && self.revocation.reason in [oldSelf.revocation.reason, 'keyCompromise'])",
-                "this serial is revoked for good: only a certificateHold can be lifted or given another reason than keyCompromise",
+                "this serial is revoked for good: its reason can only be changed to keyCompromise",
             ),
             rule(
                 "!has(oldSelf.revocation) || has(self.revocation)",
-                "a revocation is not removed: to end a hold set revocation.lifted: true",
+                "a revocation is not removed: to end a hold, set revocation.lifted: true",
             ),
         )
     }

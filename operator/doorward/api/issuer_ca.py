@@ -148,8 +148,8 @@ class CaSource(Model):
                 "Your own CA from a Secret in the issuer's namespace, self-signed or not. Its key is RSA of 2048 bits or more, ECDSA"
                 " on P-256, P-384 or P-521, or Ed25519. The operator uses the certificate that fits the private key, and the"
                 " certificates above it, in any order. A CA with another key, another subject or another subject key identifier is a"
-                " new CA generation: put it into the Secret, and all clients get new certificates, while the old ones stay valid. If"
-                " not set, the CA comes from `generate`."
+                " new CA generation: all clients get new certificates. The old ones stay valid; after a change of the key only until one"
+                " of them is revoked, or the last CRL expires. If not set, the CA comes from `generate`."
             )
         ),
     ] = None

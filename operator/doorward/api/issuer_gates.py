@@ -55,8 +55,8 @@ class IngressSettings(Model):
     verify_client: Annotated[
         Literal["on", "optional"],
         Field(
-            description="`on`: ingress-nginx refuses clients without a valid certificate. `optional`: on every Ingress of this issuer,"
-            " clients without a certificate are treated as `gates.allowOptional` says, which must be true. Defaults to on."
+            description="`on`: ingress-nginx refuses clients without a valid certificate. `optional`: every Ingress of this issuer"
+            " behaves as with the annotation `doorward.io/verify-client: optional`; `gates.allowOptional` must be true. Defaults to on."
         ),
     ] = "on"
     verify_depth: Annotated[
@@ -111,11 +111,10 @@ class Enforcement(Model):
     canary: Annotated[
         bool,
         Field(
-            description="If true, the operator tests with certificates of its own that each replica of the ingress controller refuses"
-            " a client from the CRL on that revokes it. With a CRL that is published anyway, at most once a minute, it revokes a"
-            " certificate that it made for this and connects with it, and with one that is not revoked, to one host of each gate."
-            " These certificates live for 10 minutes, their keys stay in the memory of the operator, and no request reaches an"
-            " application. The result is in the condition CutOffHolds and in `status.canary`. Defaults to false."
+            description="If true, the operator tests whether each replica of the ingress controller refuses a revoked client. For this"
+            " it signs two certificates, the canaries. A CRL that is published anyway revokes one of them, at most every 15s. Then"
+            " the operator connects with both to one host of each gate. These certificates are valid for 10 minutes, their keys stay"
+            " in the memory of the operator, and no request reaches an application. The result is in the condition CutOffHolds and in `status.canary`. Defaults to false."
         ),
     ] = False
 

@@ -47,8 +47,8 @@ class CertificateLimits(Model):
             description=(
                 "Time from the issue of a certificate until the client's older certificates are revoked (CRL reason"
                 " `superseded`), such as 24h. If not set, older certificates stay valid until they expire. Each revoked certificate"
-                " takes room in the CRL until it has expired. A certificate whose Secret was deleted is revoked after this time too:"
-                " 24h after the next one was issued if this is not set, and never before 10m."
+                " takes room in the CRL until it has expired. A certificate whose Secret was deleted is revoked after this time too,"
+                " but not before 10m, and after 24h if this is not set."
             )
         ),
     ] = None

@@ -103,7 +103,7 @@ class MTLSIssuerSpec(Model):
         "json_schema_extra": validations(
             rule(
                 "has(self.ca.generate) == has(oldSelf.ca.generate)",
-                "ca cannot change between generate and secretRef: make a new MTLSIssuer and move the clients",
+                "ca cannot change between generate and secretRef: create a new MTLSIssuer and move the clients",
             ),
             rule(
                 "self.ingress.verifyClient == 'on' || self.gates.allowOptional",
@@ -258,15 +258,15 @@ class ClientCertificateSpec(Model):
 
     model_config = Model.model_config | {
         "json_schema_extra": validations(
-            rule("self.issuerRef == oldSelf.issuerRef", "issuerRef is immutable: make a new ClientCertificate"),
+            rule("self.issuerRef == oldSelf.issuerRef", "issuerRef is immutable: create a new ClientCertificate"),
             rule(
                 "has(self.secretName) == has(oldSelf.secretName)"
                 " && (!has(self.secretName) || self.secretName == oldSelf.secretName)",
-                "secretName is immutable: make a new ClientCertificate",
+                "secretName is immutable: create a new ClientCertificate",
             ),
             rule(
                 "has(self.request) == has(oldSelf.request)",
-                "a request can be replaced, but not added or taken away: make a new ClientCertificate",
+                "a request can be replaced, but not added or removed: create a new ClientCertificate",
             ),
             when_parsed(
                 *("duration", "renewBefore"),

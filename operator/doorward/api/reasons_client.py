@@ -136,7 +136,7 @@ READY = table(
         "False",
         Mender.OWNER,
         "A Secret with this name exists, and the operator did not create it. The operator never overwrites it.",
-        "Secret {secret} is not Doorward's: move it away, or make a new ClientCertificate with another secretName",
+        "Secret {secret} is not Doorward's: move it away, or create a new ClientCertificate with another secretName",
     ),
     (
         "SecretCopied",
@@ -177,7 +177,7 @@ READY = table(
         Mender.OWNER,
         "The name of the result Secret is reserved for the CA Secrets of MTLSIssuers: <issuer>-ca-<number>.",
         (
-            "Secret {secret} has the name of a CA Secret, which ends with -ca- and a number: make a new ClientCertificate with"
+            "Secret {secret} has the name of a CA Secret, which ends with -ca- and a number: create a new ClientCertificate with"
             " another secretName"
         ),
     ),
@@ -245,7 +245,7 @@ READY = table(
         "False",
         Mender.OWNER,
         (
-            "spec.renewBefore leaves almost nothing of the certificate's lifetime. The operator ignores it, and the client"
+            "spec.renewBefore is almost as long as the certificate's lifetime, or longer. The operator ignores it, and the client"
             " keeps its access."
         ),
         (

@@ -104,7 +104,7 @@ GATE = table(
         "False",
         Mender.OWNER,
         (
-            "Another Ingress has a host of this one, and another trust bundle, or an annotation with which ingress-nginx is not"
+            "Another Ingress has the same host, and another trust bundle or an annotation with which ingress-nginx is not"
             " known to protect it. ingress-nginx has one trust bundle for a host: that of the oldest Ingress, in whatever namespace."
         ),
         (
@@ -117,8 +117,8 @@ GATE = table(
         "False",
         Mender.OWNER,
         (
-            "No ingress-nginx serves the Ingress, by its Ingress class. Another controller may serve it, and ignore the annotations or,"
-            " as Traefik does, read them without the CRL: then a client whose access is revoked keeps it."
+            "By its Ingress class, no ingress-nginx serves the Ingress. Another controller may serve it and ignore the annotations, or"
+            " ignore only the CRL, as Traefik does: then a revoked client keeps its access."
         ),
         "not protected by ingress-nginx: {fix}",
     ),
@@ -189,7 +189,7 @@ GATE = table(
         "False",
         Mender.OWNER,
         (
-            "The Ingress has an access list in doorward.io/allow, and nobody compares clients with it: the gate service is not"
+            "The access list in doorward.io/allow is not enforced: the gate service is not"
             " installed, or it is not asked at this Ingress. All clients of the issuer have access."
         ),
         "all clients of {issuer} have access, not only those that doorward.io/allow selects: {fix}",

@@ -37,8 +37,8 @@ READY = table(
         "CaAnnounced",
         "False",
         Mender.ITSELF,
-        "The Secret holds another CA now, which signs as soon as the gates have it.",
-        "CA generation {generation} signs as soon as the gates have it; nothing is signed until then",
+        "The Secret holds another CA now. It signs certificates as soon as the gates have it.",
+        "CA generation {generation} signs as soon as the gates have it; no certificate is signed until then",
     ),
     (
         "CaDistrusted",
@@ -58,7 +58,7 @@ READY = table(
         "ClusterCa",
         "False",
         Mender.ISSUER,
-        "The CA is the cluster's own client CA.",
+        "The CA is the cluster's own client CA, so its certificates are users of the cluster.",
         "the CA is the cluster's own client CA, and its certificates are users of the cluster: give this issuer a CA of its own",
     ),
     (
@@ -67,7 +67,7 @@ READY = table(
         Mender.ISSUER,
         "The Secret of a generated CA holds another CA than the one that signed the certificates.",
         (
-            "Secret {secret} holds another CA than the one the gates trust ({subject}): put that one back,"
+            "Secret {secret} holds another CA than the one the gates trust ({subject}): restore that one,"
             " or name its generation in spec.ca.distrust"
         ),
     ),
@@ -76,8 +76,8 @@ READY = table(
         "False",
         Mender.ISSUER,
         (
-            "A Secret with the name of the generated CA's is there, without the labels that the operator gives it. If it holds"
-            " the CA's key, the operator signs CRLs with it, and no certificates."
+            "A Secret has the name of a generated CA Secret, and lacks the operator's labels. If it holds the CA's key, the operator"
+            " signs CRLs with it, but no certificates."
         ),
         (
             "Secret {secret} has the name of a CA that the operator made, and lacks its labels. If you restored that CA, add the"

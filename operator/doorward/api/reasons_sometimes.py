@@ -138,11 +138,11 @@ KEY = table(
         "True",
         Mender.ISSUER,
         (
-            "The Secret holds the key of the CA that the gates trust, and no certificate of that CA that can be used. The operator"
+            "The Secret holds the key of the CA that the gates trust, but no usable certificate of that CA. The operator"
             " issues no certificates and goes on signing CRLs."
         ),
         (
-            "Secret {secret} holds the key of the CA that the gates trust, and no certificate of that CA that can be used: see Ready."
+            "Secret {secret} holds the key of the CA that the gates trust, but no usable certificate of that CA: see Ready."
             " The operator issues no certificates. It goes on signing CRLs, so revocations take effect"
         ),
     ),
@@ -193,7 +193,7 @@ SYNCED = table(
         "SourceNotSynced",
         "False",
         Mender.CLUSTER,
-        "The operator cannot list objects that this issuer depends on. It works with what it saw last.",
+        "The operator cannot list objects that this issuer depends on. It works with what it observed last.",
         "the operator cannot list {detail}. Check its permissions and the API server",
     ),
 )

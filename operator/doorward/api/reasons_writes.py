@@ -49,7 +49,7 @@ GATE = table(
         Mender.OWNER,
         (
             "Another field manager owns an annotation that the operator writes and has set it to another value, or another controller or an"
-            " admission policy changes what the operator writes. How the host is protected follows from that."
+            " admission policy changes what the operator writes. The value in the Ingress decides how the host is protected."
         ),
         "{detail}. Let only one of them set it. {retry}",
     ),

@@ -222,7 +222,7 @@ class CountsStatus(Model):
 class GateStatus(Model):
     """One namespace whose targets let this issuer's clients in."""
 
-    namespace: Annotated[str, Field(max_length=63, description="Namespace of the gate and of its Ingresses.")]
+    namespace: Annotated[str, Field(max_length=63, description="Namespace of the gate Secret and of its Ingresses.")]
     targets: Annotated[
         tuple[Annotated[str, Field(max_length=253)], ...],
         Field(max_length=16, description="Names of the Ingresses that opted in to this issuer. At most 16 are listed."),
@@ -231,7 +231,7 @@ class GateStatus(Model):
         str,
         Field(
             max_length=64,
-            description="`Current`: the gate has the published CRL. Other values say why not; the condition `GatesCurrent` has the"
+            description="`Current`: the gate Secret has the published CRL. Other values say why not; the condition `GatesCurrent` has the"
             " details.",
         ),
     ]
@@ -311,7 +311,7 @@ class MTLSIssuerStatus(Model):
     ] = None
     gates: Annotated[
         tuple[GateStatus, ...],
-        Field(max_length=50, description="Gates of this issuer, one for each namespace. At most 50 are listed."),
+        Field(max_length=50, description="Gate Secrets of this issuer, one for each namespace. At most 50 are listed."),
     ] = ()
     gates_total: Annotated[Count | None, Field(description="Number of gates, including those not in `gates`.")] = None
     enforcement: Annotated[
