@@ -222,7 +222,7 @@ def test_where_no_mutating_policy_is_served_the_finalizer_stays_all_the_same(edg
         assert edge.person.patch(CERTIFICATES, body, {"metadata": {"labels": {"a": "b"}}}).ok
         assert edge.person.delete(CERTIFICATES, body).ok
         for answer in _stripped(edge.person, body, metadata):
-            assert (answer.status, "not cut off yet" in answer.message) == (403, True)
+            assert (answer.status, "not revoked yet" in answer.message) == (403, True)
 
 
 @pytest.mark.parametrize("who", ["person", "admin"])
@@ -230,6 +230,6 @@ def test_of_a_deleted_client_only_the_operator_takes_the_finalizer_off(edge, who
     body = client_with_finalizer(edge)
     assert edge.person.delete(CERTIFICATES, body).ok
     answer = getattr(edge, who).patch(CERTIFICATES, body, {"metadata": {"finalizers": None}})
-    assert (answer.status, "not cut off yet" in answer.message) == (403, True)
+    assert (answer.status, "not revoked yet" in answer.message) == (403, True)
     assert edge.operator.patch(CERTIFICATES, body, {"metadata": {"finalizers": None}}).ok
     assert edge.admin.get(CERTIFICATES, edge.namespace, "alice").status == 404
