@@ -259,7 +259,7 @@ IMMUTABLE = {
     "issuerRef": ({"issuerRef": {"name": "others"}}, "issuerRef is immutable: create a new ClientCertificate"),
     "secretName": ({"secretName": "other"}, "secretName is immutable: create a new ClientCertificate"),
     "secretName's absence": ({"secretName": None}, "secretName is immutable: create a new ClientCertificate"),
-    "request's absence": ({"request": "x" * 64}, "can be replaced, but not added or taken away"),
+    "request's absence": ({"request": "x" * 64}, "can be replaced, but not added or removed"),
 }
 
 

@@ -22,10 +22,10 @@ mtlsissuer NAME` and `kubectl describe ingress NAME` list them, and `doorward cl
 
 - Each change gives one Event. A restart of the operator, or another leader, repeats none.
 - Events are written last, after the ledger, the CRL and the gates. An Event that cannot be written delays nothing. If the operator
-  ends before it has written an Event, nobody writes it.
-- At most {outbox.BURST} Events about one object are written at once, and then one a minute. Of a condition that changes back and forth, the same
-  reason is written every {int(outbox.REPEATED_AFTER.total_seconds()) // 60} minutes at most. At most 16 Events a second are written. Of what is too much, Events are left out:
-  `Issued` and `Renewed` first. The log says how many (`events left out`), and so does the metric `doorward_events_total`.
+  ends before it has written an Event, the Event is lost.
+- At most {outbox.BURST} Events about one object are written at once, and then one a minute. If a condition changes back and forth, the same
+  reason is written every {int(outbox.REPEATED_AFTER.total_seconds()) // 60} minutes at most. At most 16 Events a second are written. The operator leaves out the
+  rest, `Issued` and `Renewed` first. The log says how many (`events left out`), and so does the metric `doorward_events_total`.
 - Kubernetes deletes Events after an hour. The ledger and the log keep what happened.
 """
 _TABLE = """
@@ -35,7 +35,7 @@ _TABLE = """
 _CONDITIONS = """
 ## With the reason of a condition
 
-If a condition of a ClientCertificate or an MTLSIssuer turns bad for one of these reasons, a Warning has the same reason and the same
+If a condition of a ClientCertificate or an MTLSIssuer gets one of these reasons, a Warning Event has the same reason and
 message. If the condition is True again, an Event of type Normal says so, for a ClientCertificate as `ReadyAgain`.
 [Conditions and their reasons](reasons.md) says what each reason means.
 

@@ -30,7 +30,7 @@ The operator also serves `process_open_fds`, `process_max_fds`, `process_residen
 
 `deploy/monitoring/prometheusrule.yaml` holds the alerts for the Prometheus Operator, and
 `charts/doorward/files/prometheus-rules.yaml` the same for Prometheus itself. The chart installs them with
-`prometheusRule.enabled=true`, and what Prometheus scrapes with `metrics.serviceMonitor.enabled=true`. Each alert has a page in `docs/runbooks/alerts/` that says
+`prometheusRule.enabled=true`, and a ServiceMonitor with `metrics.serviceMonitor.enabled=true`. Each alert has a page in `docs/runbooks/alerts/` that says
 what it means and what to do. `deploy/monitoring/dashboard.json` is a dashboard for Grafana.
 """
 

@@ -26,7 +26,7 @@ from doorward.objects.meta import ObjectKey, parse_instant
 from doorward.planning import timing
 
 HEAD = ("CLIENT", "SERIAL", "DELETED", "FINAL", "CLIENTCERTIFICATE", "RESULT")
-WOULD, DONE, CHANGED = "would be restored", "restored", "changed meanwhile: run it again"
+WOULD, DONE, CHANGED = "would be restored", "restored", "changed in the meantime: run it again"
 WARNING = (
     "{count} have no ClientCertificate: create it within ten minutes, or they are held again"
     " (access is a live ClientCertificate, and nothing else)"

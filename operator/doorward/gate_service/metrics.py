@@ -39,7 +39,7 @@ SILENCE = Described(
     "doorward_gate_silence_seconds",
     "gauge",
     ("kind",),
-    "Seconds since the API server was last heard of, by kind of object. It sends a bookmark every minute. From 90 on, clients are"
+    "Seconds since the last message from the API server, by kind of object. It sends a bookmark every minute. From 90 on, clients are"
     " admitted by the last known state, until nextUpdate of the issuer's CRL or for `enforcement.maxStaleness`.",
 )
 SYNCED = Described(

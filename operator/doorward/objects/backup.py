@@ -18,17 +18,17 @@ def why_left(body: Object) -> str:
     """Why an object is not brought back; empty where it is."""
     kind, metadata = body.get("kind"), body["metadata"]
     if kind not in ORDER:
-        return "left to you"
+        return "restore it yourself"
     if "deletionTimestamp" in metadata:
         return "was being deleted"
     if kind == "ConfigMap" and metadata["name"] == guarded_services.NAME:
-        return "the operator writes it anew"
+        return "the operator writes it again"
     if kind == "ConfigMap" and not any(is_ours(body, role) for role in (CRL_ROLE, ARCHIVE_ROLE, INDEX_ROLE)):
-        return "left to you"
+        return "restore it yourself"
     if kind == "Secret" and issuer_of_gate(metadata["name"]) is not None:
-        return "the operator writes it anew"
+        return "the operator writes it again"
     if kind == "Secret" and body.get("type") == "kubernetes.io/service-account-token":
-        return "the cluster makes it"
+        return "the cluster creates it"
     return ""
 
 

@@ -58,7 +58,7 @@ GATE_SERVICE = {
     Verdict.NOT_READ: "the question cannot be read",
     Verdict.NOT_VERIFIED: "ingress-nginx did not verify a certificate",
     Verdict.NOT_SYNCED: "it has not read all objects yet",
-    Verdict.STALE: "it has not heard of the API server for too long",
+    Verdict.STALE: "it has had no answer from the API server for too long",
     Verdict.NO_ISSUER: "there is no such MTLSIssuer",
     Verdict.NOT_ISSUED: "the ledger of the gate's issuer has no record of the certificate",
     Verdict.HELD: "the certificate is on hold",

@@ -19,14 +19,18 @@ def body(kind, name="thing", *, role=None, **fields):
         pytest.param(body("ConfigMap", role="archive"), "", id="an archive of the ledger"),
         pytest.param(body("ConfigMap", role="archive-index"), "", id="the index of an archive"),
         pytest.param(body("Secret"), "", id="a Secret of a person's, such as a CA"),
-        pytest.param(body("ConfigMap"), "left to you", id="another ConfigMap"),
-        pytest.param(body("Ingress"), "left to you", id="another kind"),
-        pytest.param(body("Secret", "doorward.edge.partners", role="gate"), "the operator writes it anew", id="a gate"),
+        pytest.param(body("ConfigMap"), "restore it yourself", id="another ConfigMap"),
+        pytest.param(body("Ingress"), "restore it yourself", id="another kind"),
         pytest.param(
-            body("ConfigMap", "doorward-guarded", role="guarded"), "the operator writes it anew", id="Services"
+            body("Secret", "doorward.edge.partners", role="gate"), "the operator writes it again", id="a gate"
         ),
         pytest.param(
-            body("Secret", type="kubernetes.io/service-account-token"), "the cluster makes it", id="an account's token"
+            body("ConfigMap", "doorward-guarded", role="guarded"), "the operator writes it again", id="Services"
+        ),
+        pytest.param(
+            body("Secret", type="kubernetes.io/service-account-token"),
+            "the cluster creates it",
+            id="an account's token",
         ),
         pytest.param(
             body("ClientCertificate", metadata={"deletionTimestamp": "2026-09-01T12:00:00Z"}),

@@ -272,7 +272,7 @@ def test_a_client_that_is_created_again_between_list_and_write_is_left_alone(ser
         served.apply("alice")
         return await restore.lift(gateway, found)
 
-    assert served.with_gateway(late) == ["changed meanwhile: run it again"]
+    assert served.with_gateway(late) == ["changed in the meantime: run it again"]
     served.settle()
     assert stolen not in live(served)
 
@@ -288,7 +288,7 @@ def test_a_record_that_changes_between_list_and_write_is_left_alone(served):
         served.edit(ISSUED_CERTIFICATE, f"{ISSUER_AT.name}.1.{number:x}", revoked)
         return await restore.lift(gateway, found)
 
-    assert served.with_gateway(late) == ["changed meanwhile: run it again"]
+    assert served.with_gateway(late) == ["changed in the meantime: run it again"]
 
 
 def test_a_name_in_two_namespaces_is_not_guessed(served, pruned, capsys):
