@@ -30,6 +30,9 @@ class Stopwatch:
         self._most_cpu = 0.0
         self._busiest = ""
         self._what = ""
+        self._computed = time.thread_time()
+        """Of this thread, as the last callback ended. What the loop itself did since counts with the next callback: asked twice, the
+        clock took so much of the operator's time that a storm was slower for being measured."""
         self._main = threading.main_thread().ident
         self._collected = ""
         """The collections within this callback, each with its generation."""
@@ -40,20 +43,22 @@ class Stopwatch:
     def install(self) -> None:
         """Time every callback from now on."""
         run = asyncio.Handle._run  # type: ignore[attr-defined]  # the one place that every callback goes through
+        now, cpu, thread, main = time.perf_counter, time.thread_time, threading.get_ident, self._main
 
         def timed(handle: asyncio.Handle) -> None:
-            begun, computing = time.perf_counter(), time.thread_time()
-            if threading.get_ident() == self._main:
-                self._collected = ""
-            run(handle)
-            spent, computed = time.perf_counter() - begun, time.thread_time() - computing
-            if threading.get_ident() != self._main:
+            if thread() != main:
+                run(handle)
                 return
-            if computed > self._most_cpu:
+            begun = now()
+            run(handle)
+            spent, before, self._computed = now() - begun, self._computed, cpu()
+            if (computed := self._computed - before) > self._most_cpu:
                 self._most_cpu, self._busiest = computed, f"{self._collected}{handle!r}"
             if spent > self._longest:
                 told = f"{computed * 1000:.1f} ms of it its own CPU, {self._collected}{handle!r}"
                 self._longest, self._what = spent, told
+            if self._collected:
+                self._collected = ""
 
         asyncio.Handle._run = timed  # type: ignore[attr-defined]
         # The gate service's own loop has no place where callbacks can be timed; the steps that it takes are the same.
