@@ -66,7 +66,7 @@ class MemoryGateway:
         self.watching: Counter[tuple[Kind, str | None]] = Counter()
         """Watches that are open."""
         self.killed = asyncio.Event()
-        self._epoch = 0
+        self._epoch = self._marked = 0
         self._changed = asyncio.Event()
         self._skew = Skew(cluster.clock)
         cluster.listeners.append(self._changed.set)
@@ -77,6 +77,11 @@ class MemoryGateway:
     def end_watches(self) -> None:
         """What a server does every few minutes: it ends the streams, without a word."""
         self._epoch += 1
+        self._changed.set()
+
+    def send_bookmarks(self) -> None:
+        """What a server does every minute: it tells each watch which version it has reached."""
+        self._marked += 1
         self._changed.set()
 
     def stop(self) -> None:
@@ -210,9 +215,13 @@ class MemoryGateway:
             self.watching[kind, namespace] -= 1
 
     async def _events(self, kind: Kind, namespace: str | None, heard: int, selector: str) -> AsyncIterator[WatchEvent]:
-        epoch = self._epoch
+        epoch, marked = self._epoch, self._marked
         while epoch == self._epoch:
             changes = list(self.cluster.since(heard))
+            if not changes and marked != self._marked:
+                marked, heard = self._marked, max(heard, self.cluster.version)
+                yield WatchEvent("BOOKMARK", {"kind": kind.name, "metadata": {"resourceVersion": str(heard)}})
+                continue
             if not changes:
                 self._changed.clear()
                 await self._changed.wait()

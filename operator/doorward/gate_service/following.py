@@ -56,7 +56,8 @@ class Follower:
         self._table = table
         self.heard_at: float | None = None
         """When it was last heard of, by the monotonic clock; None: not yet."""
-        self._version = 0
+        self.version = 0
+        """The newest resourceVersion that was heard of; everything before it was taken in."""
         self.trouble = ""
         """Why the last try failed; empty: it did not."""
 
@@ -100,7 +101,7 @@ class Follower:
         self._table.begin()
         _, version = await self._gateway.collect(self._table.take, self.kind, None, metadata_only=self._metadata_only)
         await self._table.end()
-        self._version = number_of(version)
+        self.version = number_of(version)
         self._heard()
         return version
 
@@ -112,7 +113,7 @@ class Follower:
                 self._table.remove(event.object)
             elif event.type != "BOOKMARK":
                 self._table.take(event.object)
-            self._version = max(self._version, number_of(version))
+            self.version = max(self.version, number_of(version))
             self._heard()
         return version
 
@@ -121,7 +122,7 @@ class Follower:
         would not say so (measured).
         """
         _, version = await self._gateway.list(ISSUER, None)
-        if number_of(version) < self._version:
+        if number_of(version) < self.version:
             raise Gone("the cluster was rolled back")
 
     def _heard(self) -> None:

@@ -1,5 +1,6 @@
 """What is known of a cluster, and what a question is answered by it: the gate service and `doorward why` both ask here."""
 
+import sys
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -32,8 +33,18 @@ class Knowledge:
         self.issuers = Issuers()
         self.ingresses = Ingresses()
 
-    def answer(self, question: Question, certificate: Presented, *, silence: timedelta, now: datetime) -> Answer:
-        """Whether a request with a verified certificate gets in; `silence`: since when the API server was not heard of."""
+    def answer(
+        self,
+        question: Question,
+        certificate: Presented,
+        *,
+        silence: timedelta,
+        now: datetime,
+        ledger_version: int = sys.maxsize,
+    ) -> Answer:
+        """Whether a request with a verified certificate gets in; `silence`: since when the API server was not heard of,
+        `ledger_version`: the resourceVersion as of which the ledger is known.
+        """
         issuer = self.issuers.get(question.gate.issuer)
         gate = question.gate if issuer is not None else None
         serial = None
@@ -41,6 +52,8 @@ class Knowledge:
             if certificate.serial is not None and each.number != certificate.serial:
                 continue
             said = verdict(issuer, each, each.client, silence=silence, now=now)
+            if said is Verdict.ADMITTED and each.client.since > ledger_version:
+                said = Verdict.LEDGER_BEHIND
             if said is not Verdict.ADMITTED:  # of several records of one certificate, each has to admit it
                 return Answer(said, gate)
             serial = each

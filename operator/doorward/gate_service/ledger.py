@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from doorward.cluster.steps import in_steps
+from doorward.cluster.store import number_of
 from doorward.gate_service.identity import common_name_of
 from doorward.objects import ledger_entry
 from doorward.objects.ledger_entry import SHA256_SIZE, Entry
@@ -18,6 +19,8 @@ from doorward.planning.entitlement import CutOff, cut_off_by
 
 logger = logging.getLogger(__name__)
 _SHA1 = re.compile("[0-9a-f]{40}")
+FOR_GOOD = (CutOff.DELETED, CutOff.REVOKED)
+"""What a ClientCertificate of that name gets nothing back from."""
 MOST_LABELS = 64
 """Of a ClientCertificate that an access list may select by one."""
 NOWHERE = ObjectKey("", "")
@@ -27,7 +30,7 @@ NOWHERE = ObjectKey("", "")
 class Client:
     """A ClientCertificate of that name, there or not; all serials that were signed for it refer to it."""
 
-    __slots__ = ("_issuer", "cut_off", "labels", "listed", "name", "namespace", "serials")
+    __slots__ = ("_issuer", "cut_off", "labels", "listed", "name", "namespace", "serials", "since")
 
     def __init__(self, namespace: str, name: str) -> None:
         self.namespace = sys.intern(namespace)
@@ -40,6 +43,9 @@ class Client:
         """The number of the last list that had it."""
         self.serials = 0
         """How many records name it."""
+        self.since = 0
+        """The resourceVersion at which it was last known to be deleted, or no more revoked. A ledger that is known as of an earlier
+        one may lack what was refused then; 0: it was neither."""
 
     @property
     def key(self) -> ObjectKey:
@@ -98,21 +104,27 @@ class Clients:
         client = self.named(key_of(body))
         client.listed = self._list
         issuer, cut_off = _read_client(body)
+        if client.cut_off in FOR_GOOD and cut_off not in FOR_GOOD:
+            client.since = _version_of(body)
+        elif client.since:  # of a list that lacked it, or of a history that was rolled back
+            client.since = min(client.since, _version_of(body))
         self._there += not client.there
         client.says(self._issuers.setdefault(issuer, issuer), cut_off, _labels_of(body))
 
     def remove(self, body: Object) -> None:
         """It was deleted."""
-        self._gone(self.named(key_of(body)))
+        self._gone(self.named(key_of(body)), _version_of(body))
 
     async def end(self) -> None:
         """The list is complete: what it did not have is not there."""
         async for client in in_steps([*self._all()]):
-            if client.listed != self._list:
-                self._gone(client)
+            if client.listed != self._list and client.there:
+                self._gone(client, sys.maxsize)
+            self.release(client)
 
-    def _gone(self, client: Client) -> None:
+    def _gone(self, client: Client, version: int) -> None:
         self._there -= client.there
+        client.since = version
         client.says(None, None)
         self.release(client)
 
@@ -124,6 +136,10 @@ class Clients:
         del clients[client.name]
         if not clients:
             del self._by_namespace[client.namespace]
+
+
+def _version_of(body: Object) -> int:
+    return number_of(body["metadata"].get("resourceVersion", "0"))
 
 
 def _labels_of(body: Object) -> tuple[str, ...]:
@@ -223,11 +239,12 @@ class Serials:
             entry = None
         if sha1 is None:
             return
-        self._drop(sha1, key)
         if entry is None:
+            self._drop(sha1, key)
             return
         client = self._clients.named(entry.holder)
-        client.serials += 1
+        client.serials += 1  # before the record of before is dropped, or what is known of the client may go with it
+        self._drop(sha1, key)
         added = Serial(entry, self._issuers.setdefault(entry.issuer, entry.issuer), client, self._list)
         others = self._by_sha1.get(sha1)
         self._by_sha1[sha1] = added if others is None else (*_several(others), added)

@@ -24,10 +24,11 @@ class GateService:
         self._known = known = Knowledge(sha256=sha256)
         self.clients, self.serials = known.clients, known.serials
         self.issuers, self.ingresses = known.issuers, known.ingresses
+        self._ledger = Follower(gateway, clock, ISSUED_CERTIFICATE, self.serials)
         self.followers = (
             Follower(gateway, clock, ISSUER, self.issuers),
             Follower(gateway, clock, CLIENT_CERTIFICATE, self.clients),
-            Follower(gateway, clock, ISSUED_CERTIFICATE, self.serials),
+            self._ledger,
             Follower(gateway, clock, INGRESS, self.ingresses, metadata_only=True),
         )
 
@@ -61,7 +62,13 @@ class GateService:
             return Answer(Verdict.NOT_READ)
         certificate = question.certificate
         if certificate is not None and self.synced:
-            return self._known.answer(question, certificate, silence=self.silence(), now=self._clock.now())
+            return self._known.answer(
+                question,
+                certificate,
+                silence=self.silence(),
+                now=self._clock.now(),
+                ledger_version=self._ledger.version,
+            )
         gate = question.gate if self.issuers.get(question.gate.issuer) is not None else None
         return Answer(Verdict.NOT_VERIFIED if certificate is None else Verdict.NOT_SYNCED, gate)
 

@@ -69,6 +69,7 @@ GATE_SERVICE = {
     Verdict.CLIENT_DELETED: "its ClientCertificate is being deleted",
     Verdict.CLIENT_REVOKED: "spec.revoked of its ClientCertificate is true",
     Verdict.CLIENT_SUSPENDED: "spec.suspended of its ClientCertificate is true",
+    Verdict.LEDGER_BEHIND: "it has not read the ledger since its ClientCertificate was deleted or revoked",
     Verdict.NO_INGRESS: "there is no such Ingress",
     Verdict.INGRESS_NOT_SAID: "the Ingress does not say its name, and another one of its namespace has an access list",
     Verdict.LIST_NOT_READ: "doorward.io/allow of the Ingress cannot be read, so it selects nobody",

@@ -43,6 +43,8 @@ class Verdict(StrEnum):
     CLIENT_DELETED = CutOff.DELETED.value
     CLIENT_REVOKED = CutOff.REVOKED.value
     CLIENT_SUSPENDED = CutOff.SUSPENDED.value
+    LEDGER_BEHIND = "ledger_behind"
+    """The ClientCertificate was deleted or revoked, and is there again. What was refused then is not known yet."""
     NO_INGRESS = "no_ingress"
     """There is no such Ingress as the one that the proxy names, so it is not known whom it admits."""
     INGRESS_NOT_SAID = "ingress_not_said"

@@ -116,6 +116,11 @@ class World:
         self.cluster.delete(kind, at, PEOPLE)
         self.advance()
 
+    def bookmark(self) -> None:
+        """A minute is over: the API server tells each watch which version it has reached."""
+        self.gateway.send_bookmarks()
+        self.advance()
+
     def cut_the_line(self) -> None:
         """The API server answers nobody any more."""
         self.gateway.refuse_reads = lambda *_: Transient("connection refused")

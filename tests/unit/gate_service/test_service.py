@@ -34,6 +34,13 @@ def test_a_client_is_refused_as_soon_as_its_client_certificate_says_so(world: Wo
     world.patch(CLIENT_CERTIFICATE, ALICE, {"spec": {field: True}})
     assert world.answer() == expected
     world.patch(CLIENT_CERTIFICATE, ALICE, {"spec": {field: False}})
+    world.bookmark()
+    assert world.answer() == "admitted"
+
+
+def test_a_client_whose_suspension_is_over_gets_in_at_once(world: World):
+    world.patch(CLIENT_CERTIFICATE, ALICE, {"spec": {"suspended": True}})
+    world.patch(CLIENT_CERTIFICATE, ALICE, {"spec": {"suspended": False}})
     assert world.answer() == "admitted"
 
 
@@ -54,6 +61,8 @@ def test_a_restored_client_has_another_uid_and_gets_in(world: World):
     world.advance()
     uid = world.cluster.get(CLIENT_CERTIFICATE, ALICE)["metadata"]["uid"]
     assert uid != rules.UID
+    assert world.answer() == "ledger_behind"
+    world.bookmark()
     assert world.answer() == "admitted"
 
 

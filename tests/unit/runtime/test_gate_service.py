@@ -34,8 +34,14 @@ class Asked:
         bed.with_gateway(self._start)
 
     async def _start(self, gateway) -> None:
+        self._gateway = gateway
         self._service = GateService(gateway, self._bed.clock)
         self._task = asyncio.create_task(self._service.follow())
+
+    def bookmark(self) -> None:
+        """A minute is over: the API server tells each watch which version it has reached."""
+        self._gateway.send_bookmarks()
+        self._bed.advance(0.1)
 
     def tells(self, number: int, ingress: str = "") -> str:
         """What the holder of that serial is told a moment from now; as before access lists where no Ingress is named."""
@@ -107,6 +113,8 @@ def test_a_client_that_is_restored_with_another_uid_gets_in_as_the_operator_says
     assert asked.tells(alice) == "client_gone"
     bed.apply("alice")
     assert bed.find(CLIENT_CERTIFICATE, "alice")["metadata"]["uid"] != body["metadata"]["uid"]
+    assert asked.tells(alice) == "ledger_behind"
+    asked.bookmark()
     assert asked.tells(alice) == "admitted"
     bed.start()
     bed.settle()
