@@ -251,6 +251,15 @@ def test_every_other_verdict_is_403_and_names_nobody(verdict):
     assert answering.respond(SimpleNamespace(method="GET", path="/", query_string="")) == (403, b"")
 
 
+@pytest.mark.parametrize("verdict", Verdict)
+def test_every_answer_is_counted(verdict):
+    counted: list[Answer] = []
+    Application(lambda _: Answer(verdict, GATE, ALICE), counted.append).respond(
+        SimpleNamespace(method="GET", path="/", query_string="")
+    )
+    assert [each.verdict for each in counted] == [verdict]
+
+
 def test_a_fault_of_its_own_is_403_and_ends_nothing():
     def broken(_: Question | None) -> Answer:
         raise RuntimeError("no")

@@ -91,6 +91,11 @@ def test_a_client_of_the_same_name_in_another_namespace_is_another_client(world:
     assert world.answer() == "client_gone"
 
 
+def test_an_issuer_that_is_named_without_a_namespace_is_of_the_client_certificates_own(world: World):
+    world.patch(CLIENT_CERTIFICATE, ALICE, {"spec": {"issuerRef": {"namespace": None}}})
+    assert world.answer() == "admitted"
+
+
 # The ledger
 
 
@@ -123,6 +128,7 @@ def test_a_certificate_is_found_by_its_sha256_only_where_a_proxy_names_it_so(wor
         other.add(given.issuer(), given.client(), given.record())
         other.start()
         assert other.answer(asked) == "admitted"
+        assert other.answer() == "admitted"  # by its SHA-1 as before
         other.patch(ISSUED_CERTIFICATE, RECORD, held())
         assert other.answer(asked) == "held"
         other.cut_the_line()
@@ -156,6 +162,15 @@ def test_of_two_records_of_one_certificate_both_have_to_admit_it(world: World):
     assert world.answer() == "not_issued"
 
 
+def test_two_records_of_one_certificate_admit_it_at_no_gate_of_another_issuer(world: World):
+    again = given.record()
+    again["metadata"]["name"] = "restored-by-hand"
+    world.add(given.issuer(OTHER), again)
+    world.advance()
+    assert world.answer() == "admitted"
+    assert world.answer(question(gate=Gate("shop", OTHER))) == "not_issued"
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -169,12 +184,65 @@ def test_of_two_records_of_one_certificate_both_have_to_admit_it(world: World):
 def test_a_record_that_becomes_unreadable_admits_nobody(world: World, broken):
     world.patch(ISSUED_CERTIFICATE, RECORD, {"spec": broken})
     assert world.answer() == "not_issued"
+    assert world.service.readiness().text == "answers\n"
+
+
+@pytest.mark.parametrize(
+    "fingerprints",
+    [
+        pytest.param(None, id="none"),
+        pytest.param({}, id="no SHA-1"),
+        pytest.param({"sha1": 17}, id="a number"),
+        pytest.param({"sha1": "x" * 40}, id="no digits"),
+        pytest.param({"sha1": "00"}, id="too short"),
+    ],
+)
+def test_a_record_without_a_fingerprint_keeps_no_other_record_from_being_followed(world: World, fingerprints):
+    broken = given.record()
+    broken["metadata"]["name"] = "broken"
+    broken["spec"]["fingerprints"] = fingerprints
+    world.add(broken)
+    world.patch(ISSUED_CERTIFICATE, RECORD, held())
+    assert world.answer() == "held"
+    world.delete(ISSUED_CERTIFICATE, ObjectKey(RECORD.namespace, "broken"))
+    assert world.service.readiness().text == "answers\n"
+    assert len(world.service.serials) == 1
+
+
+@pytest.mark.parametrize("spec", [None, {"issuerRef": None}], ids=["no spec", "no issuer"])
+def test_a_client_certificate_that_names_no_issuer_keeps_no_other_from_being_followed(world: World, spec):
+    bob = rules.record(0xB0B, holder=ObjectKey("issuers", "bob"))
+    world.add(given.client(bob.holder) | {"spec": spec}, given.record(bob))
+    world.patch(CLIENT_CERTIFICATE, ALICE, {"spec": {"suspended": True}})
+    assert world.answer() == "client_suspended"
+    assert world.answer(question(bob)) == "client_gone"
+    assert world.service.readiness().text == "answers\n"
 
 
 @pytest.mark.parametrize("status", [{"crl": {"nextUpdate": "soon"}}, {"crl": {"nextUpdate": 17}}])
 def test_an_issuer_that_cannot_be_read_admits_nobody(world: World, status):
     world.patch(ISSUER, rules.ISSUER, {"status": status}, "status")
     assert world.answer() == "no_issuer"
+    assert world.service.readiness().text == "answers\n"
+
+
+@pytest.mark.parametrize("spec", [None, {"ca": None}, {"ca": "own"}, {"enforcement": {"maxStaleness": 17}}])
+def test_an_issuer_whose_spec_cannot_be_read_admits_nobody_and_keeps_no_other_from_being_followed(world: World, spec):
+    world.patch(ISSUER, rules.ISSUER, {"spec": spec})
+    world.add(given.issuer(OTHER))
+    world.advance()
+    assert world.answer() == "no_issuer"
+    assert world.service.issuers.get(OTHER) is not None
+    assert world.service.readiness().text == "answers\n"
+
+
+@pytest.mark.parametrize("status", [None, {"crl": None}], ids=["no status", "no CRL"])
+def test_an_issuer_whose_status_names_no_crl_admits_for_as_long_as_the_api_server_is_heard_of(world: World, status):
+    world.patch(ISSUER, rules.ISSUER, {"status": status}, "status")
+    assert world.answer() == "admitted"
+    world.cut_the_line()
+    world.clock.advance(seconds=FRESH.total_seconds() + 1)
+    assert world.answer() == "stale"
 
 
 def test_an_issuer_that_is_gone_admits_nobody(world: World):
@@ -191,6 +259,11 @@ def test_what_cannot_be_read_is_refused(world: World):
 
 def test_what_the_proxy_did_not_verify_is_refused(world: World):
     assert world.answer(Question(GATE, None)) == "not_verified"
+
+
+def test_whoever_asks_without_a_certificate_names_only_gates_of_issuers_that_there_are(world: World):
+    assert world.service.answer(Question(GATE, None)).gate == GATE
+    assert world.service.answer(Question(Gate("shop", OTHER), None)).gate is None
 
 
 # Before it knows, and while it cannot know
@@ -350,6 +423,15 @@ def test_names_that_nobody_has_any_more_are_forgotten(world: World):
     world.delete(ISSUED_CERTIFICATE, RECORD)
     assert len(world.service.clients) == 0
     assert list(world.service.clients._all()) == []
+
+
+def test_where_one_client_is_forgotten_the_others_of_its_namespace_are_followed_on(world: World):
+    bob = ObjectKey(ALICE.namespace, "bob")
+    world.add(given.client(bob))
+    world.advance()
+    world.delete(CLIENT_CERTIFICATE, bob)
+    world.patch(CLIENT_CERTIFICATE, ALICE, {"spec": {"revoked": True}})
+    assert world.answer() == "client_revoked"
 
 
 # Metrics
