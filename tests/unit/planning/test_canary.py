@@ -39,6 +39,7 @@ def heard(status, named=OURS, **more):
         pytest.param(heard(302, location=ERROR_PAGE), Access.REFUSED, id="it sends who is refused to the error page"),
         pytest.param(heard(302, location="https://shop.example/"), Access.UNCLEAR, id="it sends everybody elsewhere"),
         pytest.param(heard(200), Access.UNCLEAR, id="an answer that was not asked for"),
+        pytest.param(heard(200, location=ERROR_PAGE), Access.UNCLEAR, id="though it names the error page"),
         pytest.param(heard(502), Access.UNCLEAR, id="an error of its own"),
         pytest.param(heard(413, named=b"theirs"), Access.UNCLEAR, id="the host is another issuer's"),
         pytest.param(heard(413, named=None), Access.UNCLEAR, id="the host asks nobody for a certificate"),
@@ -71,6 +72,11 @@ def test_a_refusal_counts_only_where_the_live_one_is_admitted():
     assert (closed.refused_at, closed.detail) == (None, "the live one is refused as well")
     assert seen(REFUSED, UNCLEAR).refused_at is None
     assert seen(ADMITTED).refused_at is None
+    assert seen(ADMITTED, ADMITTED).refused_at is None
+    unclear = seen(UNCLEAR, ADMITTED)
+    assert (unclear.refused_at, unclear.detail) == (None, "why")
+    assert seen(UNCLEAR, REFUSED).detail == "why"
+    assert seen(ADMITTED, REFUSED).detail == "why"
 
 
 def test_it_is_remembered_when_it_was_refused_first_until_it_is_admitted_again():
@@ -78,6 +84,21 @@ def test_it_is_remembered_when_it_was_refused_first_until_it_is_admitted_again()
     assert seen(REFUSED, ADMITTED, REFUSED, before=first, at=LATER).refused_at == NOW
     assert seen(UNCLEAR, before=first, at=LATER).refused_at == NOW
     assert seen(ADMITTED, before=first, at=LATER).refused_at is None, "an old worker of nginx, or another configuration"
+    assert seen(REFUSED, ADMITTED, before=seen(ADMITTED), at=LATER).refused_at == LATER
+    assert seen(UNCLEAR, ADMITTED, before=seen(ADMITTED), at=LATER).refused_at is None
+
+
+def test_a_place_is_asked_often_for_a_while_after_the_crl_and_seldom_later():
+    assert canary.due(None, NOW) == NOW
+    last = NOW + OFTEN_FOR
+    assert canary.due(seen(ADMITTED, at=last - SECOND), NOW) == last - SECOND + canary.OFTEN
+    assert canary.due(seen(ADMITTED, at=last), NOW) == last + canary.SELDOM
+
+
+def test_a_crl_has_a_canary_only_some_time_after_the_last_one():
+    assert canary.may_fly(None, NOW)
+    assert not canary.may_fly(NOW, NOW + canary.TURN_EVERY - SECOND)
+    assert canary.may_fly(NOW, NOW + canary.TURN_EVERY)
 
 
 def test_a_place_is_settled_when_all_were_answered():

@@ -80,6 +80,7 @@ def test_one_that_is_not_closed_yet_is_looked_at_again(state):
     assert closing.due((given.gate(state=state, allowed=False),), NOW) == soon
     assert closing.due((given.gate(state=state),), NOW, everywhere=True) == soon
     assert closing.due((given.gate(state=state),), NOW) is None
+    assert closing.due((given.gate("two"), given.gate(state=state, allowed=False)), NOW) == soon
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def answer(status, *, authorities=ASKS, **more):
         pytest.param(WITH_PAGE, TLS, answer(302, location=PAGE), Verdict.REFUSED, id="the error page"),
         pytest.param(WITH_PAGE, TLS, answer(302, location=PAGE + "s"), Verdict.OPEN, id="another page"),
         pytest.param(ASKED, TLS, answer(302, location=PAGE), Verdict.OPEN, id="an error page that nobody asked for"),
+        pytest.param(WITH_PAGE, TLS, answer(200, location=PAGE), Verdict.OPEN, id="an answer that names the error page"),
         pytest.param(OPTIONAL, TLS, answer(403), Verdict.REFUSED, id="the gate service refuses"),
         pytest.param(OPTIONAL, (Way.NOBODY,), answer(400), Verdict.OPEN, id="optional, and a 400 of an application's own"),
         pytest.param(OPTIONAL, (Way.FOREIGN,), answer(400), Verdict.REFUSED, id="optional refuses what is presented"),
@@ -90,7 +91,9 @@ def test_one_connection_shows(asked, ways, heard, verdict):
 
 def test_a_host_that_is_answered_as_one_that_nobody_has_may_not_be_served_at_all():
     heard = answer(404, authorities=frozenset())
-    assert judge(ASKED, Way.NOBODY, heard, Heard(status=404))[0] is Verdict.UNCLEAR
+    shown, why = judge(ASKED, Way.NOBODY, heard, Heard(status=404))
+    assert shown is Verdict.UNCLEAR
+    assert why.endswith(", as for a host that the controller does not serve")
     assert judge(ASKED, Way.NOBODY, heard, Heard(status=200))[0] is Verdict.OPEN
     assert judge(ASKED, Way.NOBODY, heard, Heard(alert="tlsv1 unrecognized name"))[0] is Verdict.OPEN
     assert judge(ASKED, Way.NOBODY, answer(404), Heard(status=404))[0] is Verdict.OPEN, "it asks for certificates"

@@ -1,5 +1,6 @@
 """What an MTLSIssuer says of its gates from what probes show."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -65,6 +66,22 @@ def test_it_is_said_which_host_is_open_where_and_how():
 
 def test_a_replica_that_does_not_answer_is_looked_at_again_when_it_hangs():
     assert condition(probed(Verdict.SILENT), None, NOW).ends == NOW + HANGS_AFTER
+    both = probed(Verdict.SILENT, known_for=9).gates[0], probed(Verdict.SILENT).gates[0]
+    assert condition(Probed(gates=both, replicas=(REPLICA,)), None, NOW).ends == NOW + HANGS_AFTER - 9 * SECOND
+    assert condition(probed(Verdict.UNREACHABLE), None, NOW).ends is None
+
+
+def test_of_many_hosts_three_are_named_and_of_many_replicas_eight():
+    message = condition(probed(*[Verdict.OPEN] * 5), None, NOW).message
+    assert message.count("host host-") == 3
+    assert "; and 2 more" in message
+    assert "more" not in condition(probed(*[Verdict.OPEN] * 3), None, NOW).message
+    many = tuple(f"192.0.2.{n}" for n in range(10))
+    (gate,) = probed(Verdict.REFUSED).gates
+    gate = replace(gate, findings=dict.fromkeys(many, gate.findings[REPLICA]))
+    message = condition(Probed(gates=(gate,), replicas=many), None, NOW).message
+    assert message.count("192.0.2.") == 8
+    assert "192.0.2.7 and 2 more" in message
 
 
 def test_which_replicas_refuse_is_said_and_the_message_does_not_change_by_itself():
@@ -83,6 +100,16 @@ def test_a_process_that_was_just_started_keeps_what_was_said_until_it_has_probed
     assert condition(probed(Verdict.OPEN, since=NOW), before, NOW).reason.name == "Open", (
         "what was found is said at once"
     )
+    assert condition(probed(None, since=NOW), None, NOW).reason.name == "NotVerified", "nothing was said"
+
+
+def test_one_host_that_says_nothing_clear_or_cannot_be_probed_is_said_while_others_are_waited_for():
+    before = condition(probed(Verdict.REFUSED), None, NOW)
+    assert condition(probed(Verdict.UNCLEAR, None, since=NOW), before, NOW).reason.name == "NotVerified"
+    waiting, other = probed(None, None, since=NOW).gates
+    barred = Probed(gates=(waiting, replace(other, unprobed="it has no host")), replicas=(REPLICA,), since=NOW)
+    found = condition(barred, before, NOW)
+    assert (found.reason.name, found.ends) == ("NotVerified", None)
 
 
 def test_a_process_that_was_just_started_says_at_once_why_it_cannot_probe():
@@ -135,6 +162,39 @@ def test_what_was_listed_stays_while_a_process_starts():
     assert listed(probed(None, since=NOW, unprobed="no endpoints"), before, NOW) == []
     assert listed(unknown, before, NOW + FIRST_ROUND) == []
     assert listed(probed(since=NOW), before, NOW) == [], "no gate is left"
+    assert listed(probed(since=NOW, unprobed=NOT_KNOWN), before, NOW) == [], "nor is one"
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        pytest.param(probed(None), "NotVerified", id="the process was not just started"),
+        pytest.param(probed(None, since=None), "NotVerified", id="it has probed all once"),
+        pytest.param(probed(Verdict.UNREACHABLE, since=NOW), "NotReachable", id="a probe found nobody"),
+        pytest.param(probed(Verdict.UNCLEAR, since=NOW), "NotVerified", id="a probe found nothing clear"),
+    ],
+)
+def test_what_was_listed_does_not_stay_where(seen, reason):
+    before = listed(probed(Verdict.REFUSED), (), NOW)
+    (entry,) = listed(seen, before, NOW)
+    assert (entry["enforced"], entry["reason"]) == ("Unknown", reason)
+
+
+def test_a_host_that_was_not_listed_yet_is_listed_while_a_process_starts():
+    (entry,) = listed(probed(None, since=NOW), (), NOW)
+    assert (entry["enforced"], entry["reason"], entry["since"]) == ("Unknown", "NotVerified", instant(NOW))
+
+
+def test_the_same_host_of_another_target_is_listed_by_itself():
+    (gate,) = probed(Verdict.REFUSED).gates
+    targets = [ObjectKey("edge", "cafe"), SHOP, ObjectKey("market", "shop")]
+    gates = [replace(gate, target=target) for target in reversed(targets)]
+    seen = Probed(gates=[*gates, replace(gate, host="a.example")], replicas=(REPLICA,))
+    before = listed(seen, (), NOW)
+    assert [ObjectKey(entry["namespace"], entry["target"]) for entry in before] == [targets[0], SHOP, *targets[1:]]
+    assert [entry["host"] for entry in before[1:3]] == ["a.example", "host-000.example"]
+    since = [{**entry, "since": instant(NOW - n * SECOND)} for n, entry in enumerate(before)]
+    assert listed(seen, since, NOW) == since
 
 
 @pytest.mark.promise(3)
@@ -145,3 +205,5 @@ def test_more_replicas_than_are_probed_are_said_though_the_process_was_just_star
     (entry,) = listed(probed(Verdict.REFUSED, left_out=8), [], NOW)
     assert (entry["enforced"], entry["reason"]) == ("Unknown", "NotVerified")
     assert entry["detail"] == found.message.removeprefix("Not verified: ")
+    (entry,) = listed(probed(Verdict.OPEN, left_out=8), [], NOW)
+    assert (entry["enforced"], entry["reason"]) == ("False", "Open")

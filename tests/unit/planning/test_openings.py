@@ -58,12 +58,17 @@ def test_protected_is_said_only_where_nothing_opens_the_host(found):
     assert (said == "Protected") is (found == openings.NONE)
 
 
-def test_where_nobody_is_asked_at_each_request_a_path_where_nobody_is_asked_does_not_matter():
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(Openings(unasked_path="/a"), id="where nobody is asked"),
+        pytest.param(Openings(path_taken=("shop.example/a", OTHER)), id="of another target"),
+    ],
+)
+def test_where_nobody_is_asked_at_each_request_a_path_does_not_matter(found):
     for target in (
-        given.target(openings=Openings(unasked_path="/a"), asks=False),
-        given.target(
-            openings=Openings(unasked_path="/a"), asks=True, issuer=given.issuer_spec(enforcement={"mode": "Handshake"})
-        ),
+        given.target(openings=found, asks=False),
+        given.target(openings=found, asks=True, issuer=given.issuer_spec(enforcement={"mode": "Handshake"})),
     ):
         assert gate.decide(target, given.NOW).said.reason.name == "Protected"
 
@@ -91,6 +96,7 @@ NEIGHBOUR = Neighbour(key=OTHER, hosts=frozenset({"a.example"}), opted_in=False,
     ("change", "alone", "covered"),
     [
         pytest.param({}, True, True, id="at a host of it, where the handshake decides"),
+        pytest.param({"hosts": HOSTS}, True, True, id="at all hosts of it"),
         pytest.param({}, False, False, id="at a host of it, where each request is asked about"),
         pytest.param({"hosts": frozenset({"a.example", "c.example"})}, True, False, id="at another host too"),
         pytest.param({"hosts": frozenset({""})}, True, False, id="at every host"),

@@ -141,6 +141,9 @@ def waiting(**at):
         pytest.param(
             said(of=waiting(shop=Access.ADMITTED), **EVERY), "True", "EveryRequestChecked", id="of canaries that ended"
         ),
+        pytest.param(
+            said(of=waiting(shop=Access.REFUSED, market=None), **TESTED), "True", "EveryRequestChecked", id="so far"
+        ),
         # Handshakes that name no host
         pytest.param(said({ONE: both(ALERT)}), "True", "UnknownNamesRefused", id="handshakes are refused"),
         pytest.param(
@@ -168,6 +171,9 @@ def waiting(**at):
             said({ONE: both(ALERT)}, left_out=1), "Unknown", "SeparationNotVerified", id="a replica was not tried"
         ),
         pytest.param(said({ONE: both(ALERT)}, replicas=(ONE, TWO)), "Unknown", "SeparationNotVerified", id="or is new"),
+        pytest.param(
+            said({ONE: both(ALERT)}, unprobed="off"), "Unknown", "SeparationNotVerified", id="and nothing is probed now"
+        ),
         pytest.param(said({}, replicas=()), "Unknown", "SeparationNotVerified", id="there is no replica"),
         pytest.param(
             said({ONE: both(ALERT), TWO: both(OTHER)}, replicas=(ONE, TWO)),
@@ -212,6 +218,12 @@ def waiting(**at):
             "Unknown",
             "SeparationNotVerified",
             id="and so may one that is not probed",
+        ),
+        pytest.param(
+            said({ONE: both(ACCEPTED), TWO: {}}, CANARY, flown(shop=Access.ADMITTED), replicas=(ONE, TWO)),
+            "False",
+            "SessionsOfOtherHosts",
+            id="sessions resume, whatever a replica may ask for",
         ),
         pytest.param(said(spec=CANARY), "Unknown", "SeparationNotVerified", id="no CRL had a canary"),
         pytest.param(
@@ -280,6 +292,11 @@ def test_that_the_gate_service_was_not_asked_stays_until_the_next_canary_was_ref
 def test_what_handshakes_showed_does_not_stay_for_a_canary():
     before = said({ONE: both(ALERT)})
     assert said(spec=CANARY, before=before).reason.name == "SeparationNotVerified"
+    assert said(before=said({ONE: both(OTHER)}), **TESTED).reason.name == "EveryRequestChecked"
+
+
+def test_where_nothing_was_said_before_a_process_that_was_just_started_says_that_it_is_not_verified():
+    assert said(at={}, since=NOW).reason.name == "SeparationNotVerified"
 
 
 ASKED = Asked(target=ObjectKey("edge", "shop"), host="shop.example", issuer=given.ISSUER, anchors={OURS})
