@@ -209,6 +209,13 @@ def test_the_old_annotation_is_served_without_an_ingressclass_of_its_name():
     assert openings.unserved(shaped(), {}) != ""
 
 
+def test_the_old_annotation_is_served_by_nobody_where_the_ingressclass_of_its_name_is_anothers():
+    shape = shaped(spec(ingressClassName=None), old_class("nginx"))
+    assert openings.unserved(shape, {"nginx": "nginx.org/ingress-controller"}).startswith(
+        "IngressClass nginx is served"
+    )
+
+
 def test_other_names_of_ingress_nginx_are_known_by_a_flag():
     shape = shaped(spec(ingressClassName="inner"))
     assert openings.unserved(shape, CLASSES, ("example.com/inner",)) == ""

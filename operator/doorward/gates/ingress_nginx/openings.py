@@ -98,7 +98,7 @@ def unasked_path(shape: Shape, settings: Settings) -> str:
 
 
 def _under(paths: Iterable[str], beginnings: tuple[str, ...]) -> str:
-    return next((path[:LONGEST_ITEM] for path in paths if beginnings and path.startswith(beginnings)), "")
+    return next((path[:LONGEST_ITEM] for path in paths if path.startswith(beginnings)), "")
 
 
 def unserved(shape: Shape, classes: Mapping[str, str], controllers: Collection[str] = CONTROLLERS) -> str:
