@@ -9,7 +9,7 @@ from doorward.objects.meta import ObjectKey
 from doorward.pki import canaries
 from doorward.planning import canary, crl
 from doorward.planning.canary import LOADS_WITHIN, OFTEN_FOR, Access, Asker, Flown, Place, found, judge
-from doorward.planning.canary_status import condition, listed, must_repeat
+from doorward.planning.canary_status import KEEPS_BEFORE, condition, listed, must_repeat
 from doorward.planning.enforcement import Asked, Heard
 from tests.unit import given
 from tests.unit.given import HOUR, NOW, SECOND
@@ -45,6 +45,9 @@ def heard(status, named=OURS, **more):
         pytest.param(heard(413, named=None), Access.UNCLEAR, id="the host asks nobody for a certificate"),
         pytest.param(heard(403, named=None), Access.UNCLEAR, id="the host is closed to all"),
         pytest.param(heard(0, alert="tlsv1 alert unknown ca"), Access.REFUSED, id="the handshake refuses it"),
+        pytest.param(
+            heard(0, alert="tlsv13 alert certificate required"), Access.REFUSED, id="it names the certificate"
+        ),
         pytest.param(heard(0, alert="internal error"), Access.UNCLEAR, id="the handshake fails"),
         pytest.param(Heard(trouble="no answer"), Access.UNCLEAR, id="nothing"),
     ],
@@ -75,7 +78,7 @@ def test_a_refusal_counts_only_where_the_live_one_is_admitted():
     assert seen(ADMITTED, ADMITTED).refused_at is None
     unclear = seen(UNCLEAR, ADMITTED)
     assert (unclear.refused_at, unclear.detail) == (None, "why")
-    assert seen(UNCLEAR, REFUSED).detail == "why"
+    assert seen(REFUSED, UNCLEAR).detail == seen(UNCLEAR, REFUSED).detail == "why"
     assert seen(ADMITTED, REFUSED).detail == "why"
 
 
@@ -133,6 +136,7 @@ def said(of=None, spec=SPEC, before=None, at=LATER, **more):
     return condition(spec, canary.Canaries(flown=of, **more), before, at)
 
 
+UNTRIED = seen(REFUSED, UNCLEAR)
 GOOD, RESUMED, IN = seen(REFUSED, ADMITTED, REFUSED), seen(REFUSED, ADMITTED, ADMITTED), seen(ADMITTED)
 CLOSED = seen(REFUSED, REFUSED)
 HANDSHAKE = given.issuer_spec(enforcement={"canary": True, "mode": "Handshake"})
@@ -158,6 +162,16 @@ HANDSHAKE = given.issuer_spec(enforcement={"canary": True, "mode": "Handshake"})
         pytest.param(
             said(flown(shop=seen(REFUSED, ADMITTED))), "Unknown", "CutOffNotVerified", id="no session was tried"
         ),
+        pytest.param(
+            said(flown(shop=seen(REFUSED, ADMITTED)), gate_service=True),
+            "True",
+            "CanaryRefused",
+            id="which need not be tried where each request is asked about",
+        ),
+        pytest.param(said(flown(shop=CLOSED), gate_service=True), "Unknown", "CutOffNotVerified", id="all are refused"),
+        pytest.param(
+            said(flown(shop=seen(REFUSED, REFUSED, REFUSED))), "Unknown", "CutOffNotVerified", id="and every session"
+        ),
         pytest.param(said(flown(shop=GOOD, market=None)), "Unknown", "CutOffNotVerified", id="one gate was not tried"),
         pytest.param(said(flown()), "Unknown", "CutOffNotVerified", id="there is no gate"),
         pytest.param(said(None), "Unknown", "CutOffNotVerified", id="there was no CRL"),
@@ -180,12 +194,38 @@ def test_what_was_said_stays_while_the_next_canary_asks_and_after_a_restart():
     assert said(flown(shop=None), before=before, at=NOW + 61 * SECOND).reason.name == "CutOffNotVerified"
     deaf = said(flown(shop=IN))
     assert said(flown(shop=None), before=deaf, at=NOW + SECOND).reason.name == "CutOffNotVerified"
+    assert said(None, before=said(spec=HANDSHAKE)).reason.name == "CutOffNotVerified", "it is asked for now"
+
+
+def test_the_message_says_why_it_is_not_verified_and_where():
+    at = "gate edge at replica 192.0.2.7: "
+    for shown, why in (
+        (None, "not tried yet"),
+        (IN, "the revoked canary is still admitted"),
+        (CLOSED, "the live one is refused as well"),
+        (replace(UNTRIED, detail=""), "not tried to its end"),
+    ):
+        assert at + why in said(flown(shop=shown), at=NOW + SECOND).message
+
+
+def test_of_many_places_three_are_named():
+    assert canary.where((SHOP,) * 5).endswith("gate edge at replica 192.0.2.7 and 2 more")
+    assert "more" not in canary.where((SHOP,) * 3)
+
+
+def test_the_seconds_that_are_said_are_those_of_the_slowest_replica():
+    other = Place("edge", "192.0.2.8")
+    fast, slow = (replace(GOOD, refused_at=NOW + timedelta(seconds=n)) for n in (1, 6.5))
+    of = flown(shop=fast)
+    assert " 7 s" in said(replace(of, places=(SHOP, other), seen={SHOP: fast, other: slow})).message
 
 
 def test_the_issuer_is_looked_at_when_the_time_to_load_is_over():
     assert said(flown(shop=IN), at=NOW + SECOND).ends == LATER
     assert said(flown(shop=IN), HANDSHAKE, at=NOW + SECOND).ends == LATER
     assert said(flown(shop=IN)).ends == flown(shop=IN).until
+    assert said(flown(shop=None)).ends == NOW + KEEPS_BEFORE
+    assert said(flown(shop=None), at=NOW + KEEPS_BEFORE).ends is None
 
 
 def test_the_seconds_are_listed_by_replica_and_stay_until_there_are_others():
@@ -213,6 +253,7 @@ def test_a_crl_is_published_for_a_canary_only_where_the_last_was_admitted_for_it
     assert not repeats(flown(shop=GOOD, market=None))
     assert not repeats(flown(shop=CLOSED))
     assert repeats(flown(shop=CLOSED), waits=True), "the next CA would lock its clients out"
+    assert not repeats(flown(shop=GOOD), waits=True)
     assert not repeats(None, waits=True)
 
 

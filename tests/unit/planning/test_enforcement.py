@@ -110,6 +110,14 @@ def test_a_host_that_cannot_be_compared_with_one_that_nobody_has_is_not_called_o
     )
 
 
+def test_it_is_said_how_an_open_host_was_asked_and_of_how_many_cas_it_asks_for_certificates():
+    open_to_all = answer(200, authorities=frozenset())
+    assert judge(ASKED, Way.NOBODY, open_to_all)[1] == "answers 200 and asks for no client certificate"
+    assert judge(ASKED, Way.FOREIGN, open_to_all)[1].endswith(" with a certificate of another CA")
+    assert "of a CA that is not" in judge(ASKED, Way.NOBODY, answer(400, authorities={THEIRS}))[1]
+    assert "of 2 CAs, of which one that is" in judge(ASKED, Way.NOBODY, answer(400, authorities={THEIRS, b""}))[1]
+
+
 def test_that_a_host_is_answered_with_success_is_never_explained_away():
     assert judge(ASKED, Way.NOBODY, answer(200, authorities=frozenset()), Heard(status=200))[0] is Verdict.OPEN
     assert judge(ASKED, Way.NOBODY, answer(200, authorities=frozenset()), Heard(trouble="hm"))[0] is Verdict.OPEN
@@ -195,3 +203,8 @@ def gate(**findings):
 def test_a_gate_at_two_replicas_is(given_gate, state, reason, says):
     found_there = state_of(given_gate, ["a", "b"], NOW)
     assert (found_there.enforced, found_there.reason.name, found_there.detail) == (state, reason, says)
+
+
+def test_a_gate_that_cannot_be_probed_is_not_verified_whatever_was_found_before():
+    found_there = state_of(replace(gate(a=REFUSED, b=REFUSED), unprobed="it has no host"), ["a", "b"], NOW)
+    assert (found_there.reason.name, found_there.detail) == ("NotVerified", "it has no host")
