@@ -146,6 +146,20 @@ def test_all_of_ours_are_applied_again_when(body):
     assert ingress_nginx.changes(body, decision()) == SETTLED
 
 
+def test_the_map_of_annotations_is_no_annotation():
+    """Who sets the first annotation by server-side apply owns the map, which managedFields has as a dot."""
+    body = settled()
+    body["metadata"]["managedFields"][1]["fieldsV1"]["f:metadata"]["f:annotations"]["."] = {}
+    assert ingress_nginx.changes(body, decision()) is None
+
+
+def test_before_anything_is_to_be_said_an_ingress_is_closed_once():
+    waiting = Decision(protection=decision().protection, said=None)
+    closed = {name: value for name, value in SETTLED.items() if name != GATE}
+    assert ingress_nginx.changes(ingress({ISSUER: "issuers/partners"}), waiting) == closed
+    assert ingress_nginx.changes(ingress({ISSUER: "issuers/partners", SECRET: OURS}), waiting) is None
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -165,6 +179,22 @@ def test_a_slip_in_the_reference_does_not_open_a_door_that_was_closed():
     changed = ingress_nginx.changes(body, wrong)
     assert {name: changed[name] for name in (SECRET, VERIFY, DEPTH)} == {SECRET: OURS, VERIFY: "on", DEPTH: "1"}
     assert ingress_nginx.changes(ingress({ISSUER: "a/b/c"} | changed, owned=changed), wrong) is None
+
+
+def test_a_slip_in_the_reference_keeps_nothing_beside_a_secret_that_a_person_made():
+    body = ingress({ISSUER: "a/b/c", SECRET: "edge/own-ca", VERIFY: "on"}, owned=SETTLED)
+    wrong = Decision(protection=None, said=said("BadReference"))
+    assert set(ingress_nginx.changes(body, wrong)) == {GATE}
+
+
+def test_what_another_manager_set_is_left_as_it_is_where_it_may_be():
+    fields = {"f:metadata": {"f:annotations": {f"f:{DEPTH}": {}, f"f:{VERIFY}": {}}}}
+    body = ingress({ISSUER: "issuers/partners", DEPTH: "2", VERIFY: "off"})
+    body["metadata"]["managedFields"].append({"manager": "kubectl", "operation": "Update", "fieldsV1": fields})
+    changed = ingress_nginx.changes(body, decision())
+    assert DEPTH not in changed
+    assert changed[VERIFY] == "on"
+    assert ingress_nginx.changes(body, decision(verifyDepth=2))[DEPTH] == "2"
 
 
 def test_an_ingress_that_did_not_opt_in_is_told_nothing():

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from doorward.gates.ingress_nginx import openings
 from doorward.gates.ingress_nginx.openings import ACME, Settings, settings_of
 from doorward.gates.ingress_nginx.shape import shape_of
+from doorward.objects.meta import ObjectKey
 from tests.support.ingress_shapes import NGINX, SERVICE, changed, path, rules, setting, spec
 
 RULE = {"host": "app.example", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": SERVICE}]}}
@@ -78,6 +79,14 @@ OTHER = {"metadata": {"namespace": "other", "name": "other"}, "spec": BODY["spec
     [
         pytest.param(lambda _: None, False, id="has the host"),
         pytest.param(rules(lambda rule: [rule | {"host": "b.example"}]), True, id="has another host"),
+        pytest.param(
+            lambda body: [
+                rules(lambda rule: [rule | {"host": "b.example"}])(body),
+                setting("server-alias", "app.example")(body),
+            ],
+            True,
+            id="has the host as an alias",
+        ),
         pytest.param(spec(ingressClassName="traefik"), True, id="is another controller's"),
         pytest.param(spec(ingressClassName=None), True, id="has no class"),
         pytest.param(setting("server-snippet", "x"), True, id="may be passed over by the controller"),
@@ -220,6 +229,46 @@ def test_other_names_of_ingress_nginx_are_known_by_a_flag():
     shape = shaped(spec(ingressClassName="inner"))
     assert openings.unserved(shape, CLASSES, ("example.com/inner",)) == ""
     assert openings.unserved(shaped(), CLASSES, ("example.com/inner",)) != ""
+
+
+# --- who is served at a path
+
+
+def placed(name, *changes, made_at="2026-09-01T12:00:00Z", admits="partners"):
+    shape = shape_of(changed(BODY, lambda body: [change(body) for change in changes]))
+    return openings.Placed(key=ObjectKey("edge", name), shape=shape, made_at=made_at, admits=admits)
+
+
+@pytest.mark.parametrize(
+    ("other", "taken"),
+    [
+        pytest.param(placed("other", admits="staff"), True, id="as old, and of another issuer"),
+        pytest.param(placed("other", admits="staff", made_at="2026-09-01T11:59:59Z"), True, id="older"),
+        pytest.param(placed("other", admits="staff", made_at="2026-09-01T12:00:01Z"), False, id="younger"),
+        pytest.param(placed("other"), False, id="deciding alike"),
+        pytest.param(placed("other", path("/a"), admits="staff"), False, id="at another path"),
+        pytest.param(placed("other", path("/", "Exact"), admits="staff"), False, id="at that very path only"),
+        pytest.param(
+            placed("other", rules(lambda rule: [rule | {"host": "b.example"}]), admits="staff"),
+            False,
+            id="at another host",
+        ),
+        pytest.param(
+            placed("other", spec(ingressClassName="inner"), admits="staff"), False, id="of another controller"
+        ),
+    ],
+)
+def test_a_path_is_served_from_another_ingress_that_is(other, taken):
+    mine = placed("mine")
+    assert openings.taken(mine, [other]) == (("app.example/", other.key) if taken else None)
+    assert openings.taken(mine, [placed("a"), other, placed("b")]) == openings.taken(mine, [other])
+
+
+def test_of_several_paths_that_are_served_from_another_the_first_is_named():
+    paths = [{"path": text, "pathType": "Prefix", "backend": SERVICE} for text in ("/b", "/a", "/c")]
+    several = rules(lambda rule: [rule | {"http": {"paths": paths}}])
+    found = openings.taken(placed("mine", several), [placed("other", several, admits="staff")])
+    assert found == ("app.example/a", ObjectKey("edge", "other"))
 
 
 # --- what is kept

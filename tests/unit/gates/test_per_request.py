@@ -5,6 +5,7 @@ import pytest
 from doorward.gates.ingress_nginx import annotations as ingress_nginx
 from doorward.gates.ingress_nginx.known import ANNOTATIONS, PREFIX
 from doorward.gates.ingress_nginx.per_request import AUTH_URL, IDENTITY, RESPONSE_HEADERS, UNDOING, is_question
+from doorward.objects.proxy_requests.question import Gate, Question
 from doorward.planning.gate import Decision, Protection
 
 from .test_ingress_nginx import ISSUER, PARTNERS, SETTLED, decision, ingress
@@ -94,6 +95,11 @@ def test_what_a_person_wrote_stays_and_is_not_fought_over_where_the_handshake_de
     )
 
 
+def test_what_somebody_else_asks_is_not_taken_over_where_the_handshake_decides_though_no_manager_owns_it():
+    body = ingress(OPTED_IN | SETTLED | {AUTH_URL: OAUTH, RESPONSE_HEADERS: "X-User"}, owned=SETTLED)
+    assert changes(body, "Handshake") is None
+
+
 # What a person set instead
 
 
@@ -130,6 +136,9 @@ def test_an_ingress_that_asks_has_nothing_to_be_told():
 def test_an_ingress_that_opted_out_asks_no_more():
     body = ingress({name: value for name, value in ASKED.items() if name != ISSUER}, owned=SETTLED)
     assert set(ingress_nginx.leftovers(body)) == set(ASKED)
+    body["metadata"]["annotations"] |= {"a": "b"}
+    del body["metadata"]["annotations"][RESPONSE_HEADERS]
+    assert set(ingress_nginx.leftovers(body)) == set(ASKED) - {RESPONSE_HEADERS}
 
 
 def test_an_ingress_that_never_opted_in_keeps_what_it_asks():
@@ -155,3 +164,32 @@ def test_what_is_no_question_is_not_taken_for_one(value):
     assert is_question(URL, "edge")
     assert is_question(EARLIER, "edge")
     assert not is_question(value, "edge")
+
+
+# What doorward why asks in its place
+
+
+def test_what_an_ingress_asks_is_read_with_its_name_as_far_as_the_question_says_it():
+    gate = Gate("edge", PARTNERS)
+    assert ingress_nginx.read(ingress(OPTED_IN | ASKED)).question == Question(gate, None, "app")
+    assert ingress_nginx.read(ingress(OPTED_IN | ASKED | {AUTH_URL: EARLIER})).question == Question(gate, None, "")
+
+
+@pytest.mark.parametrize(
+    ("marks", "another"),
+    [
+        pytest.param(SETTLED, False, id="nothing is asked"),
+        pytest.param(ASKED | {AUTH_URL: OAUTH}, True, id="another service is asked"),
+        pytest.param(ASKED | {AUTH_URL: URL.replace("/issuers/partners", "/issuers/_")}, True, id="of no issuer"),
+        pytest.param(ASKED | {RESPONSE_HEADERS: "X-User"}, True, id="the application is told another identity"),
+        *(pytest.param(ASKED | {name: "x"}, True, id=f"{name} undoes the question") for name in UNDOING),
+        *(pytest.param(SETTLED | {name: "x"}, True, id=f"nothing is asked, and {name}") for name in UNDOING),
+    ],
+)
+def test_an_ingress_that_does_not_ask_as_it_should_has_no_question(marks, another):
+    target = ingress_nginx.read(ingress(OPTED_IN | marks))
+    assert (target.question, target.asks_another) == (None, another)
+
+
+def test_an_ingress_that_asks_as_it_should_asks_nothing_else():
+    assert not ingress_nginx.read(ingress(OPTED_IN | ASKED)).asks_another

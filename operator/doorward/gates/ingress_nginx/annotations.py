@@ -107,9 +107,8 @@ def read(body: Mapping[str, Any], service: str | None = None) -> Target:
     reference = annotations.get(ISSUER_ANNOTATION)
     issuer = parse_reference(reference, key.namespace) if reference is not None else None
     secret = annotations.get(SECRET)
-    expected = f"{key.namespace}/{gate_secret_name(issuer)}" if issuer else None
     shape = _shape(body)
-    other_secret = secret is not None and secret != expected and not _is_gate(secret, key.namespace)
+    other_secret = secret is not None and not _is_gate(secret, key.namespace)
     unredirected = shape.redirects is False and not shape.forced
     return Target(
         key=key,
