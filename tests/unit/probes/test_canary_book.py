@@ -4,12 +4,22 @@ from datetime import timedelta
 
 import pytest
 
-from doorward.planning.canary import TURN_EVERY, Access, Place, Seen
+from doorward.planning.canary import OFTEN, TURN_EVERY, Access, Asker, Place, Seen, found
 from doorward.probes.canary_book import ENOUGH, CanaryBook, pair
 from tests.unit import given
 from tests.unit.given import CA_ENDS, ISSUER, NOW, SECOND
 
 PLACE = Place("edge", "192.0.2.7")
+SETTLED = found(
+    {
+        Asker.REVOKED: (Access.REFUSED, ""),
+        Asker.LIVE: (Access.ADMITTED, ""),
+        Asker.RESUMED: (Access.REFUSED, ""),
+        Asker.UNNAMED: (Access.REFUSED, ""),
+    },
+    None,
+    NOW,
+)
 
 
 def made(generation=1, revoked=None, at=NOW):
@@ -69,3 +79,31 @@ def test_an_issuer_that_is_deleted_has_none(book):
     book.drop(ISSUER)
     assert (book.issuers(), book.pair(ISSUER), book.flown(ISSUER, [])) == ((), None, None)
     assert not book.is_due(ISSUER, PLACE, NOW)
+
+
+def test_an_issuer_without_a_canary_gets_one_with_its_next_crl():
+    empty = CanaryBook()
+    assert empty.wanted(ISSUER, 1, NOW)
+    assert empty.next_revoked(ISSUER, 1, NOW) is None
+    assert empty.seen(ISSUER, PLACE) is None
+    empty.record(ISSUER, 1, PLACE, SETTLED)
+    assert empty.seen(ISSUER, PLACE) is None
+
+
+def test_a_canary_asks_again_until_a_place_is_settled(book):
+    serial = book.pair(ISSUER).revoked.serial
+    assert book.is_due(ISSUER, PLACE, NOW)
+    book.record(ISSUER, serial, PLACE, Seen(first=NOW, at=NOW, revoked=Access.ADMITTED))
+    assert not book.is_due(ISSUER, PLACE, NOW)
+    assert book.is_due(ISSUER, PLACE, NOW + OFTEN)
+    book.record(ISSUER, serial, PLACE, SETTLED)
+    assert book.seen(ISSUER, PLACE) == SETTLED
+    assert book.flown(ISSUER, [PLACE]).seen == {PLACE: SETTLED}
+    assert not book.is_due(ISSUER, PLACE, NOW + timedelta(minutes=1))
+
+
+def test_both_are_valid_until_the_first_of_them_has_expired(book):
+    later = made(at=NOW + timedelta(minutes=1))
+    book.published(ISSUER, 8, later._replace(revoked=book.pair(ISSUER).live), NOW)
+    until = book.flown(ISSUER, []).until
+    assert until == book.pair(ISSUER).revoked.not_after < later.live.not_after

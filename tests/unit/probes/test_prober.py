@@ -36,6 +36,7 @@ class Answers:
         assert replica == REPLICA or not replica.http
         way = host if host == UNKNOWN_HOST else PLAIN if not tls else FOREIGN if client else NOBODY
         assert path == ("/" if way == UNKNOWN_HOST else "/a")
+        assert tls is (way != PLAIN)
         self.asked.append(way)
         return self.to[way]
 
