@@ -267,3 +267,27 @@ def test_a_fault_of_its_own_is_403_and_ends_nothing():
     with serving(broken) as port:
         assert status(sent(port, request(GOOD))) == 403
         assert status(sent(port, request(GOOD))) == 403
+
+
+async def test_at_the_end_a_request_that_has_begun_is_answered_and_nothing_is_left():
+    (port,) = leased = ports.lease(1)
+    stop = asyncio.Event()
+    serving_it = serve(Application(admitting, lambda _: None), "127.0.0.1", port, stop, SystemClock())
+    running = asyncio.create_task(serving_it)
+    await asyncio.sleep(0)  # it listens
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(GOOD, last=False) + request(GOOD)[:9])
+        assert status(await reader.readuntil(b"\r\n\r\n")) == 200
+        stop.set()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not running.done()
+        writer.write(request(GOOD)[9:])
+        assert status(await reader.read()) == 200
+        writer.close()
+        await running
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+    finally:
+        running.cancel()
+        ports.give_back(leased)
