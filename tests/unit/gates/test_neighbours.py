@@ -141,6 +141,14 @@ def test_all_of_that_is_remembered():
     assert set(kept["metadata"]) == set(body["metadata"]) - {"labels"} | {"managedFields"}
 
 
+@pytest.mark.parametrize("name", ["auth-url", "auth-response-headers", "auth-cache-key", "enable-global-auth"])
+def test_what_is_asked_at_each_request_and_what_undoes_it_is_remembered(name):
+    body = made(setting(name, "x"))
+    remembered, seen = (annotations.read(each, "http://gate") for each in (annotations.kept(body), body))
+    assert remembered.unasked == seen.unasked == f"remove the annotation {NGINX}{name}"
+    assert remembered == seen
+
+
 @pytest.mark.parametrize(
     ("changes", "paths"),
     [
@@ -187,6 +195,8 @@ def test_a_path_or_value_that_is_too_long_to_be_looked_at_is_not_known():
         pytest.param("kubectl", "auth-tls-verify-depth", True, id="another manager's"),
         pytest.param("", "auth-tls-verify-depth", True, id="nobody's"),
         pytest.param("doorward", "auth-tls-verify-depth", False, id="the operator's own"),
+        pytest.param("kubectl", "auth-tls-error-page", True, id="the error page"),
+        pytest.param("kubectl", "auth-tls-pass-certificate-to-upstream", True, id="what the application gets"),
         pytest.param("kubectl", "auth-tls-secret", False, id="one that is never left to others"),
     ],
 )

@@ -138,6 +138,18 @@ def test_the_lists_of_paths_are_read(text, items):
     assert (settings.unasked, settings.unredirected) == (items, items)
 
 
+def test_the_settings_that_are_kept_of_the_configmap_are_those_that_are_read():
+    asked = set()
+
+    class Data(dict):
+        def get(self, name, default=None):
+            asked.add(name)
+            return default
+
+    settings_of(Data(), "")
+    assert asked == openings.READ
+
+
 @given_that(st.dictionaries(st.sampled_from(["ssl-redirect", "no-auth-locations"]), st.text(max_size=50_000)))
 def test_whatever_is_in_the_configmap_is_read_in_bounds(data):
     settings = settings_of(data, "")

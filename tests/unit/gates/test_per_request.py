@@ -3,7 +3,7 @@
 import pytest
 
 from doorward.gates.ingress_nginx import annotations as ingress_nginx
-from doorward.gates.ingress_nginx.known import ANNOTATIONS, PREFIX
+from doorward.gates.ingress_nginx.known import ANNOTATIONS, BESIDE, PREFIX
 from doorward.gates.ingress_nginx.per_request import AUTH_URL, IDENTITY, RESPONSE_HEADERS, UNDOING, is_question
 from doorward.objects.proxy_requests.question import Gate, Question
 from doorward.planning.gate import Decision, Protection
@@ -164,6 +164,10 @@ def test_what_is_no_question_is_not_taken_for_one(value):
     assert is_question(URL, "edge")
     assert is_question(EARLIER, "edge")
     assert not is_question(value, "edge")
+
+
+def test_what_undoes_the_question_is_all_that_the_policy_refuses_beside_it():
+    assert {AUTH_URL, *UNDOING} == {PREFIX + name for name in BESIDE}
 
 
 # What doorward why asks in its place

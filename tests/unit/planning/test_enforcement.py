@@ -123,6 +123,12 @@ def test_that_a_host_is_answered_with_success_is_never_explained_away():
     assert judge(ASKED, Way.NOBODY, answer(200, authorities=frozenset()), Heard(trouble="hm"))[0] is Verdict.OPEN
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_each_redirect_may_lead_to_the_error_page_or_open_a_host(status):
+    assert judge(WITH_PAGE, Way.NOBODY, answer(status, location=PAGE))[0] is Verdict.REFUSED
+    assert judge(ASKED, Way.PLAIN, Heard(status=status, location="http://shop.example/"))[0] is Verdict.OPEN
+
+
 HEARD = st.builds(
     Heard,
     status=st.integers(200, 599),
