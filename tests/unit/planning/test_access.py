@@ -50,6 +50,25 @@ def test_nobody_is_said_to_be_admitted_at_a_gate_that_is_not_as_the_rules_say(to
     assert answer(told=told)[0] is wanted
 
 
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        *((told, Answer.REFUSED) for told in ("NoSuchIssuer", "GateMissing", "NotAllowedHere")),
+        *((told, Answer.ADMITTED) for told in ("Protected", "ListNotEnforced", "ListNotRead")),
+        *((told, Answer.ADMITTED) for told in ("ListedNotSelectable", "OptionalNotAllowed", "NotAsked")),
+        *(
+            (told, Answer.UNCLEAR)
+            for told in ("NotEnforced", "HostShared", "PlainHTTP", "FoundOpen", "GateClosing", "")
+        ),
+    ],
+)
+def test_what_the_operator_said_of_the_gate_decides(told, wanted):
+    assert answer(told=told)[0] is wanted
+    assert decide(replace(GOOD, told=told, message="so it is")).why.endswith("so it is") is (
+        wanted is not Answer.ADMITTED and told != ""
+    )
+
+
 @pytest.mark.parametrize("verdict", sorted(set(Verdict) - {Verdict.ADMITTED}))
 def test_the_gate_service_refuses_for_whatever_it_says(verdict):
     assert answer(asked=verdict) == (Answer.REFUSED, Rule.GATE_SERVICE)
@@ -73,6 +92,7 @@ def test_where_the_bundle_may_be_older_only_the_gate_service_is_sure():
 def test_what_was_not_read_makes_nothing_certain():
     assert answer(bundle_read=False)[0] is Answer.UNCLEAR
     assert answer(asked=Verdict.CLIENT_GONE, client_unread=True)[0] is Answer.UNCLEAR
+    assert answer(asked=Verdict.REVOKED, client_unread=True)[0] is Answer.REFUSED
     assert answer(asked=Verdict.CLIENT_GONE)[0] is Answer.REFUSED
     assert answer(asked=None, another=True)[0] is Answer.UNCLEAR
 

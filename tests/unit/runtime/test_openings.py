@@ -73,6 +73,25 @@ def with_service(name, host="rival.example", **fields):
     return made | fields
 
 
+# --- the issuer
+
+
+def test_one_that_names_an_issuer_that_is_not_there_or_cannot_be_read_is_closed_and_not_called_protected(bed):
+    put_up(bed, name="none", **{"doorward.io/issuer": "issuers/none"})
+    assert told(bed, name="none") == "NoSuchIssuer"
+    assert told(bed) == "Protected"
+    bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": None}})
+    put_up(bed, name="late", host="late.example", **OPTED_IN)
+    assert "Protected" not in (told(bed), told(bed, name="late"))
+    for name, secret in (
+        ("none", "doorward.issuers.none"),
+        ("late", f"doorward.{ISSUER_AT.namespace}.{ISSUER_AT.name}"),
+    ):
+        marks = bed.find(INGRESS, name)["metadata"]["annotations"]
+        assert marks[f"{NGINX}auth-tls-secret"] == f"{NAMESPACE_NAME}/{secret}"
+        assert marks[f"{NGINX}auth-tls-verify-client"] == "on"
+
+
 # --- the same Service
 
 

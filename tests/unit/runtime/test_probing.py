@@ -138,6 +138,40 @@ def test_a_host_that_is_as_it_should_be_wakes_its_issuer_once_and_no_target(worl
     assert set(world.counted) == {Verdict.REFUSED}
 
 
+def test_what_shows_nothing_wakes_the_issuer_alone(world: World):
+    world.looked("shop.example")
+    world.after(A_WHILE)
+    world.finds = (Verdict.UNCLEAR, "answers 502")
+    assert world.after(timedelta(seconds=16)) == [issuer_key(ISSUER)]
+    assert world.after(timedelta(minutes=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "asks", "each"),
+    [("EveryRequest", True, True), ("EveryRequest", False, False), ("Handshake", True, False)],
+)
+def test_a_canary_looks_for_the_gate_service_where_it_is_to_be_asked_at_each_request(
+    world: World, mode: str, asks: bool, each: bool
+):
+    world.looked("shop.example", asks=asks, issuer=given.issuer_spec(enforcement={"mode": mode}))
+    asked = world.book.a_host_of_each_gate(ISSUER, REPLICA, NOW)["edge"]
+    assert asked.every_request is each
+
+
+def test_a_target_is_probed_again_soon_after_anything_of_it_changed_but_what_probes_found(world: World):
+    world.looked("shop.example")
+    world.probing.listed((REPLICA,), "")
+    later = NOW + FIRST
+    world.clock.advance(seconds=FIRST.total_seconds())
+    world.looked("shop.example", found_open="host shop.example answers 200")
+    assert world.book.take(REPLICA, later) is not None
+    world.looked("shop.example", overrides=True)
+    world.probing.listed((), "")
+    world.probing.listed((REPLICA,), "")
+    assert world.book.take(REPLICA, later) is None
+    assert world.book.take(REPLICA, later + FIRST) is not None
+
+
 def test_a_probe_that_fails_is_not_counted_and_the_gate_is_tried_again(world: World):
     async def fails(*_: object) -> None:
         raise RuntimeError("a bug")
