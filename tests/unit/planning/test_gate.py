@@ -253,3 +253,32 @@ def test_a_target_is_protected_at_once_and_told_later_where(target, seconds):
     decision = gate.decide(target, given.NOW)
     assert decision.protection.issuer == given.ISSUER
     assert (decision.said, decision.due) == (None, given.NOW + seconds * given.SECOND)
+
+
+def test_one_that_a_probe_found_open_is_not_called_protected():
+    said = gate.decide(given.target(found_open="host shop.example answers 200"), given.NOW).said
+    assert (said.reason.name, said.reason.status) == ("FoundOpen", "False")
+    assert "host shop.example answers 200" in said.message
+
+
+def test_one_that_was_open_before_a_start_is_told_nothing_until_it_was_probed_and_is_looked_at_again():
+    decision = gate.decide(given.target(was_open=True), given.NOW)
+    assert (decision.said, decision.due) == (None, given.NOW + gate.GATE_AWAITED)
+    assert decision.protection.issuer == given.ISSUER
+    assert decision.opted_in
+    assert gate.decide(given.target(), given.NOW).due is None
+
+
+def test_one_has_opted_in_where_it_is_protected_or_told_anything():
+    assert gate.decide(given.target(reference="a/b/c"), given.NOW).opted_in
+    assert gate.decide(given.target(issuer=Unseen.ABSENT), given.NOW).opted_in
+    assert not gate.decide(given.target(reference=None), given.NOW).opted_in
+
+
+def test_one_that_is_not_allowed_is_told_at_once():
+    decision = gate.decide(given.target(allowed=False, gate=Unseen.ABSENT, made_at=given.NOW), given.NOW)
+    assert decision.said.reason.name == "NotAllowedHere"
+
+
+def test_where_the_issuer_is_not_there_nobody_is_let_in_by_the_handshake_alone():
+    assert not gate.handshake_alone(given.target(issuer=Unseen.ABSENT), asks=False)

@@ -92,3 +92,9 @@ def test_what_cannot_be_written_goes_before_the_exceptions():
 )
 def test_a_reason_is_one_short_line(text, reason):
     assert reason_of(text) == reason
+
+
+@pytest.mark.parametrize("found", [Unseen.UNKNOWN, Unseen.DENIED])
+def test_nothing_is_written_where_it_is_not_known_what_is_there(found):
+    observed = GuardedObserved(namespace="edge", guarded={"app": ["web"]}, found=found)
+    assert plan(observed).actions == ()

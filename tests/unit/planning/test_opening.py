@@ -78,3 +78,26 @@ def test_no_crl_is_published_for_a_closed_gate_where(gate):
 def test_a_closed_gate_that_nobody_asks_for_is_not_opened_for_a_while_when_the_operator_starts_again():
     gate = _closed(state=GateState.STALE, targets=(), idle_until=NOW + SECOND)
     assert _plan(gate).actions == (CloseGate(namespace="edge"),)
+
+
+@pytest.mark.parametrize(
+    ("gate", "written"),
+    [
+        pytest.param({"state": GateState.ABSENT}, True, id="it is not there"),
+        pytest.param({"state": GateState.FOREIGN}, True, id="it is somebody else's"),
+        pytest.param({"state": GateState.STALE}, True, id="it holds an old CRL"),
+        pytest.param({"state": GateState.CURRENT}, False, id="it holds what is published"),
+        pytest.param({"state": GateState.STALE, "targets": ()}, True, id="an old CRL, and nobody asks for it"),
+        pytest.param({"state": GateState.CURRENT, "targets": ()}, False, id="it is current, and nobody asks for it"),
+        pytest.param({"state": GateState.ABSENT, "targets": ()}, False, id="it is not there, and nobody asks for it"),
+        pytest.param(
+            {"state": GateState.STALE, "targets": (), "idle_until": NOW},
+            False,
+            id="nobody has asked for it for a while",
+        ),
+        pytest.param({"state": GateState.STALE, "allowed": False}, False, id="it is not allowed"),
+    ],
+)
+def test_a_gate_gets_what_is_published_where(gate, written):
+    made = given.gate(**gate)
+    assert list(opening.to_write([made], NOW)) == ([made] if written else [])
