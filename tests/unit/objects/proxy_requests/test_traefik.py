@@ -59,6 +59,8 @@ def test_without_the_header_there_is_no_certificate():
         pytest.param(PATH, "", ['Subject="CN=alice"'], id="what `info:` sends"),
         pytest.param(PATH, "", [f"Hash={'a' * 64}"], id="what Envoy sends"),
         pytest.param(PATH, "", ["A" * (LONGEST + 4)], id="too long"),
+        pytest.param(PATH, "", [base64.b64encode(element(b"a" * LONGEST)).decode()], id="a certificate too long"),
+        pytest.param("shop/issuers/partners", "", [SENT], id="no proxy"),
         pytest.param(PATH, "x=y", [SENT], id="a query"),
         pytest.param(PATH + "/x", "", [SENT], id="a longer path"),
         pytest.param("/traefik/shop/partners", "", [SENT], id="no namespace"),
