@@ -32,6 +32,13 @@ GATE = table(
         "closed: there is no MTLSIssuer {issuer}",
     ),
     (
+        "IssuerNotRead",
+        "False",
+        Mender.ISSUER,
+        "The spec of the issuer is invalid, so the operator writes no CRL for the host. The last CRL, if any, decides who has access.",
+        "MTLSIssuer {issuer} has an invalid spec, see its condition Ready: no revocation reaches this host until the spec is valid",
+    ),
+    (
         "GateMissing",
         "False",
         Mender.ISSUER,

@@ -113,6 +113,7 @@ class TargetObserver:
             wants_optional=target.wants_optional,
             other_secret=target.other_secret,
             issuer=issuer,
+            issuer_unread=found is not None and isinstance(found.spec, str),
             allowed=allowed,
             made_at=_made_at(body),
             # One that was deleted is on its way out: nothing is said of it.

@@ -33,6 +33,7 @@ class GateObserved:
     other_secret: bool
     """A person set another trust bundle."""
     issuer: MTLSIssuerSpec | Unseen
+    """ABSENT also where it cannot be read."""
     allowed: bool | None
     """None: the namespace's labels are unknown."""
     made_at: datetime
@@ -40,6 +41,8 @@ class GateObserved:
     """The operator's own, `<namespace>:<name>`."""
     gate: datetime | Unseen
     """Since when the trust bundle is there for the data plane; or why there is none to be seen."""
+    issuer_unread: bool = False
+    """The issuer is there, and its spec cannot be read."""
     foreign: bool = False
     """What is there is somebody else's trust bundle, under the name of the gate."""
     fault: str = ""
@@ -114,7 +117,8 @@ def decide(o: GateObserved, now: datetime) -> Decision:
         return Decision(protection=None, said=said("OtherSecret"))
     if isinstance(o.issuer, Unseen):
         closed = Protection(issuer=issuer, settings=IngressSettings(), optional=False)
-        told = _not_enforced(o) or _still_there(o, issuer) or said("NoSuchIssuer", issuer=issuer)
+        unread = said("IssuerNotRead", issuer=issuer) if o.issuer_unread else None
+        told = _not_enforced(o) or unread or _still_there(o, issuer) or said("NoSuchIssuer", issuer=issuer)
         return Decision(protection=closed, said=told)
     settings = o.issuer.ingress
     wanted, optional = _optional(o, o.issuer)

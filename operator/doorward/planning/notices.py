@@ -180,7 +180,11 @@ def _state_of(reason: str) -> str:
         return "Open"
     if reason in _PROTECTED:
         return "Protected"
-    return "Closed" if reason in CLOSED_OR_PROTECTED - {"GateOutOfReach", "GateClosing"} else "NotProtected"
+    return (
+        "Closed"
+        if reason in CLOSED_OR_PROTECTED - {"GateOutOfReach", "GateClosing", "IssuerNotRead"}
+        else "NotProtected"
+    )
 
 
 def of_enforcement(issuer: ObjectKey, before: Status, after: Status) -> Iterator[tuple[ObjectKey, Notice]]:

@@ -10,6 +10,7 @@ CLOSED_OR_PROTECTED = frozenset(
         "Protected",
         "OptionalNotAllowed",
         "NoSuchIssuer",
+        "IssuerNotRead",
         "GateMissing",
         "GateClosing",
         "GateOutOfReach",

@@ -398,6 +398,7 @@ ENDS: dict[str, Ends] = {
     ),
     "Protected": Ends("a gate or a host that changes", (SEC, HOST, MTLS)),
     "NoSuchIssuer": Ends("an MTLSIssuer of that name", (MTLS, HOST)),
+    "IssuerNotRead": Ends("a valid spec", (MTLS,)),
     "GateMissing": Ends("the gate's Secret", (SEC,)),
     "GateUnmanaged": Ends("the Secret is deleted", (SEC,)),
     "GateOutOfReach": Ends("a RoleBinding", (BINDING,)),

@@ -58,7 +58,7 @@ def test_nobody_is_said_to_be_admitted_at_a_gate_that_is_not_as_the_rules_say(to
         *((told, Answer.ADMITTED) for told in ("ListedNotSelectable", "OptionalNotAllowed", "NotAsked")),
         *(
             (told, Answer.UNCLEAR)
-            for told in ("NotEnforced", "HostShared", "PlainHTTP", "FoundOpen", "GateClosing", "")
+            for told in ("NotEnforced", "HostShared", "PlainHTTP", "FoundOpen", "GateClosing", "IssuerNotRead", "")
         ),
     ],
 )

@@ -49,6 +49,16 @@ def test_a_reference_is_an_issuer_or_namespace_and_issuer(text, expected):
             id="there is no such issuer",
         ),
         pytest.param(
+            given.target(issuer=Unseen.ABSENT, issuer_unread=True, allowed=None),
+            "IssuerNotRead",
+            id="the issuer cannot be read, and its gate is there",
+        ),
+        pytest.param(
+            given.target(issuer=Unseen.ABSENT, issuer_unread=True, allowed=None, gate=Unseen.ABSENT),
+            "IssuerNotRead",
+            id="the issuer cannot be read, and its gate is not there",
+        ),
+        pytest.param(
             given.target(issuer=Unseen.ABSENT, allowed=None),
             "GateClosing",
             id="the issuer is gone, and its gate is there",

@@ -80,9 +80,10 @@ def test_one_that_names_an_issuer_that_is_not_there_or_cannot_be_read_is_closed_
     put_up(bed, name="none", **{"doorward.io/issuer": "issuers/none"})
     assert told(bed, name="none") == "NoSuchIssuer"
     assert told(bed) == "Protected"
+    spec = bed.find(ISSUER, ISSUER_AT.name)["spec"]
     bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": None}})
     put_up(bed, name="late", host="late.example", **OPTED_IN)
-    assert "Protected" not in (told(bed), told(bed, name="late"))
+    assert {told(bed), told(bed, name="late")} == {"IssuerNotRead"}
     for name, secret in (
         ("none", "doorward.issuers.none"),
         ("late", f"doorward.{ISSUER_AT.namespace}.{ISSUER_AT.name}"),
@@ -90,6 +91,9 @@ def test_one_that_names_an_issuer_that_is_not_there_or_cannot_be_read_is_closed_
         marks = bed.find(INGRESS, name)["metadata"]["annotations"]
         assert marks[f"{NGINX}auth-tls-secret"] == f"{NAMESPACE_NAME}/{secret}"
         assert marks[f"{NGINX}auth-tls-verify-client"] == "on"
+    bed.edit(ISSUER, ISSUER_AT.name, {"spec": {"ca": spec["ca"]}})
+    bed.advance(5)
+    assert {told(bed), told(bed, name="late")} == {"Protected"}
 
 
 # --- the same Service
