@@ -279,7 +279,7 @@ class Teller:
         self.story.advance(seconds)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @for_any(lines=STORIES)
 def test_whatever_happens_nobody_is_admitted_who_should_not_be_and_in_the_end_every_answer_is_right(
     lines: list[tuple[Any, ...]],
