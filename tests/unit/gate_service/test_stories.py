@@ -260,7 +260,7 @@ class Teller:
         if not without_a_word or self.cluster.version >= before:
             gateway.refuse_reads = lambda *_: Transient("connection refused")
         gateway.end_watches()
-        self.wait(6.0)
+        self.wait(31.0)  # the latest watch has ended
         gateway.refuse_reads = self.refuse_reads
 
     def refuse_reads(self, kind: Kind, _: str | None) -> ApiError | None:
