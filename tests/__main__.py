@@ -34,8 +34,15 @@ PARTS: Mapping[str, tuple[str | Path, ...]] = {
     "tests/unit, the whole operator": operator_units(),
     "tests/unit, the others": other_units(),
 }
-BEHIND = ("nice", "-n", "3")
-"""How the parts of tests/unit are started: they compute all the time, and no other part should wait for a core."""
+BEHIND: Mapping[str, int] = {
+    "tests/cluster, attackers": 1,
+    "tests/faults": 1,
+    "tests/unit, the whole operator": 3,
+    "tests/unit, the others": 3,
+}
+"""How nice these parts are to the others. Those of tests/unit compute all the time, and no other part should wait for a core; the
+longest part, that of tests/gate, should not end after all others.
+"""
 
 
 def run(parts: Mapping[str, tuple[str | Path, ...]], arguments: Sequence[str]) -> int:
@@ -50,7 +57,7 @@ def run(parts: Mapping[str, tuple[str | Path, ...]], arguments: Sequence[str]) -
     try:
         for number, name in enumerate(beside):
             apart = ("-p", "no:cacheprovider", "--basetemp", folder / str(number))
-            command = (*(BEHIND if name.startswith("tests/unit") else ()), *pytest, *apart, *parts[name])
+            command = ("nice", "-n", str(BEHIND.get(name, 0)), *pytest, *apart, *parts[name])
             with (folder / f"{number}.txt").open("wb") as said:
                 process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
             running[process.pid] = name, process

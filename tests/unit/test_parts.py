@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.__main__ import PARTS
+from tests.__main__ import BEHIND, PARTS
 from tests.support.parts import TESTS
 
 APART = ("clients", "image", "plugin")
@@ -28,3 +28,7 @@ def test_each_test_file_is_in_one_part():
 def test_what_runs_apart_has_a_target_of_its_own(folder):
     makefile = (TESTS.parent / "Makefile").read_text()
     assert re.search(rf"(?m)^test-{folder}: .*\n\t\$\(BIN\)/pytest tests/{folder}$", makefile)
+
+
+def test_what_is_behind_the_others_is_a_part():
+    assert BEHIND.keys() <= PARTS.keys()
