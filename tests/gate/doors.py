@@ -33,7 +33,10 @@ OVERLAP, IN_A_ROW = 0.25, 6
 """For 0.1 s and a little, nginx's old workers answer beside the new ones; on a busy machine that takes more, and so do answers."""
 OLD_WORKERS = 10.0
 """Seconds within which the last of them must have gone, where a host was seen to answer as it should."""
-
+LOST = 50.0
+"""Seconds: longer than a gate stays closed before its Secret is deleted. Where an Ingress changes within milliseconds of that, the
+controller may go on with the bundle that admits nobody, until the next event (docs/limits.md).
+"""
 
 KNOCKS_EVERY = 0.08
 """Seconds from one round of somebody who knocks to the next: as often as with a curl for each, four at once, on two busy cores."""
@@ -72,16 +75,20 @@ class Door:
     def comes_to_tell(self, client: Files, wanted: str, *, seconds: float = 90) -> None:
         """Wait until it tells a client that, and goes on doing so."""
         seen: list[str] = []
-        since = time.monotonic()
+        since = begun = time.monotonic()
+        lost = False
 
         def settled() -> bool:
-            nonlocal since
+            nonlocal since, lost
             try:
                 seen.append(self.tells(client))
             except NoAnswer:
                 seen.append(SILENT)
             if seen[-1] != wanted:
                 since = time.monotonic()
+            if not lost and (wanted, seen[-1]) == (CLOSED, REFUSED) and since - begun > LOST:
+                lost = True
+                self.ingress.read_again(self.host)
             return seen[-IN_A_ROW:] == [wanted] * IN_A_ROW and time.monotonic() - since > OVERLAP
 
         try:

@@ -1,7 +1,9 @@
 """The real ingress-nginx controller and the nginx it drives, in a root folder of their own, with one application behind."""
 
+import json
 import os
 import signal
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -131,6 +133,17 @@ class IngressNginx:
             for pid, program in jail.inside(self._process.pid).items():
                 if program.startswith("nginx: master"):
                     os.kill(pid, signal.SIGHUP)
+
+    def read_again(self, host: str) -> None:
+        """Let the controller read the Ingresses of a host again, as the next change of one would."""
+        found = json.loads(self._cluster.kubectl("get", "ingresses", "--all-namespaces", "--output=json").stdout)[
+            "items"
+        ]
+        for body in found:
+            if host in {rule.get("host") for rule in body["spec"]["rules"]}:
+                at = ("--namespace", body["metadata"]["namespace"], body["metadata"]["name"])
+                self._cluster.kubectl("label", "--overwrite", "ingress", *at, f"read={time.monotonic_ns()}")
+        self.hosts.broken.append("the controller read an Ingress again: it had lost that its Secret was deleted")
 
     def configure(self, settings: Mapping[str, str]) -> None:
         """Give the controller's ConfigMap these settings, beside those that keep it on loopback."""
