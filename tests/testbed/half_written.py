@@ -6,6 +6,7 @@ changes. Seen on a busy machine, with ten hosts of one CA that are created at on
 """
 
 import re
+import threading
 from pathlib import Path
 
 _FAILED = re.compile(r"\[emerg\] (\d+)#\d+: .*\(\"(/etc/ingress-controller/ssl/[^\"]+)\"\) failed")
@@ -19,12 +20,23 @@ class Reloads:
         self._root = root
         self._log = log
         self._read = 0
+        self._named: set[Path] = set()
+        self._one_at_a_time = threading.Lock()
 
     def failed(self) -> set[str]:
-        """The files over which reloads failed since the last call, and which are whole now; one that stays bad is not named.
+        """The files over which reloads failed, and which are whole now; each once. One that is half-written still is named later.
 
-        A configuration that the controller only tested is not meant: it tests that again by itself.
+        A configuration that the controller only tested is not meant: it tests that again by itself. Those who ask side by side
+        are not told of the same failure.
         """
+        with self._one_at_a_time:
+            self._named |= self._failed_since()
+            whole = {file for file in self._named if _is_whole(self._root / file.relative_to("/"))}
+            self._named = {file for file in self._named - whole if (self._root / file.relative_to("/")).exists()}
+        return {file.name for file in whole}
+
+    def _failed_since(self) -> set[Path]:
+        """What the log names since it was read last."""
         if not self._log.exists() or self._log.stat().st_size == self._read:
             return set()
         with self._log.open("rb") as log:
@@ -33,8 +45,7 @@ class Reloads:
         self._read += len(lines)
         master = self._master()
         failed = _FAILED.finditer(lines.decode(errors="replace"))
-        named = {Path(file) for pid, file in (match.groups() for match in failed) if pid == master}
-        return {file.name for file in named if _is_whole(self._root / file.relative_to("/"))}
+        return {Path(file) for pid, file in (match.groups() for match in failed) if pid == master}
 
     def _master(self) -> str:
         """The process id of nginx, as it is seen inside."""

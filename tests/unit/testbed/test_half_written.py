@@ -1,5 +1,7 @@
 """A reload that failed over a file that was being written is found, once; one that failed over a bad file is not."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.testbed.half_written import Reloads
@@ -48,6 +50,25 @@ def test_a_file_that_is_bad_still_is_not_named(root, bad):
     (root / FILE[1:]).write_text(bad)
     log(root, LINE)
     assert reloads_of(root).failed() == set()
+
+
+def test_a_file_that_is_whole_a_moment_later_is_named_then_and_once(root):
+    reloads = reloads_of(root)
+    (root / FILE[1:]).write_text(PEM[:40])
+    log(root, LINE)
+    assert reloads.failed() == set()
+    (root / FILE[1:]).write_text(PEM)
+    assert reloads.failed() == {"ca-edge-doorward.edge.partners.pem"}
+    assert reloads.failed() == set()
+
+
+def test_of_many_who_ask_at_once_one_is_told_and_no_line_is_lost(root):
+    reloads = reloads_of(root)
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(200):
+            log(root, LINE)
+            told = [file for found in pool.map(lambda _: reloads.failed(), range(8)) for file in found]
+            assert told == ["ca-edge-doorward.edge.partners.pem"]
 
 
 def test_a_file_that_went_is_not_named(root):
