@@ -3,7 +3,6 @@ system, with the token of their account where a kubelet puts it."""
 
 import re
 import shutil
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from tests.support.home import Home
 from tests.support.kube import Person
 from tests.testbed import images, ports
 from tests.testbed.controlplane import Cluster
-from tests.testbed.process import Process
+from tests.testbed.process import Process, answers
 
 NAME = "localhost/doorward:test"
 TOKENS = "/run/secrets/kubernetes.io/serviceaccount"
@@ -112,11 +111,7 @@ class Pod:
         self.process = Process(account, command, cluster.run_dir / f"{account}.log")
 
     def ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return answers(f"http://127.0.0.1:{self.port}/readyz")
 
     def start(self) -> "Pod":
         self.process.start()

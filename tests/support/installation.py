@@ -21,7 +21,7 @@ from tests.testbed import manifests, ports
 from tests.testbed.controlplane import Cluster
 from tests.testbed.ingress_nginx import IngressNginx
 from tests.testbed.nursery import Nursery
-from tests.testbed.process import Process
+from tests.testbed.process import Process, answers
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "doorward-system"
@@ -214,11 +214,7 @@ class GateServiceProcess:
             return Scraped(answer.read().decode())
 
     def _ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+        return answers(f"http://127.0.0.1:{self.health_port}/readyz")
 
 
 def _credential(kubeconfig: Path) -> str:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ import yaml
 
 from tests.support import monitoring
 from tests.testbed import debian, ports
-from tests.testbed.process import Process
+from tests.testbed.process import Process, answers
 
 EVERY = "1s"
 
@@ -74,11 +73,7 @@ class Prometheus:
             return json.load(answer)["data"]
 
     def _ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self._address}/-/ready", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+        return answers(f"{self._address}/-/ready")
 
 
 def _at_once() -> Mapping[str, object]:

@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from typing import Self
 
 from tests.testbed import application, asking, binaries, debian, half_written, jail, manifests, ports, template
 from tests.testbed.controlplane import ADMINS, Cluster
-from tests.testbed.process import Process
+from tests.testbed.process import Process, answers
 
 SYNC_RATE_LIMIT = 0.3  # the controller's own default: at most one reload in 3.3 s
 _HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
@@ -154,11 +152,7 @@ class IngressNginx:
         self._cluster.apply(*manifests.backing(namespace, host, ingress_class=self.ingress_class, **options))  # type: ignore[arg-type]
 
     def _healthy(self) -> bool:
-        try:
-            with urllib.request.urlopen(self._health, timeout=5) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+        return answers(self._health)
 
 
 def _module() -> Path:
