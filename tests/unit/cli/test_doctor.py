@@ -1,7 +1,9 @@
 """`doorward doctor`: silent where all is well, and one line for each thing that is not, with what to do."""
 
 import json
+from copy import deepcopy
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,9 +22,14 @@ from tests.unit.given import DAY, HOUR, NOW
 MANIFESTS = Path(__file__).parents[3] / "deploy" / "manifests"
 
 
+@cache
+def installed() -> tuple[dict, ...]:
+    """Parsed once: it takes longer than most of these tests."""
+    return tuple(body for path in MANIFESTS.glob("*.yaml") for body in yaml.safe_load_all(path.read_text()) if body)
+
+
 def manifests(kind: str) -> dict[str, dict]:
-    bodies = (body for path in MANIFESTS.glob("*.yaml") for body in yaml.safe_load_all(path.read_text()))
-    return {body["metadata"]["name"]: body for body in bodies if body and body["kind"] == kind}
+    return {body["metadata"]["name"]: deepcopy(body) for body in installed() if body["kind"] == kind}
 
 
 def test_the_policies_are_those_that_are_installed_and_deny():
