@@ -24,6 +24,8 @@ WAITING = (
 )
 """Of tests/cluster, what waits most of the time: for the next look at everything, a token to end, a gate to settle."""
 WAITING_GATES = (
+    "asked/test_why.py",
+    "test_any_csr.py",
     "test_ca_that_ended.py",
     "test_canary.py",
     "test_closed.py",
