@@ -22,10 +22,9 @@ from doorward.cluster.gateway import CLIENT_CERTIFICATE, ISSUED_CERTIFICATE, Obj
 from doorward.cluster.live import LiveGateway, connect
 from doorward.objects.ledger_record import record_name
 from doorward.objects.meta import ObjectKey, key_of
-from tests.bench import planted
 from tests.bench.figures import Cost, show
 from tests.bench.storm import longest_callback
-from tests.support import installation
+from tests.support import installation, planted
 from tests.support.home import Home
 from tests.support.installation import GateServiceProcess
 from tests.support.kube import NAMESPACES, RECORDS, Person, eventually

@@ -34,10 +34,9 @@ from doorward.objects.meta import ObjectKey
 from doorward.pki import keys
 from doorward.pki.certificates import build_ca
 from doorward.pki.subjects import Subject
-from tests.bench import planted
 from tests.bench.figures import Cost, show
 from tests.bench.storm import BLOCK, create_all, longest_callback
-from tests.support import installation
+from tests.support import installation, planted
 from tests.support.home import Home, client, issuer
 from tests.support.kube import ISSUERS, Person
 from tests.testbed.controlplane import Cluster

@@ -31,19 +31,27 @@ def stored(cluster: Cluster, kind: Kind, at: ObjectKey) -> Object:
     return body
 
 
-def plant(cluster: Cluster, kind: Kind, bodies: Iterable[Object]) -> int:
-    """Put them into etcd; how many they are."""
+def plant(cluster: Cluster, kind: Kind, bodies: Iterable[Object], *, at_once: int = AT_ONCE) -> int:
+    """Put them into etcd; how many they are. Those of one write have one resourceVersion. So where somebody watches it must be
+    one by one: a watch that breaks within a version goes on after it.
+    """
     planted = 0
-    for some in _batches(bodies):
+    for some in _batches(bodies, at_once):
         puts = [{"key": _base64(_path(kind, key_of(body))), "value": _base64(json.dumps(body))} for body in some]
         asked(cluster, "kv/txn", success=[{"requestPut": put} for put in puts])
         planted += len(some)
     return planted
 
 
-def _batches(bodies: Iterable[Object]) -> Iterator[list[Object]]:
+def uproot(cluster: Cluster, kind: Kind, namespace: str) -> None:
+    """Take all of a namespace out of etcd: deleting ten thousand through the API server takes its cores for minutes."""
+    start = _path(kind, ObjectKey(namespace, ""))
+    asked(cluster, "kv/deleterange", key=_base64(start), range_end=_base64(start[:-1] + chr(ord("/") + 1)))
+
+
+def _batches(bodies: Iterable[Object], at_once: int) -> Iterator[list[Object]]:
     waiting = iter(bodies)
-    while some := list(islice(waiting, AT_ONCE)):
+    while some := list(islice(waiting, at_once)):
         yield some
 
 
