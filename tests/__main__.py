@@ -59,7 +59,8 @@ def run(parts: Mapping[str, tuple[str | Path, ...]], arguments: Sequence[str]) -
             apart = ("-p", "no:cacheprovider", "--basetemp", folder / str(number))
             command = ("nice", "-n", str(BEHIND.get(name, 0)), *pytest, *apart, *parts[name])
             with (folder / f"{number}.txt").open("wb") as said:
-                process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+                # Linux may share the cores out by sessions: in one with all others, what a test runs has too little of them.
+                process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, start_new_session=True)
             running[process.pid] = name, process
         process = subprocess.Popen([*pytest, *parts[SHOWN]])
         running[process.pid] = SHOWN, process
