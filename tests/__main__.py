@@ -41,7 +41,8 @@ BEHIND: Mapping[str, int] = {
     "tests/unit, the others": 3,
 }
 """How nice these parts are to the others. Those of tests/unit compute all the time, and no other part should wait for a core; the
-longest part, that of tests/gate, should not end after all others.
+longest part, that of tests/gate, should not end after all others. Where Linux shares the cores out by sessions
+(`kernel.sched_autogroup_enabled`), each part has a share of its own, and this changes nothing between them.
 """
 
 
