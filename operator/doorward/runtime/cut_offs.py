@@ -8,6 +8,7 @@ A process that stands by follows the first stage only: after it has taken over, 
 from their beginning.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -29,7 +30,6 @@ MOST = 20_000
 """Cut-offs in a stage that are followed; beyond that the oldest are forgotten."""
 IMPRECISION = 2.0
 """Seconds: a deletionTimestamp, and the difference of the clocks, have whole seconds."""
-V = TypeVar("V")
 
 
 class Stage(StrEnum):
@@ -77,6 +77,14 @@ class Pending:
     """Seconds since the longest pending one began; 0 where there is none."""
 
 
+class _Begun(NamedTuple):
+    """The cut-off of a client, none of whose records is refused yet."""
+
+    issuer: ObjectKey
+    begun: float
+    """In monotonic seconds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _CutOff:
     """Of one certificate; all in monotonic seconds."""
@@ -88,17 +96,22 @@ class _CutOff:
     told: bool = False
     """Whether somebody was told that it takes long."""
 
+    @property
+    def issuer(self) -> ObjectKey:
+        return self.record.issuer
+
+
+V = TypeVar("V", _Begun, _CutOff)
+
 
 class _Bounded(Generic[V]):
-    """Values by key, in the order in which they came, with those of one issuer at hand; at most MOST."""
+    """Cut-offs by key, with the one that began first and those of one issuer at hand; at most MOST."""
 
-    def __init__(self, issuer_of: Callable[[V], ObjectKey]) -> None:
-        self._issuer_of = issuer_of
+    def __init__(self) -> None:
         self._items: dict[ObjectKey, V] = {}
         self._keys: dict[ObjectKey, set[ObjectKey]] = {}
-
-    def __len__(self) -> int:
-        return len(self._items)
+        self._order: list[tuple[float, ObjectKey]] = []
+        """By when they began. They come in another order: at a start by name, and all that one CRL names at once."""
 
     def __contains__(self, key: ObjectKey) -> bool:
         return key in self._items
@@ -106,34 +119,32 @@ class _Bounded(Generic[V]):
     def get(self, key: ObjectKey) -> V | None:
         return self._items.get(key)
 
-    def first(self) -> V | None:
-        return next(iter(self._items.values()), None)
+    def pending(self, now: float) -> Pending:
+        """How many there are at `now`, in monotonic seconds, and since when."""
+        return Pending(len(self._items), now - self._order[0][0] if self._order else 0.0)
 
     def put(self, key: ObjectKey, value: V) -> None:
         self.drop(key)
         if len(self._items) >= MOST:
-            self.drop(next(iter(self._items)))
+            _, oldest = self._order[0]
+            self.drop(oldest)
         self._items[key] = value
-        self._keys.setdefault(self._issuer_of(value), set()).add(key)
+        self._keys.setdefault(value.issuer, set()).add(key)
+        insort(self._order, (value.begun, key))
 
     def drop(self, key: ObjectKey) -> None:
         if (value := self._items.pop(key, None)) is None:
             return
-        issuer = self._issuer_of(value)
-        self._keys[issuer].discard(key)
-        if not self._keys[issuer]:
-            del self._keys[issuer]
+        del self._order[bisect_left(self._order, (value.begun, key))]
+        self._keys[value.issuer].discard(key)
+        if not self._keys[value.issuer]:
+            del self._keys[value.issuer]
 
     def of(self, issuer: ObjectKey) -> Iterator[tuple[ObjectKey, V]]:
         return iter([(key, self._items[key]) for key in self._keys.get(issuer, ())])
 
     def has(self, issuer: ObjectKey) -> bool:
         return issuer in self._keys
-
-
-class _Begun(NamedTuple):
-    issuer: ObjectKey
-    at: float
 
 
 class CutOffRecorder:
@@ -146,11 +157,11 @@ class CutOffRecorder:
         self._skew = skew
         self._meter = meter
         self._teller = teller or TellsNobody()
-        self._out: _Bounded[_Begun] = _Bounded(lambda begun: begun.issuer)
+        self._out: _Bounded[_Begun] = _Bounded()
         """Clients that are to be cut off, until no record of theirs is live."""
-        self._recorded: _Bounded[_CutOff] = _Bounded(lambda each: each.record.issuer)
+        self._recorded: _Bounded[_CutOff] = _Bounded()
         """By record, those that the CRL does not name yet."""
-        self._committed: _Bounded[_CutOff] = _Bounded(lambda each: each.record.issuer)
+        self._committed: _Bounded[_CutOff] = _Bounded()
         """By record, those that not all gates refuse yet."""
         self._wrote: dict[tuple[ObjectKey, Stage], float] = {}
         """When CRL or gates of an issuer changed last; only where something waits for that."""
@@ -158,14 +169,11 @@ class CutOffRecorder:
     def pending(self) -> dict[Stage, Pending]:
         """By stage: clients whose records are not all refused, and certificates that CRL or gates do not refuse yet."""
         now = self._clock.monotonic()
-        out, recorded, committed = self._out.first(), self._recorded.first(), self._committed.first()
-        begun = {
-            Stage.LEDGER: now if out is None else out.at,
-            Stage.CRL: now if recorded is None else recorded.begun,
-            Stage.GATES: now if committed is None else committed.begun,
+        return {
+            Stage.LEDGER: self._out.pending(now),
+            Stage.CRL: self._recorded.pending(now),
+            Stage.GATES: self._committed.pending(now),
         }
-        counts = {Stage.LEDGER: len(self._out), Stage.CRL: len(self._recorded), Stage.GATES: len(self._committed)}
-        return {stage: Pending(counts[stage], now - begun[stage]) for stage in Stage}
 
     def under_way_for(self) -> float | None:
         """Seconds since the longest pending one began; None: none is pending."""
@@ -207,8 +215,8 @@ class CutOffRecorder:
             at = self._clock.monotonic()
             client = self._out.get(now.holder)
             if client is not None:
-                self._meter.stage_ended(Stage.LEDGER, at - client.at)
-            self._recorded.put(key, _CutOff(record=now, begun=at if client is None else client.at, staged=at))
+                self._meter.stage_ended(Stage.LEDGER, at - client.begun)
+            self._recorded.put(key, _CutOff(record=now, begun=at if client is None else client.begun, staged=at))
 
     def looked(self, client: ObjectKey, seen: CertificateObserved | None) -> None:
         """A look at a ClientCertificate has ended: the first stage is over where no record of the client is live."""

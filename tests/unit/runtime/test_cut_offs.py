@@ -415,3 +415,37 @@ def test_the_oldest_that_is_pending_is_told_by_stage(told):
         Stage.CRL: Pending(1, 1),
         Stage.GATES: Pending(1, 6),
     }
+
+
+class TestOldest:
+    """The one that is told has waited longest, in whichever order they came: an alert asks for it."""
+
+    def test_at_a_start_clients_come_by_name(self, told):
+        for number, ago in enumerate((10, 3600, 60)):
+            told.client(None, client(deleted=NOW - timedelta(seconds=ago + cut_offs.IMPRECISION)), name=f"c{number}")
+        assert told.recorder.pending()[Stage.LEDGER] == Pending(3, 3600)
+        told.client(client(deleted=NOW), None, name="c1")
+        assert told.recorder.pending()[Stage.LEDGER] == Pending(2, 60)
+
+    def test_one_whose_lateness_was_told_keeps_its_place(self, told):
+        told.refuse(RECORD)
+        told.later(20)
+        told.refuse(given.record(0xB2))
+        told.later(10)
+        told.looks_at_issuer(EMPTY)
+        assert told.heard.late == [(ALICE, ISSUER, "the CRL")]
+        assert told.recorder.pending()[Stage.CRL] == Pending(2, 30)
+
+    @pytest.mark.parametrize("count", [2, 3, 10])
+    def test_one_crl_commits_many_at_once(self, told, count):
+        for number in range(count):
+            told.refuse(given.record(number + 1))
+            told.later(1)
+        told.publishes(*range(1, count + 1), behind=True)
+        assert told.recorder.pending()[Stage.GATES] == Pending(count, count)
+
+    def test_beyond_the_bound_the_oldest_is_forgotten(self, told, monkeypatch):
+        monkeypatch.setattr(cut_offs, "MOST", 2)
+        for number, ago in enumerate((60, 3600, 120)):
+            told.client(None, client(deleted=NOW - timedelta(seconds=ago + cut_offs.IMPRECISION)), name=f"c{number}")
+        assert told.recorder.pending()[Stage.LEDGER] == Pending(2, 120)
