@@ -30,9 +30,10 @@ class Stopwatch:
         self._most_cpu = 0.0
         self._busiest = ""
         self._what = ""
-        self._computed = time.thread_time()
-        """Of this thread, as the last callback ended. What the loop itself did since counts with the next callback: asked twice, the
-        clock took so much of the operator's time that a storm was slower for being measured."""
+        self._computed: float | None = None
+        """CPU time of this thread as the last callback ended; None before the first: imports and options are not the loop's. What the loop
+        itself did since counts with the next callback: asked twice, the clock took so much of the operator's time that a storm was slower
+        for being measured."""
         self._main = threading.main_thread().ident
         self._collected = ""
         """The collections within this callback, each with its generation."""
@@ -49,6 +50,8 @@ class Stopwatch:
             if thread() != main:
                 run(handle)
                 return
+            if self._computed is None:
+                self._computed, self._collected = cpu(), ""
             begun = now()
             run(handle)
             spent, before, self._computed = now() - begun, self._computed, cpu()
