@@ -78,7 +78,7 @@ class Pending:
 
 
 class _Begun(NamedTuple):
-    """The cut-off of a client, none of whose records is refused yet."""
+    """The cut-off of a client of which a record may be live."""
 
     issuer: ObjectKey
     begun: float

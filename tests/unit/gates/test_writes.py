@@ -75,13 +75,7 @@ class TestDeletion:
 
     def test_a_gate_that_another_writes_just_before_stays_and_is_looked_at_again(self, bed):
         memory = looked_at(bed)
-        asked = bed.gateway.delete
-
-        async def delete(*args, **options):
-            another_writes(bed)
-            return await asked(*args, **options)
-
-        bed.gateway.delete = delete
+        bed.gateway.before["delete", SECRET] = lambda: another_writes(bed)
         assert done(bed, "remove", memory) == memory
         assert bed.view.secrets.version(AT) == version_of(found(bed))
 

@@ -115,6 +115,10 @@ class WatchedGateway(MemoryGateway):
         self._now("replace", kind)
         return await super().replace(kind, *args)
 
+    async def delete(self, kind: Kind, *args: Any, **options: Any) -> None:
+        self._now("delete", kind)
+        await super().delete(kind, *args, **options)
+
 
 class PublisherBed:
     """An issuer whose first CA generation is held; nothing is published."""
